@@ -1,0 +1,1 @@
+"""The rules of money: pure functions and values, without network, database or clock."""

@@ -1,0 +1,31 @@
+"""One settings file per site, read once by an entry point and passed down.
+
+The file is TOML; `TOLLGATE_SETTINGS` names it, and `TOLLGATE_<SECTION>__<FIELD>` overrides one
+field (for example `TOLLGATE_DATABASE__URL`). No other module reads the environment.
+"""
+
+from settings.model import (
+    AmiSettings,
+    AriSettings,
+    CallSettings,
+    DatabaseSettings,
+    OfficeSettings,
+    PromptSettings,
+    Settings,
+    SettingsError,
+    SiteSettings,
+    load_settings,
+)
+
+__all__ = [
+    "AmiSettings",
+    "AriSettings",
+    "CallSettings",
+    "DatabaseSettings",
+    "OfficeSettings",
+    "PromptSettings",
+    "Settings",
+    "SettingsError",
+    "SiteSettings",
+    "load_settings",
+]
