@@ -31,6 +31,7 @@ class Ami:
     def __init__(self, settings: AmiSettings) -> None:
         self._timeout_s = settings.request_timeout_s
         self._logged_in = asyncio.Event()
+        self._lost = asyncio.Event()
         self._manager = Manager(
             host=settings.host,
             port=settings.port,
@@ -59,6 +60,9 @@ class Ami:
 
     async def wait_until_connected(self) -> None:
         await self._logged_in.wait()
+
+    async def wait_until_disconnected(self) -> None:
+        await self._lost.wait()
 
     async def set_timeout(self, channel: str, *, timeout_s: float) -> None:
         """Let Asterisk end this channel `timeout_s` from now.
@@ -101,11 +105,13 @@ class Ami:
 
     def _on_login(self, _manager: Manager) -> None:
         log.info("ami_connected")
+        self._lost.clear()
         self._logged_in.set()
 
     def _on_disconnect(self, _manager: Manager, _error: object) -> None:
         log.warning("ami_disconnected")
         self._logged_in.clear()
+        self._lost.set()
 
 
 def one_line(value: str) -> str:

@@ -1,6 +1,7 @@
 """Carries one call through the table in `flow`: events in order, commands one by one."""
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -19,10 +20,13 @@ from ari_app.messages import (
     DebitFirst,
     Event,
     ExtendTimeout,
+    FoundTalking,
+    FoundUnanswered,
     HangUp,
     LegAnswered,
     PlayBalance,
     PlayRefusal,
+    PromptFinished,
     RefuseInDialplan,
     Remind,
     Reserve,
@@ -35,7 +39,7 @@ from ari_app.meter import Meter
 from ari_app.till import UNAVAILABLE, Till
 from charging.money import Money
 from charging.usecases import Authorisation, CallRequest, Charging
-from prompts.phrases import balance_phrase, refusal_phrase
+from prompts.phrases import UnspokenError, balance_phrase, refusal_phrase
 from settings import CallSettings
 
 log = structlog.get_logger()
@@ -59,7 +63,16 @@ class Services:
 class CallTask:
     """One task per call: its events in order; calls never meet but in the ledger."""
 
-    def __init__(self, request: CallRequest, *, language: str, services: Services) -> None:
+    def __init__(
+        self,
+        request: CallRequest,
+        *,
+        language: str,
+        services: Services,
+        found: FoundTalking | FoundUnanswered | None = None,
+    ) -> None:
+        """Carry a new call, or one `found` alive after an earlier run lost sight of it."""
+        self._found = found
         self.call = Call(call_id=request.call_id, caller=request.caller_channel)
         self._language = language
         self._settings = services.settings
@@ -96,7 +109,9 @@ class CallTask:
             self._log.error("event_dropped", event_type=type(event).__name__)
 
     async def run(self) -> None:
-        await self._handle(await self._till.authorise(self._note))
+        if isinstance(self._found, FoundTalking):
+            self._answered_s = loop_time_of(self._found.answered_ms)
+        await self._handle(self._found or await self._till.authorise(self._note))
         while not self.call.over:
             await self._handle(await self._events.get())
 
@@ -187,5 +202,15 @@ class CallTask:
         gone = await self._line.watch(self.call.caller)
         if gone is not None:
             return gone
+        try:
+            phrase = balance_phrase(balance, self._language)
+        except UnspokenError as error:  # a call matters more than its announcement
+            self._log.error("prompt_failed", error=str(error))
+            return PromptFinished()
         self._log.info("balance_announced", balance_micros=balance.micros)
-        return await self._line.play(balance_phrase(balance, self._language), self._language)
+        return await self._line.play(phrase, self._language)
+
+
+def loop_time_of(at_ms: int) -> float:
+    """When that was, by the event loop's clock."""
+    return asyncio.get_running_loop().time() - (time.time() - at_ms / 1000)

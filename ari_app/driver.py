@@ -57,6 +57,9 @@ class Driver:
             self._know(task, channel)
         self._start(self._carry(task))
 
+    def carries(self, call_id: str) -> bool:
+        return call_id in self._by_call
+
     @property
     def live_calls(self) -> int:
         return len(self._by_call)

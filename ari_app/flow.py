@@ -19,6 +19,8 @@ from ari_app.messages import (
     DebitFirst,
     Event,
     ExtendTimeout,
+    FoundTalking,
+    FoundUnanswered,
     HangUp,
     IncrementRefused,
     IncrementReserved,
@@ -109,6 +111,11 @@ def step(call: Call, event: Event) -> Step:  # noqa: C901, PLR0911, PLR0912 - on
         case State.AUTHORISING, Refused(code):
             return replace(call, state=State.REFUSING, refusal=code), (PlayRefusal(code),)
 
+        case State.AUTHORISING, FoundTalking():
+            return _take_up_talking(call, event)
+        case State.AUTHORISING, FoundUnanswered():
+            return _take_up_unanswered(call, event)
+
         case State.ANNOUNCING | State.REFUSING, KeyPressed():
             return call, (StopPrompt(),)
         case State.ANNOUNCING, PromptFinished():
@@ -150,7 +157,9 @@ def step(call: Call, event: Event) -> Step:  # noqa: C901, PLR0911, PLR0912 - on
 
         case State.PASSED, _:
             return call, ()
-        case State.AUTHORISING | State.ANNOUNCING | State.REFUSING, ChannelEnded():
+        case State.AUTHORISING | State.REFUSING, ChannelEnded():
+            return replace(call, state=State.ENDED, caller_left=True), ()
+        case State.ANNOUNCING, ChannelEnded():
             ended = replace(call, state=State.ENDED, caller_left=True)
             return ended, (_nothing_talked(event),)
         case State.ENDED, ChannelEnded(channel=channel) if channel == call.caller:
@@ -170,6 +179,39 @@ def _announce(call: Call, event: Authorised) -> Step:
         ahead_s=event.ahead_s,
     )
     return announcing, (PlayBalance(event.balance),)
+
+
+def _take_up_talking(call: Call, event: FoundTalking) -> Step:
+    """Asterisk is told the paid time again: the extension of an earlier run may have been lost."""
+    talking = replace(
+        call,
+        state=State.TALKING,
+        leg=event.leg,
+        answered_ms=event.answered_ms,
+        funded_s=event.funded_s,
+        ahead_s=event.ahead_s,
+    )
+    answered = DebitFirst(leg=event.leg, answered_ms=event.answered_ms)  # changes nothing twice
+    return talking, (
+        WatchLeg(call.caller),
+        WatchLeg(event.leg),
+        answered,
+        ExtendTimeout(event.leg, event.funded_s),
+        *(Remind(start_s, DebitDue(interval)) for interval, start_s in event.undebited),
+        *_reminders(talking, next_interval=event.next_interval),
+    )
+
+
+def _take_up_unanswered(call: Call, event: FoundUnanswered) -> Step:
+    dialling = replace(
+        call,
+        state=State.DIALLING,
+        dial_string=event.dial_string,
+        funded_s=event.funded_s,
+        ahead_s=event.ahead_s,
+    )
+    dial = ContinueInDialplan(event.dial_string, event.funded_s)
+    return dialling, (WatchLeg(call.caller), *((dial,) if event.in_stasis else ()))
 
 
 def _answer(call: Call, event: LegAnswered) -> Step:
@@ -234,5 +276,5 @@ def _nothing_talked(event: ChannelEnded | None = None) -> Settle:
 
 
 def _starts_something(event: Event) -> bool:
-    answers = Authorised | AuthorisedUnmetered | Refused
+    answers = Authorised | AuthorisedUnmetered | Refused | FoundTalking | FoundUnanswered
     return isinstance(event, answers | LegDialled | LegAnswered)

@@ -98,7 +98,7 @@ class Line:
     async def cut_off(self, leg: str) -> None:
         """The dialplan tells the caller why; without the variable they just hear the end."""
         try:
-            await self._ami.set_variable(self._caller, name="TOLLGATE_END", value="exhausted")
+            await self._ami.set_variable(self._caller, name="TOLLGATE_END", value="funds")
         except (AmiRefusedError, AmiUnavailableError) as error:
             self._log.warning("reason_not_announced", error=str(error))
         await self.hang_up(leg)

@@ -27,6 +27,28 @@ class AuthorisedUnmetered:
     dial_string: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTalking:
+    """A call of an earlier run of ours, or one lost sight of, whose carrier leg is up."""
+
+    leg: str
+    answered_ms: int
+    funded_s: int
+    ahead_s: float
+    next_interval: int
+    undebited: tuple[tuple[int, float], ...]  # reserved intervals, and the talk time they begin at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundUnanswered:
+    """Such a call whose caller is still there, waiting in Stasis or for an answer."""
+
+    dial_string: str
+    funded_s: int
+    ahead_s: float
+    in_stasis: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     code: str  # charging.errors: Refusal.code; or "unavailable"
@@ -100,6 +122,8 @@ class PaidTimeOver:
 Event = (
     Authorised
     | AuthorisedUnmetered
+    | FoundTalking
+    | FoundUnanswered
     | Refused
     | PromptFinished
     | KeyPressed

@@ -11,6 +11,8 @@ from ari_app.messages import (
     Command,
     DebitDue,
     Event,
+    FoundTalking,
+    FoundUnanswered,
     IncrementRefused,
     IncrementReserved,
     KeyPressed,
@@ -31,6 +33,12 @@ BALANCE = Money(12_400_000, "GBP")
 EVERY_EVENT: dict[str, Event] = {
     "authorised": Authorised(balance=BALANCE, dial_string="33140", funded_s=60, ahead_s=10),
     "authorised as included or free": AuthorisedUnmetered("33140"),
+    "found talking": FoundTalking(
+        leg=LEG, answered_ms=1_000, funded_s=60, ahead_s=10, next_interval=1, undebited=()
+    ),
+    "found waiting in Stasis": FoundUnanswered(
+        dial_string="33140", funded_s=60, ahead_s=10, in_stasis=True
+    ),
     "refused": Refused("insufficient_balance"),
     "prompt finished": PromptFinished(),
     "key pressed": KeyPressed("1"),

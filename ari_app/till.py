@@ -18,6 +18,7 @@ from ari_app.messages import (
     Settle,
 )
 from charging.errors import ChargingUnavailable, Refusal
+from charging.rates import Rate
 from charging.usecases import Authorisation, CallRequest, Charging, Debited
 
 UNAVAILABLE = "unavailable"  # the refusal when the ledger cannot be asked
@@ -51,14 +52,18 @@ class Till:
             return Refused(UNAVAILABLE)
         heard(authorisation)
         self._log.info("call_authorised", **facts(authorisation))
-        if authorisation.funded_s is None or authorisation.rate is None:
+        rate, funded_s, balance = (
+            authorisation.rate,
+            authorisation.funded_s,
+            authorisation.balance,
+        )
+        if rate is None or funded_s is None or balance is None:
             return AuthorisedUnmetered(authorisation.number.dial_string)
-        half_s = authorisation.rate.increment_s / 2
         return Authorised(
-            balance=authorisation.balance,
+            balance=balance,
             dial_string=authorisation.number.dial_string,
-            funded_s=authorisation.funded_s,
-            ahead_s=min(self._reserve_ahead_s, half_s),
+            funded_s=funded_s,
+            ahead_s=ahead_s(rate, self._reserve_ahead_s),
         )
 
     async def debit_first(self, command: DebitFirst) -> None:
@@ -131,20 +136,24 @@ class Till:
         )
 
 
+def ahead_s(rate: Rate, reserve_ahead_s: float) -> float:
+    """How long before an increment begins it is reserved: never more than half an increment."""
+    return min(reserve_ahead_s, rate.increment_s / 2)
+
+
 def facts(authorisation: Authorisation) -> dict[str, object]:
     """What the log says of an authorised call; the number itself is not for logs."""
     known: dict[str, object] = {
         "category": str(authorisation.category),
         "reason": authorisation.reason,
         "destination": authorisation.destination,
-        "currency": authorisation.balance.currency,
     }
     if authorisation.rate is not None and authorisation.reserved is not None:
+        known["currency"] = authorisation.rate.currency
         known["per_minute_micros"] = authorisation.rate.per_minute.micros
         known["connection_micros"] = authorisation.rate.connection_charge.micros
         known["reserved_micros"] = authorisation.reserved.micros
         known["funded_s"] = authorisation.funded_s
-        known["balance_micros"] = authorisation.balance.micros
     return known
 
 

@@ -19,6 +19,8 @@ from ari_app.messages import (
     DebitFirst,
     Event,
     ExtendTimeout,
+    FoundTalking,
+    FoundUnanswered,
     HangUp,
     IncrementRefused,
     IncrementReserved,
@@ -151,9 +153,46 @@ def test_caller_who_hangs_up_during_the_prompt_pays_nothing() -> None:
     assert call.over
 
 
+def test_call_found_talking_is_metered_on_from_where_it_stands() -> None:
+    call, commands = run(
+        FoundTalking(
+            leg=LEG,
+            answered_ms=ANSWERED_MS,
+            funded_s=120,
+            ahead_s=10,
+            next_interval=2,
+            undebited=((1, 60),),
+        ),
+        ended(LEG, talk_ms=130_000),
+    )
+    assert commands == [
+        WatchLeg(CALLER),
+        WatchLeg(LEG),
+        DebitFirst(leg=LEG, answered_ms=ANSWERED_MS),
+        ExtendTimeout(LEG, 120),
+        Remind(60, DebitDue(1)),
+        Remind(110, ReserveDue(interval=2, at_talk_s=110)),
+        Remind(120, PaidTimeOver(120)),
+        Settle(talk_s=130, ended_ms=ANSWERED_MS + 130_000, hangup_cause=16),
+    ]
+    assert call.state is State.ENDED
+
+
+@pytest.mark.parametrize("in_stasis", [True, False])
+def test_call_found_unanswered_goes_on_to_be_dialled(*, in_stasis: bool) -> None:
+    call, commands = run(
+        FoundUnanswered(dial_string="3314", funded_s=60, ahead_s=10, in_stasis=in_stasis),
+        LegDialled(LEG),
+        answered(),
+    )
+    dialled = [command for command in commands if isinstance(command, ContinueInDialplan)]
+    assert dialled == ([ContinueInDialplan("3314", 60)] if in_stasis else [])
+    assert call.state is State.TALKING
+
+
 def test_authorisation_that_arrives_after_hang_up_is_given_back() -> None:
     _, commands = run(ended(CALLER, talk_ms=0), AUTHORISED)
-    assert settlements(commands) == [0, 0]
+    assert settlements(commands) == [0]
 
 
 def test_transfer_that_replaces_the_caller_leaves_the_leg_charged() -> None:
