@@ -1,0 +1,449 @@
+"""What can be done to the books: authorise, answer, reserve, debit, settle, top up, cancel.
+
+Each command is decided by pure code; `charging.ledger.Books` carries it out.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from charging.errors import (
+    CallSettled,
+    EntryKeyReused,
+    InsufficientBalance,
+    IntervalNotReserved,
+    LimitReached,
+    TopUpSpent,
+    UnknownTopUp,
+)
+from charging.ledger import (
+    FUNDING,
+    REVENUE,
+    Account,
+    Balances,
+    Books,
+    CallRecord,
+    Command,
+    Decision,
+    EntryKey,
+    LedgerEntry,
+    Posting,
+    available,
+    limited_scopes,
+    reserved,
+)
+from charging.money import Money
+from charging.rates import billable_seconds, charge_for, funded_s, interval_price
+
+# --- results ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAuthorised:
+    call: CallRecord
+    reserved: Money
+    available_before: Money  # what the caller hears
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    interval: int
+    amount: Money
+    funded_s: int  # all paid seconds, from answer, once this interval is debited
+    available: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debited:
+    interval: int
+    amount: Money
+    funded_s: int  # all paid seconds, from answer
+    available: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    charged: Money  # for the whole call
+    released: Money
+    talk_s: int
+    billable_s: int
+    increments: int  # blocks billed, the first one included
+    available: Money
+    already: bool  # it had been settled before; nothing was changed now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpCancelled:
+    amount: Money  # what was unspent, and has been taken out again
+    balances: Balances
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+class AuthoriseCall(Command[CallAuthorised]):
+    """Record a call and reserve its interval 0. Key: call:<id>:reserve:0."""
+
+    urgent = True
+    spends = True
+
+    def __init__(self, call: CallRecord, *, calls_at_once: int | None) -> None:
+        """Take a record with nothing reserved yet; calls_at_once limits its extension."""
+        self.call_id = call.call_id
+        self.office_id = call.office_id
+        self.new_call = call
+        self.counts_open_calls = calls_at_once is not None
+        self._call = call
+        self._calls_at_once = calls_at_once
+
+    def decide(self, books: Books) -> Decision[CallAuthorised]:
+        before = books.find_call(self._call.call_id)
+        if before is not None:
+            return Decision(result=self._repeated(before, books))
+        self._require_a_free_line(books)
+        call, amount, entries = _reserve_next(self._call, books, at=self._call.authorised_at)
+        balance = books.balance(available(call.office_id), call.rate.currency)
+        result = CallAuthorised(call=call, reserved=amount, available_before=balance)
+        return Decision(result=result, entries=entries, call=call)
+
+    def _repeated(self, before: CallRecord, books: Books) -> CallAuthorised:
+        if _request_of(before) != _request_of(self._call):
+            raise EntryKeyReused(_key(before, "reserve:0"))
+        if before.settled_at is not None:
+            raise CallSettled(before.call_id)
+        balance = books.balance(available(before.office_id), before.rate.currency)
+        return CallAuthorised(
+            call=before,
+            reserved=interval_price(0, before.rate),
+            available_before=balance + before.committed,
+        )
+
+    def _require_a_free_line(self, books: Books) -> None:
+        limit = self._calls_at_once
+        if limit is not None and books.open_calls_of(self._call) >= limit:
+            raise LimitReached("calls_at_once", f"{limit} paid calls at once")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerCall(Command[Debited]):
+    """Record the carrier leg that answered, and debit interval 0. Key: call:<id>:debit:0."""
+
+    call_id: str
+    leg: str
+    answered_at: datetime
+
+    def decide(self, books: Books) -> Decision[Debited]:
+        call = books.call(self.call_id)
+        if call.leg is not None and call.leg != self.leg:  # a second leg is not paid for
+            raise EntryKeyReused(_key(call, "debit:0"))
+        if call.leg is not None:
+            return Decision(result=_debited(0, call, books))
+        if call.settled_at is not None:
+            raise CallSettled(call.call_id)
+        answered = replace(call, leg=self.leg, answered_at=self.answered_at)
+        return _debit_next(answered, books, at=self.answered_at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReserveInterval(Command[Reserved]):
+    """Set money aside for the next interval of a call. Key: call:<id>:reserve:<n>."""
+
+    call_id: str
+    interval: int
+    at: datetime
+    spends = True
+
+    def decide(self, books: Books) -> Decision[Reserved]:
+        call = books.call(self.call_id)
+        if self.interval < call.reserved_intervals:
+            return Decision(result=_reserved(self.interval, call, books, taken=0))
+        if call.settled_at is not None:
+            raise CallSettled(call.call_id)
+        if self.interval != call.reserved_intervals:
+            raise IntervalNotReserved(call.call_id, self.interval)
+        after, amount, entries = _reserve_next(call, books, at=self.at)
+        result = _reserved(self.interval, after, books, taken=amount.micros)
+        return Decision(result=result, entries=entries, call=after)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebitInterval(Command[Debited]):
+    """Turn the reservation of an interval into a debit. Key: call:<id>:debit:<n>."""
+
+    call_id: str
+    interval: int
+    at: datetime
+
+    def decide(self, books: Books) -> Decision[Debited]:
+        call = books.call(self.call_id)
+        if self.interval < call.debited_intervals:
+            return Decision(result=_debited(self.interval, call, books))
+        if call.settled_at is not None:
+            raise CallSettled(call.call_id)
+        if self.interval != call.debited_intervals or self.interval >= call.reserved_intervals:
+            raise IntervalNotReserved(call.call_id, self.interval)
+        return _debit_next(call, books, at=self.at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettleCall(Command[Settlement]):
+    """Price the whole call, debit or give back the difference, release the rest, exactly once."""
+
+    call_id: str
+    talk_s: int
+    ended_at: datetime
+    hangup_cause: int
+    at: datetime
+
+    def decide(self, books: Books) -> Decision[Settlement]:
+        call = books.call(self.call_id)
+        if call.settled_at is not None:
+            return Decision(result=_settlement(call, books, moved=0, already=True))
+        answered = call.answered_at is not None or self.talk_s > 0
+        talk_s = max(self.talk_s, 1) if answered else 0
+        owed = charge_for(talk_s, call.rate) - call.debited
+        parts = _settle_parts(call, owed=owed, books=books)
+        settled = self._settled(call, talk_s, parts)
+        moved = parts.released.micros + parts.refunded.micros - parts.from_available.micros
+        result = _settlement(settled, books, moved=moved, already=False)
+        return Decision(result=result, entries=_settle_entries(settled, parts), call=settled)
+
+    def _settled(self, call: CallRecord, talk_s: int, parts: "_SettleParts") -> CallRecord:
+        return replace(
+            call,
+            talk_s=talk_s,
+            ended_at=self.ended_at,
+            hangup_cause=self.hangup_cause,
+            settled_at=self.at,
+            debited=call.debited + parts.from_reserved + parts.from_available - parts.refunded,
+            held=Money(0, call.rate.currency),
+            released=parts.released,
+        )
+
+
+class TopUp(Command[Balances]):
+    """Put money into an office's account. Key: topup:<key>."""
+
+    def __init__(self, *, office_id: str, amount: Money, key: str, note: str, at: datetime) -> None:
+        """Raises ValueError unless the amount is positive."""
+        self.office_id = office_id
+        self._entry = LedgerEntry(
+            key=EntryKey(f"topup:{key}"),
+            office_id=office_id,
+            postings=(Posting(source=FUNDING, target=available(office_id), amount=amount),),
+            posted_at=at,
+            note=note,
+        )
+        self.entry_keys = (self._entry.key,)
+        self._currency = amount.currency
+
+    def decide(self, books: Books) -> Decision[Balances]:
+        posted = books.find_entry(self._entry.key)
+        if posted is None:
+            amount = self._entry.postings[0].amount
+            result = _balances(self._entry.office_id, books, added=amount)
+            return Decision(result=result, entries=(self._entry,))
+        if posted.postings != self._entry.postings:
+            raise EntryKeyReused(self._entry.key)
+        return Decision(result=_balances(posted.office_id, books, added=Money(0, self._currency)))
+
+
+class CancelTopUp(Command[TopUpCancelled]):
+    """Take a mistaken top-up out again, as far as it is unspent. Key: topup:<key>:cancel."""
+
+    def __init__(self, *, office_id: str, key: str, note: str, at: datetime) -> None:
+        self.office_id = office_id
+        self._key = key
+        self._topup_key = EntryKey(f"topup:{key}")
+        self._cancel_key = EntryKey(f"topup:{key}:cancel")
+        self._note = note
+        self._at = at
+        self.entry_keys = (self._topup_key, self._cancel_key)
+
+    def decide(self, books: Books) -> Decision[TopUpCancelled]:
+        topped_up = books.find_entry(self._topup_key)
+        if topped_up is None or topped_up.office_id != self.office_id:
+            raise UnknownTopUp(self._key)
+        cancelled = books.find_entry(self._cancel_key)
+        if cancelled is not None:
+            amount = cancelled.postings[0].amount
+            nothing = Money(0, amount.currency)
+            balances = _balances(cancelled.office_id, books, added=nothing)
+            return Decision(result=TopUpCancelled(amount=amount, balances=balances))
+        return self._cancel(topped_up, books)
+
+    def _cancel(self, topped_up: LedgerEntry, books: Books) -> Decision[TopUpCancelled]:
+        amount = topped_up.postings[0].amount
+        account = available(topped_up.office_id)
+        unspent = min(amount, books.balance(account, amount.currency))
+        if not unspent:
+            raise TopUpSpent(self._key)
+        entry = LedgerEntry(
+            key=self._cancel_key,
+            office_id=topped_up.office_id,
+            postings=(Posting(source=account, target=FUNDING, amount=unspent),),
+            posted_at=self._at,
+            note=self._note,
+        )
+        taken = Money(0, amount.currency) - unspent
+        balances = _balances(topped_up.office_id, books, added=taken)
+        result = TopUpCancelled(amount=unspent, balances=balances)
+        return Decision(result=result, entries=(entry,))
+
+
+# --- what commands are made of ---------------------------------------------------------------
+
+
+def _reserve_next(
+    call: CallRecord, books: Books, *, at: datetime
+) -> tuple[CallRecord, Money, tuple[LedgerEntry, ...]]:
+    interval = call.reserved_intervals
+    amount = interval_price(interval, call.rate)
+    _require_within_limits(call, amount, books)
+    balance = books.balance(available(call.office_id), amount.currency)
+    if balance < amount:
+        raise InsufficientBalance(available=balance, needed=amount)
+    after = replace(call, reserved_intervals=interval + 1, held=call.held + amount)
+    entries = _entries(
+        call,
+        f"reserve:{interval}",
+        at,
+        (available(call.office_id), reserved(call.office_id), amount),
+    )
+    return after, amount, entries
+
+
+def _require_within_limits(call: CallRecord, amount: Money, books: Books) -> None:
+    for name, scope, limit in limited_scopes(call):
+        spent = books.spent(scope, amount.currency)
+        if spent + amount > limit:
+            raise LimitReached(name, f"spent {spent} of {limit}, needed {amount}")
+
+
+def _debit_next(call: CallRecord, books: Books, *, at: datetime) -> Decision[Debited]:
+    interval = call.debited_intervals
+    amount = interval_price(interval, call.rate)
+    after = replace(
+        call,
+        debited_intervals=interval + 1,
+        held=call.held - amount,
+        debited=call.debited + amount,
+    )
+    entries = _entries(call, f"debit:{interval}", at, (reserved(call.office_id), REVENUE, amount))
+    return Decision(result=_debited(interval, after, books), entries=entries, call=after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SettleParts:
+    """How a settlement is paid: out of the reservation first, then out of what is available."""
+
+    from_reserved: Money
+    from_available: Money
+    refunded: Money
+    released: Money
+
+
+def _settle_parts(call: CallRecord, *, owed: Money, books: Books) -> _SettleParts:
+    """Never takes more than there is: talk that nothing was reserved for may stay unpaid."""
+    nothing = Money(0, call.rate.currency)
+    if owed < nothing:  # the last debited increment had not begun after all
+        return _SettleParts(
+            from_reserved=nothing,
+            from_available=nothing,
+            refunded=nothing - owed,
+            released=call.held,
+        )
+    from_reserved = min(owed, call.held)
+    balance = books.balance(available(call.office_id), call.rate.currency)
+    return _SettleParts(
+        from_reserved=from_reserved,
+        from_available=min(owed - from_reserved, balance),
+        refunded=nothing,
+        released=call.held - from_reserved,
+    )
+
+
+def _settle_entries(call: CallRecord, parts: _SettleParts) -> tuple[LedgerEntry, ...]:
+    at = call.settled_at or call.authorised_at
+    ready, set_aside = available(call.office_id), reserved(call.office_id)
+    released = _entries(call, "release", at, (set_aside, ready, parts.released))
+    settled = _entries(
+        call,
+        "settle",
+        at,
+        (set_aside, REVENUE, parts.from_reserved),
+        (ready, REVENUE, parts.from_available),
+        (REVENUE, ready, parts.refunded),
+    )
+    return settled + released
+
+
+def _entries(
+    call: CallRecord, name: str, at: datetime, *movements: tuple[Account, Account, Money]
+) -> tuple[LedgerEntry, ...]:
+    """One entry, or none where nothing moves: a posting is of a positive amount."""
+    postings = tuple(
+        Posting(source=source, target=target, amount=amount)
+        for source, target, amount in movements
+        if amount
+    )
+    if not postings:
+        return ()
+    return (
+        LedgerEntry(
+            key=_key(call, name),
+            office_id=call.office_id,
+            postings=postings,
+            posted_at=at,
+            call_id=call.call_id,
+        ),
+    )
+
+
+def _key(call: CallRecord, name: str) -> EntryKey:
+    return EntryKey(f"call:{call.call_id}:{name}")
+
+
+def _request_of(call: CallRecord) -> tuple[str, ...]:
+    return (call.office_id, call.endpoint, call.dialled, call.caller_channel, call.asterisk)
+
+
+def _reserved(interval: int, call: CallRecord, books: Books, *, taken: int) -> Reserved:
+    balance = books.balance(available(call.office_id), call.rate.currency)
+    return Reserved(
+        interval=interval,
+        amount=interval_price(interval, call.rate),
+        funded_s=funded_s(interval, call.rate),
+        available=Money(balance.micros - taken, balance.currency),
+    )
+
+
+def _debited(interval: int, call: CallRecord, books: Books) -> Debited:
+    return Debited(
+        interval=interval,
+        amount=interval_price(interval, call.rate),
+        funded_s=funded_s(interval, call.rate),
+        available=books.balance(available(call.office_id), call.rate.currency),
+    )
+
+
+def _settlement(call: CallRecord, books: Books, *, moved: int, already: bool) -> Settlement:
+    balance = books.balance(available(call.office_id), call.rate.currency)
+    talk_s = call.talk_s or 0
+    billable_s = billable_seconds(talk_s, call.rate)
+    further_s = max(0, billable_s - call.rate.initial_s)
+    return Settlement(
+        charged=call.debited,
+        released=call.released or Money(0, call.rate.currency),
+        talk_s=talk_s,
+        billable_s=billable_s,
+        increments=further_s // call.rate.increment_s + 1 if talk_s else 0,
+        available=Money(balance.micros + moved, balance.currency),
+        already=already,
+    )
+
+
+def _balances(office_id: str, books: Books, *, added: Money) -> Balances:
+    return Balances(
+        available=books.balance(available(office_id), added.currency) + added,
+        reserved=books.balance(reserved(office_id), added.currency),
+    )

@@ -1,0 +1,183 @@
+"""Every reason this system says no.
+
+ChargingError
+├── Refusal                  the caller hears a prompt and the call is not placed
+│   ├── InsufficientBalance
+│   ├── DestinationBarred
+│   ├── NoRateForDestination
+│   ├── InvalidNumber
+│   ├── UnknownExtension
+│   ├── ExtensionNotAllowed
+│   ├── LimitReached
+│   ├── UnknownTopUp
+│   └── TopUpSpent
+├── LedgerFault              a defect: stop charging this call, alert the operator
+│   ├── CurrencyMismatch
+│   ├── EntryKeyReused
+│   ├── UnknownCall
+│   ├── CallSettled
+│   ├── IntervalNotReserved
+│   └── ReservationMissing
+└── ChargingUnavailable      the database is locked, full or away: nothing is known to be changed,
+                             and the same command may be sent again
+
+Errors carry facts. Words belong to `prompts`, hang-up causes to `ari_app`.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from charging.money import Money
+
+
+class ChargingError(Exception):
+    """Anything that charging refuses or cannot do."""
+
+
+class Refusal(ChargingError):  # noqa: N818 - a normal no is no error
+    """A normal no. `code` is stable: logs, JSON and the choice of prompt depend on it."""
+
+    code: ClassVar[str]
+
+
+class InsufficientBalance(Refusal):
+    code = "insufficient_balance"
+
+    def __init__(self, *, available: "Money", needed: "Money") -> None:
+        super().__init__(f"available {available}, needed {needed}")
+        self.available = available
+        self.needed = needed
+
+
+class DestinationBarred(Refusal):
+    code = "barred"
+
+    def __init__(self, digits: str, reason: str) -> None:
+        super().__init__(f"{digits}: {reason}")
+        self.digits = digits
+        self.reason = reason
+
+
+class NoRateForDestination(Refusal):
+    code = "no_rate"
+
+    def __init__(self, digits: str) -> None:
+        super().__init__(f"the rate deck has no rate for {digits}")
+        self.digits = digits
+
+
+class InvalidNumber(Refusal):
+    code = "invalid_number"
+
+    def __init__(self, dialled: str, reason: str) -> None:
+        super().__init__(f"{dialled!r}: {reason}")
+        self.dialled = dialled
+        self.reason = reason
+
+
+class UnknownExtension(Refusal):
+    code = "unknown_extension"
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(f"no extension has the endpoint {endpoint!r}")
+        self.endpoint = endpoint
+
+
+class ExtensionNotAllowed(Refusal):
+    code = "extension_not_allowed"
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(f"extension {endpoint}: {reason}")
+        self.endpoint = endpoint
+        self.reason = reason
+
+
+class LimitReached(Refusal):
+    """A limit of the extension or of the office is used up.
+
+    `limit` is one of "extension_day", "extension_month", "office_day", "calls_at_once".
+    """
+
+    code = "limit_reached"
+
+    def __init__(self, limit: str, reason: str) -> None:
+        super().__init__(f"{limit}: {reason}")
+        self.limit = limit
+        self.reason = reason
+
+
+class UnknownTopUp(Refusal):
+    code = "unknown_topup"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"there is no top-up {key!r}")
+        self.key = key
+
+
+class TopUpSpent(Refusal):
+    code = "topup_spent"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"nothing of the top-up {key!r} is unspent")
+        self.key = key
+
+
+class LedgerFault(ChargingError):  # noqa: N818 - the word of the glossary
+    """A defect: stop charging this call and alert the operator."""
+
+    code: ClassVar[str]
+
+
+class CurrencyMismatch(LedgerFault):
+    code = "currency_mismatch"
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} and {other} do not mix")
+        self.currencies = (one, other)
+
+
+class EntryKeyReused(LedgerFault):
+    code = "entry_key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key!r} already names something else")
+        self.key = key
+
+
+class UnknownCall(LedgerFault):
+    code = "unknown_call"
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(f"no call {call_id!r} was authorised")
+        self.call_id = call_id
+
+
+class CallSettled(LedgerFault):
+    code = "call_settled"
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(f"call {call_id!r} is settled")
+        self.call_id = call_id
+
+
+class IntervalNotReserved(LedgerFault):
+    code = "interval_not_reserved"
+
+    def __init__(self, call_id: str, interval: int) -> None:
+        super().__init__(f"call {call_id!r}: interval {interval} is not the next one, or not paid")
+        self.call_id = call_id
+        self.interval = interval
+
+
+class ReservationMissing(LedgerFault):
+    code = "reservation_missing"
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"{account} holds less than its calls have reserved")
+        self.account = account
+
+
+class ChargingUnavailable(ChargingError):  # noqa: N818 - said as it is heard
+    """The database cannot be used now. Sending the same command again is always safe."""
+
+    code: ClassVar[str] = "unavailable"

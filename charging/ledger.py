@@ -1,0 +1,300 @@
+"""The double-entry ledger: accounts, postings, entries, and the books a batch of commands works on.
+
+Nothing here stores anything. `db` loads what a batch of commands touches into `Books`, lets the
+commands change the books, and writes the changes in one transaction.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, NewType, TypeVar
+
+from charging.errors import InsufficientBalance, ReservationMissing, UnknownCall
+from charging.money import Money
+from charging.rates import Rate
+
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+Account = NewType("Account", str)
+EntryKey = NewType("EntryKey", str)
+
+# Operator accounts have no balance row: a row shared by every call would make every call wait for
+# every other one. Their balance is the sum of their postings.
+REVENUE = Account("operator:revenue")
+FUNDING = Account("operator:funding")
+
+
+def available(office_id: str) -> Account:
+    return Account(f"office:{office_id}:available")
+
+
+def reserved(office_id: str) -> Account:
+    return Account(f"office:{office_id}:reserved")
+
+
+def has_floor(account: Account) -> bool:
+    """Whether the account has a stored balance that may not fall below zero."""
+    return account.startswith("office:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """Moves a positive amount from one account to another; it cannot be unbalanced."""
+
+    source: Account
+    target: Account
+    amount: Money
+
+    def __post_init__(self) -> None:
+        if self.amount.micros <= 0:
+            raise ValueError(f"a posting moves a positive amount, not {self.amount}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """An immutable record of one thing that happened to money, named by its key."""
+
+    key: EntryKey
+    office_id: str
+    postings: tuple[Posting, ...]
+    posted_at: datetime
+    call_id: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balances:
+    available: Money
+    reserved: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingLimits:
+    """What may be spent, as a call found it when it was authorised. None: no limit."""
+
+    extension_day: Money | None = None
+    extension_month: Money | None = None
+    office_day: Money | None = None
+
+
+NO_LIMITS = SpendingLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """One paid call, from its authorisation to its settlement. Included calls have none."""
+
+    call_id: str
+    office_id: str
+    endpoint: str
+    extension: str  # its name
+    language: str
+    dialled: str
+    number: str  # E.164 digits or short code
+    dial_string: str
+    country: str
+    kind: str
+    destination: str
+    reason: str
+    rate: Rate  # as it was when the call was authorised: a running call keeps its price
+    limits: SpendingLimits
+    caller_channel: str
+    asterisk: str
+    authorised_at: datetime
+    spending_day: str  # "2026-11-21" in the office's time zone; the whole call counts to this day
+    reserved_intervals: int = 0  # intervals 0 to this less one are reserved or debited
+    debited_intervals: int = 0
+    held: Money  # reserved for this call now
+    debited: Money  # debited so far; when settled, the price of the call
+    leg: str | None = None  # the carrier leg that answered
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    talk_s: int | None = None
+    released: Money | None = None  # what settlement gave back
+    hangup_cause: int | None = None  # Q.850
+    settled_at: datetime | None = None
+
+    @property
+    def committed(self) -> Money:
+        """What this call has taken from its limits."""
+        return self.held + self.debited
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingScope:
+    """Whose spending of which day ("2026-11-21") or month ("2026-11"); None: the whole office's."""
+
+    office_id: str
+    endpoint: str | None
+    period: str
+
+
+class Command(Generic[Result_co]):
+    """One thing to do to the books, decided by pure code inside a transaction.
+
+    Repeating a command that was carried out changes nothing and gives the same result.
+    """
+
+    call_id: str | None = None
+    office_id: str | None = None  # None: the office of the call
+    new_call: "CallRecord | None" = None
+    entry_keys: tuple[EntryKey, ...] = ()  # entries to look up; a call's own record is enough
+    spends: bool = False  # whether the limits of the call apply
+    counts_open_calls: bool = False
+    urgent: bool = False  # a caller waits for this: do not linger for company
+
+    def decide(self, books: "Books") -> "Decision[Result_co]":
+        """Say what is to be changed, without changing anything.
+
+        Raises:
+            Refusal: what the rules do not allow.
+            LedgerFault: what makes no sense.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Generic[Result_co]):
+    result: Result_co
+    entries: tuple[LedgerEntry, ...] = ()
+    call: CallRecord | None = None  # as it is to be from now on
+
+
+class Books:
+    """What one batch of commands may read, and what it has changed so far.
+
+    A command sees the changes of the commands before it. A refused one leaves no trace.
+    """
+
+    def __init__(
+        self,
+        *,
+        calls: Mapping[str, CallRecord],
+        balances: Mapping[Account, Money],
+        entries: Mapping[EntryKey, LedgerEntry] | None = None,
+        spending: Mapping[SpendingScope, int] | None = None,
+        open_calls: Mapping[tuple[str, str], int] | None = None,
+    ) -> None:
+        self._calls = dict(calls)
+        self._balances = dict(balances)
+        self._entries = dict(entries or {})
+        self._spending = dict(spending or {})
+        self._open_calls = dict(open_calls or {})
+        self.new_entries: list[LedgerEntry] = []
+        self.new_calls: dict[str, CallRecord] = {}
+        self.changed_calls: dict[str, CallRecord] = {}
+        self.changed_balances: dict[Account, Money] = {}
+
+    def carry_out(self, command: Command[Result]) -> Result:
+        """Decide, check every floor, then change the books.
+
+        Raises:
+            Refusal, LedgerFault: nothing was changed.
+        """
+        decision = command.decide(self)
+        self._post(decision.entries)
+        if decision.call is not None:
+            self._save(decision.call)
+        return decision.result
+
+    def call(self, call_id: str) -> CallRecord:
+        """Raises UnknownCall."""
+        found = self._calls.get(call_id)
+        if found is None:
+            raise UnknownCall(call_id)
+        return found
+
+    def find_call(self, call_id: str) -> CallRecord | None:
+        return self._calls.get(call_id)
+
+    def find_entry(self, key: EntryKey) -> LedgerEntry | None:
+        return self._entries.get(key)
+
+    def balance(self, account: Account, currency: str) -> Money:
+        return self._balances.get(account) or Money(0, currency)
+
+    def spent(self, scope: SpendingScope, currency: str) -> Money:
+        return Money(self._spending.get(scope, 0), currency)
+
+    def open_calls_of(self, call: CallRecord) -> int:
+        return self._open_calls.get((call.office_id, call.endpoint), 0)
+
+    def _post(self, entries: tuple[LedgerEntry, ...]) -> None:
+        if not entries:
+            return
+        after: dict[Account, Money] = {}
+        for account, change in net_changes(entries).items():  # check all before changing any
+            balance = self.balance(account, change.currency)
+            after[account] = _above_floor(account, balance=balance, change=change)
+        self._balances.update(after)
+        self.changed_balances.update(after)
+        self.new_entries.extend(entries)
+        self._entries.update((entry.key, entry) for entry in entries)
+
+    def _save(self, call: CallRecord) -> None:
+        before = self._calls.get(call.call_id)
+        self._count_open(before, call)
+        self._count_spending(before, call)
+        self._calls[call.call_id] = call
+        if before is None or call.call_id in self.new_calls:
+            self.new_calls[call.call_id] = call
+        else:
+            self.changed_calls[call.call_id] = call
+
+    def _count_open(self, before: CallRecord | None, call: CallRecord) -> None:
+        opened = int(before is None) - int(call.settled_at is not None)
+        phone = (call.office_id, call.endpoint)
+        self._open_calls[phone] = self._open_calls.get(phone, 0) + opened
+
+    def _count_spending(self, before: CallRecord | None, call: CallRecord) -> None:
+        change = call.committed.micros - (before.committed.micros if before else 0)
+        for scope in every_scope(call):
+            if scope in self._spending:
+                self._spending[scope] += change
+
+
+def net_changes(entries: Iterable[LedgerEntry]) -> dict[Account, Money]:
+    """What entries do to the accounts that have a floor."""
+    changes: dict[Account, Money] = {}
+    for entry in entries:
+        for posting in entry.postings:
+            zero = Money(0, posting.amount.currency)
+            if has_floor(posting.source):
+                changes[posting.source] = changes.get(posting.source, zero) - posting.amount
+            if has_floor(posting.target):
+                changes[posting.target] = changes.get(posting.target, zero) + posting.amount
+    return changes
+
+
+def _above_floor(account: Account, *, balance: Money, change: Money) -> Money:
+    after = balance + change
+    if after.micros >= 0:
+        return after
+    if account.endswith(":available"):
+        raise InsufficientBalance(available=balance, needed=Money(0, change.currency) - change)
+    raise ReservationMissing(account)
+
+
+def every_scope(call: CallRecord) -> tuple[SpendingScope, ...]:
+    """The scopes a call's spending counts to, in the order of SpendingLimits."""
+    day, month = call.spending_day, call.spending_day[:7]
+    return (
+        SpendingScope(call.office_id, call.endpoint, day),
+        SpendingScope(call.office_id, call.endpoint, month),
+        SpendingScope(call.office_id, None, day),
+    )
+
+
+def limited_scopes(call: CallRecord) -> tuple[tuple[str, SpendingScope, Money], ...]:
+    """The limits that apply to a call: their name, what counts to them, and their amount."""
+    limits = call.limits
+    if limits == NO_LIMITS:  # the usual case, and every increment of every call asks
+        return ()
+    named = zip(
+        ("extension_day", "extension_month", "office_day"),
+        every_scope(call),
+        (limits.extension_day, limits.extension_month, limits.office_day),
+        strict=True,
+    )
+    return tuple((name, scope, limit) for name, scope, limit in named if limit is not None)

@@ -1,0 +1,119 @@
+"""Facts about numbers that phonenumbers does not know, or tells otherwise. Plain data.
+
+Sources: Ofcom's national numbering plan and callcosts.uk for +44; ARCEP's numbering plan and its
+list of emergency numbers for France; ITU-T E.164 assignments for the global codes.
+"""
+
+import re
+from types import MappingProxyType
+from typing import Final
+
+from charging.kinds import LineKind
+
+# Exact and complete: 18000 is the United Kingdom's emergency text relay. ARCEP's list obliges
+# operators to carry these free and to leave them out of bills; 116111 joined it in 2017.
+_UK_EMERGENCY: Final = ("112", "999", "18000")
+_FR_EMERGENCY: Final = (
+    *("15", "17", "18", "112", "114", "115", "119", "191", "196", "197"),
+    *("116000", "116111", "116117"),
+)
+_UK: Final = ("GB", "JE", "GG", "IM")
+_FRANCE: Final = ("FR", "RE", "YT", "GP", "GF", "MQ")
+EMERGENCY: Final = MappingProxyType(
+    dict.fromkeys(_UK, _UK_EMERGENCY) | dict.fromkeys(_FRANCE, _FR_EMERGENCY)
+)
+
+# A caller with a text relay dials one of these before an ordinary number.
+RELAY_PREFIXES: Final = MappingProxyType(dict.fromkeys(_UK, ("18001", "18002")))
+
+
+def _entries(country: str, kind: LineKind, prefixes: str) -> dict[str, tuple[str, LineKind]]:
+    return dict.fromkeys(prefixes.split(), (country, kind))
+
+
+# E.164 prefix to country and kind; the longest one decides. +44 is four countries, and what is
+# dialled as an ordinary French number may be one of the overseas departments.
+BY_PREFIX: Final = MappingProxyType(
+    _entries("GB", LineKind.LANDLINE, "441 442")
+    | _entries("GB", LineKind.NATIONAL, "443")
+    | _entries("GB", LineKind.CORPORATE, "4455")
+    | _entries("GB", LineKind.VOIP, "4456")
+    | _entries("GB", LineKind.MOBILE, "447")
+    | _entries("GB", LineKind.PERSONAL, "4470")
+    | _entries("GB", LineKind.PAGER, "4476")
+    | _entries("GB", LineKind.TOLL_FREE, "44800 44808")
+    | _entries("GB", LineKind.SERVICE, "4484 4487")
+    | _entries("GB", LineKind.PREMIUM, "449")
+    | _entries("JE", LineKind.LANDLINE, "441534")
+    | _entries("JE", LineKind.MOBILE, "447797 4477003 4477007 4477008 447509 447829 447937")
+    | _entries("GG", LineKind.LANDLINE, "441481")
+    | _entries("GG", LineKind.MOBILE, "447781 447839 4479111 4479117")
+    | _entries("IM", LineKind.LANDLINE, "441624")
+    | _entries("IM", LineKind.MOBILE, "447624 447524 447924 4474576")
+    | _entries("FR", LineKind.LANDLINE, "331 332 333 334 335")
+    | _entries("FR", LineKind.MOBILE, "336 337")
+    | _entries("FR", LineKind.VOIP, "339")
+    | _entries("FR", LineKind.TOLL_FREE, "33800 33801 33802 33803 33804 33805")
+    | _entries("FR", LineKind.NATIONAL, "33806 33807 33808 33809")
+    | _entries("FR", LineKind.SERVICE, "3381 3382")
+    | _entries("FR", LineKind.PREMIUM, "33836 3389")
+    | _entries("RE", LineKind.LANDLINE, "262262")
+    | _entries("RE", LineKind.MOBILE, "262692 262693")
+    | _entries("YT", LineKind.LANDLINE, "262269")
+    | _entries("YT", LineKind.MOBILE, "262639")
+    | _entries("GP", LineKind.LANDLINE, "590590")
+    | _entries("GP", LineKind.MOBILE, "590690 590691")
+    | _entries("GF", LineKind.LANDLINE, "594594")
+    | _entries("GF", LineKind.MOBILE, "594694")
+    | _entries("MQ", LineKind.LANDLINE, "596596")
+    | _entries("MQ", LineKind.MOBILE, "596696 596697")
+    | _entries("001", LineKind.SATELLITE, "870 881 882 883")
+    | _entries("001", LineKind.PERSONAL, "878")
+    | _entries("001", LineKind.PREMIUM, "979")
+    | _entries("001", LineKind.TOLL_FREE, "800")
+    | _entries("001", LineKind.SERVICE, "808")
+)
+BY_PREFIX_LENGTH_MAX: Final = max(map(len, BY_PREFIX))
+
+# Digits after the country code. Numbers newer than phonenumbers' tables are still numbers: only
+# their length is checked. Nine digits after +44: old area codes and 0800; seven: 0800 1111.
+LENGTHS: Final = MappingProxyType(
+    {
+        "44": re.compile(r"[1-35789]\d{9}|1\d{8}|800\d{6}|8001111"),
+        "33": re.compile(r"[1-9]\d{8}"),
+        "262": re.compile(r"\d{9}"),
+        "590": re.compile(r"\d{9}"),
+        "594": re.compile(r"\d{9}"),
+        "596": re.compile(r"\d{9}"),
+        "870": re.compile(r"\d{9,12}"),
+        "878": re.compile(r"\d{10,12}"),
+        "881": re.compile(r"\d{8,12}"),
+        "882": re.compile(r"\d{7,12}"),
+        "883": re.compile(r"\d{7,12}"),
+        "979": re.compile(r"\d{9}"),
+        "800": re.compile(r"\d{8}"),
+        "808": re.compile(r"\d{8}"),
+    }
+)
+
+# First three digits of a French national number to the country code it really has.
+FRENCH_OVERSEAS: Final = MappingProxyType(
+    dict.fromkeys(("262", "269", "639", "692", "693"), "262")
+    | dict.fromkeys(("590", "690", "691"), "590")
+    | dict.fromkeys(("594", "694"), "594")
+    | dict.fromkeys(("596", "696", "697"), "596")
+)
+
+# Short codes of a country, the first match decides. Whatever matches nothing is no number: 15000
+# and 9999 begin like emergency numbers and are none.
+_UK_SHORT: Final = (
+    (re.compile(r"101|105|111|116\d{3}"), LineKind.TOLL_FREE),
+    (re.compile(r"118\d{3}"), LineKind.DIRECTORY),
+    (re.compile(r"1\d\d"), LineKind.SHORT),
+)
+_FR_SHORT: Final = (
+    (re.compile(r"3[01]\d\d|3919|116\d{3}"), LineKind.TOLL_FREE),  # 3919 helps victims of violence
+    (re.compile(r"118\d{3}"), LineKind.DIRECTORY),
+    (re.compile(r"10\d\d|3[2-9]\d\d"), LineKind.SERVICE),  # 3646 and 3949 among them
+)
+SHORT: Final = MappingProxyType(dict.fromkeys(_UK, _UK_SHORT) | dict.fromkeys(_FRANCE, _FR_SHORT))

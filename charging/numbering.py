@@ -1,0 +1,235 @@
+"""What was dialled: an E.164 number or a short code, whose country, and what kind of line.
+
+phonenumbers knows the world's number plans; `charging.number_tables` knows what it does not say:
+which numbers are emergencies, free or surcharged in the countries where Tollgate's plans are sold.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberType
+
+from charging import number_tables
+from charging.errors import InvalidNumber
+from charging.kinds import LineKind
+
+__all__ = ["LineKind", "Number", "Site", "emergency_numbers", "parse_number"]
+
+# What is dialled is hostile until it matches: "0033&PJSIP/x@trunk" would dial twice.
+DIALLED: Final = re.compile(r"\+?[0-9]{2,20}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """How one dials here."""
+
+    country: str = "GB"  # ISO 3166 alpha-2: whose national numbers, and whose emergency numbers
+    outside_line_prefix: str = ""  # "9" where one dials 9 for a line; may also be left out
+    international_prefix: str = "00"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    dialled: str
+    digits: str  # E.164 without "+", or the short code
+    is_short: bool
+    country: str  # ISO 3166 alpha-2; "001" for networks of no country
+    kind: LineKind
+    dial_string: str  # what goes to the trunk: digits, after a relay prefix if one was dialled
+
+    @property
+    def e164(self) -> str | None:
+        """Digits without "+"; None for a short code, which means nothing in another country."""
+        return None if self.is_short else self.digits
+
+    @property
+    def key(self) -> str:
+        """How plans and rate decks write it: `442079460000`, or `GB:118118` for a short code."""
+        return f"{self.country}:{self.digits}" if self.is_short else self.digits
+
+
+def parse_number(dialled: str, site: Site) -> Number:
+    """Make sense of what was dialled, with or without the outside-line prefix.
+
+    Raises:
+        InvalidNumber: not a number, or no number that could exist.
+    """
+    if not DIALLED.fullmatch(dialled):
+        raise InvalidNumber(dialled, "a number is 2 to 20 digits, perhaps after a plus sign")
+    forms = _forms(dialled, site)
+    for form in forms:
+        if _is_emergency(form, site.country):
+            return _emergency(dialled, form, site)
+    for form in forms:
+        number = _resolve(dialled, form, site)
+        if number is not None:
+            return number
+    raise InvalidNumber(dialled, f"no such number can be dialled from {site.country}")
+
+
+@lru_cache
+def emergency_numbers(country: str) -> tuple[str, ...]:
+    """Every emergency number of a country, exactly; what merely begins with one is none."""
+    known = number_tables.EMERGENCY.get(country)
+    if known is not None:
+        return known
+    candidates = ("112", *(str(code) for code in range(100, 1000)))
+    found = (code for code in candidates if phonenumbers.is_emergency_number(code, country))
+    return tuple(dict.fromkeys(("112", *found)))
+
+
+def _forms(dialled: str, site: Site) -> tuple[str, ...]:
+    """Without the outside-line prefix first: "00142685300" after "0" is a Paris number."""
+    prefix = site.outside_line_prefix
+    if prefix and dialled.startswith(prefix):
+        return (dialled.removeprefix(prefix), dialled)
+    return (dialled,)
+
+
+def _is_emergency(form: str, country: str) -> bool:
+    return _without_relay(form, country) in emergency_numbers(country)
+
+
+def _emergency(dialled: str, form: str, site: Site) -> Number:
+    return Number(
+        dialled=dialled,
+        digits=_without_relay(form, site.country),
+        is_short=True,
+        country=site.country,
+        kind=LineKind.EMERGENCY,
+        dial_string=form,
+    )
+
+
+def _without_relay(form: str, country: str) -> str:
+    for relay in number_tables.RELAY_PREFIXES.get(country, ()):
+        if form.startswith(relay):
+            return form.removeprefix(relay)
+    return form
+
+
+def _resolve(dialled: str, form: str, site: Site) -> Number | None:
+    without_relay = _without_relay(form, site.country)
+    if without_relay != form:
+        number = _resolve(dialled, without_relay, site)
+        return number and replace(number, dial_string=form)  # the relay wants it as it was dialled
+    if form.startswith("+"):
+        return _from_e164(dialled, form[1:])
+    if form.startswith(site.international_prefix):
+        return _from_e164(dialled, form.removeprefix(site.international_prefix))
+    return _short_code(dialled, form, site) or _from_national(dialled, form, site)
+
+
+def _short_code(dialled: str, form: str, site: Site) -> Number | None:
+    for pattern, kind in number_tables.SHORT.get(site.country, ()):
+        if pattern.fullmatch(form):
+            return Number(
+                dialled=dialled,
+                digits=form,
+                is_short=True,
+                country=site.country,
+                kind=kind,
+                dial_string=form,
+            )
+    return None
+
+
+def _from_national(dialled: str, form: str, site: Site) -> Number | None:
+    country_code = str(phonenumbers.country_code_for_region(site.country))
+    if country_code in number_tables.LENGTHS:
+        if not form.startswith("0"):
+            return None  # local digits without an area code mean nothing on a trunk
+        return _from_e164(dialled, country_code + form[1:])
+    return _from_library(dialled, form, site.country)
+
+
+def _from_e164(dialled: str, digits: str) -> Number | None:
+    known = _known(digits)
+    if known is None:
+        return _from_library(dialled, f"+{digits}", None)
+    digits, country, kind = known
+    if kind is None:
+        return None
+    return Number(
+        dialled=dialled,
+        digits=digits,
+        is_short=False,
+        country=country,
+        kind=kind,
+        dial_string=digits,
+    )
+
+
+def _known(digits: str) -> tuple[str, str, LineKind | None] | None:
+    """Look a number up in our own tables: digits, country, kind; kind None if it cannot exist.
+
+    None: the country code is not in our tables.
+    """
+    code = next((digits[:n] for n in (2, 3) if digits[:n] in number_tables.LENGTHS), None)
+    if code is None:
+        return None
+    national = digits[len(code) :].removeprefix("0")  # "+44 (0)20 …" as people write it
+    if not number_tables.LENGTHS[code].fullmatch(national):
+        return digits, "", None
+    if code == "33":
+        code = number_tables.FRENCH_OVERSEAS.get(national[:3], code)
+    digits = code + national
+    country, kind = _kind_by_prefix(digits)
+    return digits, country, kind
+
+
+def _kind_by_prefix(digits: str) -> tuple[str, LineKind]:
+    for length in range(number_tables.BY_PREFIX_LENGTH_MAX, 1, -1):
+        found = number_tables.BY_PREFIX.get(digits[:length])
+        if found is not None:
+            return found
+    return _region_of_code(digits), LineKind.UNKNOWN
+
+
+def _region_of_code(digits: str) -> str:
+    return next(
+        region
+        for n in (1, 2, 3)
+        if (region := phonenumbers.region_code_for_country_code(int(digits[:n]))) != "ZZ"
+    )
+
+
+_KINDS: Final = MappingProxyType(
+    {
+        PhoneNumberType.FIXED_LINE: LineKind.LANDLINE,
+        PhoneNumberType.MOBILE: LineKind.MOBILE,
+        PhoneNumberType.FIXED_LINE_OR_MOBILE: LineKind.LANDLINE_OR_MOBILE,
+        PhoneNumberType.TOLL_FREE: LineKind.TOLL_FREE,
+        PhoneNumberType.PREMIUM_RATE: LineKind.PREMIUM,
+        PhoneNumberType.SHARED_COST: LineKind.SERVICE,
+        PhoneNumberType.VOIP: LineKind.VOIP,
+        PhoneNumberType.PERSONAL_NUMBER: LineKind.PERSONAL,
+        PhoneNumberType.PAGER: LineKind.PAGER,
+        PhoneNumberType.UAN: LineKind.NATIONAL,
+    }
+)
+
+
+def _from_library(dialled: str, form: str, country: str | None) -> Number | None:
+    """Any other country. A number of possible length is accepted: new ranges appear every week."""
+    try:
+        parsed = phonenumbers.parse(form, country)
+    except NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    country_code = parsed.country_code or 0
+    digits = f"{country_code}{phonenumbers.national_significant_number(parsed)}"
+    region = phonenumbers.region_code_for_number(parsed)
+    return Number(
+        dialled=dialled,
+        digits=digits,
+        is_short=False,
+        country=region or phonenumbers.region_code_for_country_code(country_code),
+        kind=_KINDS.get(phonenumbers.number_type(parsed), LineKind.UNKNOWN),
+        dial_string=digits,
+    )

@@ -1,0 +1,66 @@
+"""What the use cases need from the outside. Adapters in `db` and `dialplan` obey these."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from charging.extensions import Extension
+from charging.ledger import Balances, CallRecord, Command
+from charging.plan import Plan
+from charging.rates import RateDeck
+
+Result = TypeVar("Result")
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time, with its zone."""
+        ...
+
+
+class Extensions(Protocol):
+    def find(self, endpoint: str) -> Extension:
+        """Find who is calling, by the PJSIP endpoint. In memory: called for every call.
+
+        Raises:
+            UnknownExtension: no such endpoint.
+        """
+        ...
+
+
+class Plans(Protocol):
+    def plan_of(self, office_id: str) -> Plan:
+        """The plan in force for an office. In memory: called for every call."""
+        ...
+
+
+class RateDecks(Protocol):
+    def deck(self, currency: str) -> RateDeck:
+        """The deck in force for a currency. In memory: called for every call that is not included.
+
+        Raises:
+            ChargingUnavailable: no deck could be read from the database yet.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    async def carry_out(self, command: Command[Result]) -> Result:
+        """Carry out one command durably; on return it is on disk.
+
+        Commands that wait at the same time share one transaction.
+
+        Raises:
+            Refusal: the command is refused; nothing of it was changed.
+            LedgerFault: the command makes no sense; nothing of it was changed.
+            ChargingUnavailable: the database is away; sending the command again is safe.
+        """
+        ...
+
+    async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
+        """Calls authorised on an Asterisk and not settled, oldest first."""
+        ...
+
+    async def balances(self, office_id: str, currency: str) -> Balances:
+        """The two balances of an office; zero if it never had money."""
+        ...
