@@ -273,10 +273,11 @@ class Instance:
 
     async def _require_ari(self) -> None:
         secret = self.config.secrets
+        authorization = aiohttp.encode_basic_auth(secret.ari_username, secret.ari_password)
         try:
             async with (
                 aiohttp.ClientSession(
-                    auth=aiohttp.BasicAuth(secret.ari_username, secret.ari_password),
+                    headers={"Authorization": authorization},
                     timeout=aiohttp.ClientTimeout(total=CLI_TIMEOUT_S),
                 ) as session,
                 session.get(f"{self.ari_url}/ari/asterisk/info?only=status") as reply,
