@@ -17,6 +17,8 @@ from dialplan.phones import Phone
 TEMPLATES = Path(__file__).parent
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
+_RTP_PORTS_A_CALL = 4
+_LAST_PORT = 65535
 
 # A line end, a comment or a quote inside a value would change the meaning of the file around it.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f;"]')
@@ -149,12 +151,16 @@ def _problems(config: AsteriskConfig) -> Iterator[str]:
         if phone.extension not in config.secrets.phones:
             yield f"the extension {phone.extension} has no password yet"
     for number in (*config.free, *config.fallback):
-        if not _PATTERN.fullmatch(number.pattern):
-            yield f"the pattern {number.pattern!r} is not digits, X, Z, N and [ranges]"
-        if not re.fullmatch(r"\+?[0-9]*", number.prepend):
-            yield f"{number.prepend!r} cannot be put in front of a number"
-    if config.rtp_last_port - config.rtp_first_port < 4 or config.rtp_last_port > 65535:
+        yield from _pattern_problems(number)
+    if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
         yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
+
+
+def _pattern_problems(number: DirectNumber) -> Iterator[str]:
+    if not _PATTERN.fullmatch(number.pattern):
+        yield f"the pattern {number.pattern!r} is not digits, X, Z, N and [ranges]"
+    if not re.fullmatch(r"\+?[0-9]*", number.prepend):
+        yield f"{number.prepend!r} cannot be put in front of a number"
 
 
 def _write_private(file: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from lab.errors import LabError
 
 _FIRST_NETWORK = 64 * 256  # 127.64.0.0, far from the addresses people use by hand
 _NETWORKS = 4096
+_LAST_HOST = 254
 
 
 class AddressBlock:
@@ -34,7 +35,7 @@ class AddressBlock:
     def next(self) -> str:
         """An address that nothing else in this block has been given."""
         host = next(self._hosts)
-        if host > 254:
+        if host > _LAST_HOST:
             raise LabError(f"more programs than addresses in {self.network}.0/24")
         return f"{self.network}.{host}"
 
@@ -45,7 +46,10 @@ class AddressBlock:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.release()
 

@@ -31,7 +31,7 @@ _RUN_FOLDER_BYTES = 80
 _LOG_TAIL_LINES = 5
 
 
-class PortTaken(LabError):
+class PortTakenError(LabError):
     """Another program has a port that this instance needs."""
 
     def __init__(self, *, address: str, port: int, protocol: str, setting: str) -> None:
@@ -44,11 +44,11 @@ class PortTaken(LabError):
         self.setting = setting
 
 
-class AlreadyRunning(LabError):
+class AlreadyRunningError(LabError):
     """The folder belongs to an Asterisk that is running."""
 
 
-def asterisk_config(
+def asterisk_config(  # noqa: PLR0913 - each is one setting, given by name
     folder: Path,
     telephony: Telephony,
     *,
@@ -133,7 +133,10 @@ class Instance:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.stop()
 
@@ -155,8 +158,8 @@ class Instance:
         """Write the configuration and start; returns when calls are taken and ARI answers.
 
         Raises:
-            AlreadyRunning: an Asterisk is running in this folder.
-            PortTaken: another program has one of its ports.
+            AlreadyRunningError: an Asterisk is running in this folder.
+            PortTakenError: another program has one of its ports.
             LabError: Asterisk gave up; the message ends with what its log said last.
         """
         self._lock = self._take_folder()
@@ -219,7 +222,7 @@ class Instance:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise AlreadyRunning(
+            raise AlreadyRunningError(
                 f"an Asterisk is already running in {self.config.folder}"
             ) from None
         return lock
@@ -238,7 +241,7 @@ class Instance:
                 try:
                     probe.bind((address, port))
                 except OSError:
-                    raise PortTaken(
+                    raise PortTakenError(
                         address=address, port=port, protocol=protocol, setting=setting
                     ) from None
 
@@ -270,10 +273,11 @@ class Instance:
 
     async def _require_ari(self) -> None:
         secret = self.config.secrets
+        authorization = aiohttp.encode_basic_auth(secret.ari_username, secret.ari_password)
         try:
             async with (
                 aiohttp.ClientSession(
-                    auth=aiohttp.BasicAuth(secret.ari_username, secret.ari_password),
+                    headers={"Authorization": authorization},
                     timeout=aiohttp.ClientTimeout(total=CLI_TIMEOUT_S),
                 ) as session,
                 session.get(f"{self.ari_url}/ari/asterisk/info?only=status") as reply,
@@ -310,7 +314,10 @@ class _ReadySocket:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._socket.close()
         self.path.unlink(missing_ok=True)

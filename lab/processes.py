@@ -18,7 +18,7 @@ def _die_with_parent() -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-async def spawn(
+async def spawn(  # noqa: PLR0913 - each is one setting, given by name
     tool: Tool,
     arguments: Sequence[str | Path],
     *,
@@ -42,7 +42,7 @@ async def spawn(
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=keep_open,
             process_group=0,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock, no allocation
+            preexec_fn=_die_with_parent,  # one system call: no lock, no allocation
         )
 
 
