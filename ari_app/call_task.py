@@ -45,6 +45,7 @@ from settings import CallSettings
 log = structlog.get_logger()
 
 EVENTS_WAITING_MAX = 256  # about thirty times what a call brings; more is a flood of keys
+SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
 CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
 HANGUP_CAUSES = {"invalid_number": 28, "no_rate": 3, UNAVAILABLE: 41}
 
@@ -118,9 +119,11 @@ class CallTask:
     async def extend_timeout(self) -> None:
         """Tell Asterisk how long the leg is paid for; also after AMI was away."""
         if self.call.state is State.TALKING:
-            paid_until_s = self._answered_s + self._paid_s(self.call.funded_s)
-            left_s = paid_until_s - asyncio.get_running_loop().time()
-            await self._line.set_timeout(self.call.leg, left_s=max(left_s, 0.001))
+            paid_s = self._paid_s(self.call.funded_s)
+            left_s = self._answered_s + paid_s - asyncio.get_running_loop().time()
+            await self._line.set_timeout(
+                self.call.leg, paid_s=paid_s, left_s=max(left_s, SHORTEST_TIMEOUT_S)
+            )
 
     async def watch_again(self) -> None:
         """Subscribe to every channel of this call after the connection was lost."""

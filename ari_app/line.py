@@ -86,14 +86,28 @@ class Line:
             return None
         return ended_now(channel)
 
-    async def set_timeout(self, leg: str, *, left_s: float) -> None:
-        """Let Asterisk end the leg `left_s` from now, whatever becomes of us."""
+    async def set_timeout(self, leg: str, *, paid_s: float, left_s: float) -> None:
+        """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
+
+        `paid_s` counts from answer: by it the dialplan knows an end of money from a hang-up.
+        """
         try:
+            await self._tell_paid_time(paid_s)
             await self._ami.set_timeout(leg, timeout_s=left_s)
         except AmiRefusedError as error:
             self._log.info("leg_already_gone", error=str(error))
         except AmiUnavailableError as error:  # told again as soon as AMI is back
             self._log.warning("timeout_not_extended", error=str(error))
+
+    async def _tell_paid_time(self, paid_s: float) -> None:
+        try:
+            await self._ami.set_variable(
+                self._caller, name="TOLLGATE_PAID_S", value=f"{paid_s:.3f}"
+            )
+        except (
+            AmiRefusedError
+        ) as error:  # a transfer took the caller away; the leg is still charged
+            self._log.info("caller_already_gone", error=str(error))
 
     async def cut_off(self, leg: str) -> None:
         """The dialplan tells the caller why; without the variable they just hear the end."""

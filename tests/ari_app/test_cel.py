@@ -43,8 +43,8 @@ OPEN = OpenCall(
 
 
 def line(kind: str, channel: str, at_ms: int) -> str:
-    event = {"EventType": kind, "EventTime": f"{at_ms / 1000:.6f}", "UniqueID": channel}
-    return json.dumps(event | {"LinkedID": CALLER, "ChanName": "PJSIP/x", "EventExtra": ""})
+    event = {"eventtype": kind, "eventtime": f"{at_ms / 1000:.6f}", "uniqueid": channel}
+    return json.dumps(event | {"linkedid": CALLER, "channame": "PJSIP/x", "eventextra": ""})
 
 
 def test_legs_of_a_call_are_put_together_from_their_lines() -> None:
@@ -53,7 +53,7 @@ def test_legs_of_a_call_are_put_together_from_their_lines() -> None:
             line("ANSWER", TRUNK, ANSWERED_MS),
             line("ANSWER", CALLER, ANSWERED_MS + 3),
             line("HANGUP", TRUNK, ANSWERED_MS + 61_000),
-            '{"EventType":"HANGUP","Ev',  # Asterisk died while writing
+            '{"eventtype":"HANGUP","Ev',  # Asterisk died while writing
             "",
         ]
     )
