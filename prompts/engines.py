@@ -35,17 +35,7 @@ class GttsVoice(NamedTuple):
     tld: str  # which of Google's hosts, and so which accent
 
 
-PICO_VOICES: Final = {"en": "en-GB", "fr": "fr-FR"}
-ESPEAK_VOICES: Final = {"en": "en-gb", "fr": "fr-fr"}
 GTTS_VOICES: Final = {"en": GttsVoice("en", "co.uk"), "fr": GttsVoice("fr", "fr")}
-
-# French voices read "pence" as "panse"; these spellings give the English vowel.
-PICO_SPELLINGS: Final[Mapping[str, Mapping[str, str]]] = {"en": {}, "fr": {"pence": "pennse"}}
-ESPEAK_SPELLINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": {},
-    "fr": {"pence": "[[p'Ens]]"},
-}
-
 GTTS_TIMEOUT_S: Final = 10
 GTTS_DELAYS_S: Final = (1.0, 3.0, 10.0, 30.0)  # before the second try and those that follow
 RECORDED_SUFFIXES: Final = (".wav", ".flac", ".mp3", ".ogg", ".opus")
@@ -126,56 +116,63 @@ class Tool:
                 raise EngineFailed(f"{self.argv[-1]} wrote no sound: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class PicoEngine:
+PICO: Final = Tool(("pico2wave",))
+ESPEAK: Final = Tool(("espeak-ng",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandEngine:
+    """A program that is given a language, a text and the file to write."""
+
+    name: str
+    tool: Tool
+    voices: Mapping[str, str]
+    spellings: Mapping[str, Mapping[str, str]]
+    language_option: str
+    file_option: str
+    at_once: int = LOCAL_ENGINES_AT_ONCE
+
+    def lacks(self, language: str, texts: Mapping[str, str]) -> tuple[str, ...]:
+        clip, text = next(iter(texts.items()))
+        self.render(language, clip, text)  # it speaks anything if it speaks at all
+        return ()
+
+    def fingerprint(self, language: str, clip: str, text: str) -> str:
+        del clip
+        return " ".join((self.name, *self._arguments(language, text)))
+
+    def render(self, language: str, clip: str, text: str) -> Sound:
+        del clip
+        arguments = self._arguments(language, text)
+        return self.tool.speak_to_file(lambda file: (self.file_option, file, *arguments))
+
+    def _arguments(self, language: str, text: str) -> tuple[str, ...]:
+        spelt = _respelt(text, self.spellings.get(language, {}))
+        return (self.language_option, self.voices[language], spelt)
+
+
+def pico_engine(tool: Tool = PICO) -> CommandEngine:
     """SVOX Pico: small, offline, and understood by callers and by a recogniser."""
-
-    tool: Tool = Tool(("pico2wave",))
-    name: str = "pico"
-    at_once: int = LOCAL_ENGINES_AT_ONCE
-
-    def lacks(self, language: str, texts: Mapping[str, str]) -> tuple[str, ...]:
-        clip, text = next(iter(texts.items()))
-        self.render(language, clip, text)
-        return ()
-
-    def fingerprint(self, language: str, clip: str, text: str) -> str:
-        del clip
-        return " ".join(("pico", *self._arguments(language, text)))
-
-    def render(self, language: str, clip: str, text: str) -> Sound:
-        del clip
-        return self.tool.speak_to_file(
-            lambda file: ("--wave", file, *self._arguments(language, text))
-        )
-
-    def _arguments(self, language: str, text: str) -> tuple[str, ...]:
-        return ("--lang", PICO_VOICES[language], _respelt(text, PICO_SPELLINGS[language]))
+    return CommandEngine(
+        name="pico",
+        tool=tool,
+        voices={"en": "en-GB", "fr": "fr-FR"},
+        spellings={"fr": {"pence": "pennse"}},  # else it says "panse"
+        language_option="--lang",
+        file_option="--wave",
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class EspeakEngine:
-    """The last resort: everywhere to be had, and robotic."""
-
-    tool: Tool = Tool(("espeak-ng",))
-    name: str = "espeak-ng"
-    at_once: int = LOCAL_ENGINES_AT_ONCE
-
-    def lacks(self, language: str, texts: Mapping[str, str]) -> tuple[str, ...]:
-        clip, text = next(iter(texts.items()))
-        self.render(language, clip, text)
-        return ()
-
-    def fingerprint(self, language: str, clip: str, text: str) -> str:
-        del clip
-        return " ".join(("espeak-ng", *self._arguments(language, text)))
-
-    def render(self, language: str, clip: str, text: str) -> Sound:
-        del clip
-        return self.tool.speak_to_file(lambda file: ("-w", file, *self._arguments(language, text)))
-
-    def _arguments(self, language: str, text: str) -> tuple[str, ...]:
-        return ("-v", ESPEAK_VOICES[language], _respelt(text, ESPEAK_SPELLINGS[language]))
+def espeak_engine(tool: Tool = ESPEAK) -> CommandEngine:
+    """The last resort: to be had everywhere, and robotic."""
+    return CommandEngine(
+        name="espeak-ng",
+        tool=tool,
+        voices={"en": "en-gb", "fr": "fr-fr"},
+        spellings={"fr": {"pence": "[[p'Ens]]"}},
+        language_option="-v",
+        file_option="-w",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,31 @@ class Voice:
     texts: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether callers can hear every sound of a language; for `doctor` and `prompts list`."""
+
+    language: str
+    engine: str | None  # None: never built
+    folder: Path
+    sounds: int
+    missing: tuple[str, ...]
+    outdated: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing and not self.outdated
+
+    def __str__(self) -> str:
+        if self.engine is None:
+            return f"{self.language}: nothing is recorded; run `tollgate prompts build`"
+        voice = f"{self.language}: {self.sounds} sounds in the voice of {self.engine}"
+        if self.complete:
+            return f"{voice}, all there"
+        wrong = f"{len(self.missing)} missing, {len(self.outdated)} recorded from an older text"
+        return f"{voice}, {wrong} ({', '.join((self.missing + self.outdated)[:3])} …)"
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     sounds: Path
@@ -75,6 +100,17 @@ class Library:
         recorded: Mapping[str, str] = {} if voice is None else voice.texts
         return tuple(
             clip for clip, text in self.texts(language).items() if recorded.get(clip) != text
+        )
+
+    def health(self, language: str) -> Health:
+        voice = self.voice(language)
+        return Health(
+            language=language,
+            engine=None if voice is None else voice.engine,
+            folder=self.folder(language),
+            sounds=len(self.texts(language)),
+            missing=self.missing(language),
+            outdated=self.outdated(language),
         )
 
     def sound_of(self, phrase: Phrase, language: str) -> Sound:

@@ -20,11 +20,11 @@ from prompts.build import build_voice
 from prompts.engines import (
     GTTS_DELAYS_S,
     Engine,
-    EspeakEngine,
     GttsEngine,
-    PicoEngine,
     RecordedEngine,
     Tool,
+    espeak_engine,
+    pico_engine,
 )
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
 from prompts.library import Library
@@ -57,7 +57,7 @@ def speaker(tmp_path: Path) -> Callable[..., Tool]:
 def test_pico_is_asked_for_the_voice_of_the_language(
     speaker: Callable[..., Tool], tmp_path: Path
 ) -> None:
-    sound = PicoEngine(speaker()).render("en", "12-pounds", "twelve pounds")
+    sound = pico_engine(speaker()).render("en", "12-pounds", "twelve pounds")
     assert sound.rate_hz == 16_000
     assert sound.duration_s == pytest.approx(1.0)
     arguments = (tmp_path / "arguments").read_text()
@@ -67,16 +67,16 @@ def test_pico_is_asked_for_the_voice_of_the_language(
 def test_espeak_is_asked_for_the_voice_of_the_language(
     speaker: Callable[..., Tool], tmp_path: Path
 ) -> None:
-    EspeakEngine(speaker()).render("fr", "12-pounds", "douze livres")
+    espeak_engine(speaker()).render("fr", "12-pounds", "douze livres")
     assert "'-v', 'fr-fr', 'douze livres'" in (tmp_path / "arguments").read_text()
 
 
 def test_a_foreign_word_is_spelt_as_the_voice_must_read_it(
     speaker: Callable[..., Tool], tmp_path: Path
 ) -> None:
-    PicoEngine(speaker()).render("fr", "40-pence", "quarante pence")
+    pico_engine(speaker()).render("fr", "40-pence", "quarante pence")
     assert "'quarante pennse'" in (tmp_path / "arguments").read_text()
-    PicoEngine(speaker()).render("en", "40-pence", "forty pence")
+    pico_engine(speaker()).render("en", "40-pence", "forty pence")
     assert "'forty pence'" in (tmp_path / "arguments").read_text()
 
 
@@ -85,13 +85,13 @@ def test_a_command_in_a_root_of_its_own_writes_inside_it(
 ) -> None:
     root = tmp_path / "root"
     (root / "tmp").mkdir(parents=True)
-    assert PicoEngine(speaker(str(root))).render("en", "a", "a").duration_s > 0
+    assert pico_engine(speaker(str(root))).render("en", "a", "a").duration_s > 0
     assert list((root / "tmp").iterdir()) == []  # and leaves nothing there
 
 
 def test_a_command_that_is_not_there_is_missing_not_failed() -> None:
     with pytest.raises(EngineMissing, match="no-such-command"):
-        PicoEngine(Tool(("no-such-command",))).lacks("en", few_texts("en"))
+        pico_engine(Tool(("no-such-command",))).lacks("en", few_texts("en"))
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_a_command_that_is_not_there_is_missing_not_failed() -> None:
 )
 def test_a_command_that_fails_says_why(script: str, why: str) -> None:
     with pytest.raises(EngineFailed, match=why):
-        PicoEngine(Tool((sys.executable, "-c", script))).render("en", "a", "a")
+        pico_engine(Tool((sys.executable, "-c", script))).render("en", "a", "a")
 
 
 def test_a_command_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prompts.engines.TOOL_TIMEOUT_S", 0.2)
     waits_for_ever = Tool((sys.executable, "-c", "import threading; threading.Event().wait()"))
     with pytest.raises(EngineFailed, match=r"0\.2 s"):
-        EspeakEngine(waits_for_ever).render("en", "a", "a")
+        espeak_engine(waits_for_ever).render("en", "a", "a")
 
 
 def record(folder: Path, language: str, clips: list[str], suffix: str = ".wav") -> None:
@@ -289,8 +289,8 @@ def test_a_refused_gtts_build_goes_on_where_it_was(google: GoogleStandIn, tmp_pa
 
 def test_engines_obey_the_protocol_that_tests_use(tmp_path: Path) -> None:
     engines: list[Engine] = [
-        PicoEngine(),
-        EspeakEngine(),
+        pico_engine(),
+        espeak_engine(),
         GttsEngine(),
         RecordedEngine(tmp_path),
         ToneEngine(),
