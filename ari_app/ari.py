@@ -165,6 +165,16 @@ class Ari:
         uri = f"channels/{channel}/play/{playback}"
         await self.request("POST", uri, media=media, lang=language)
 
+    async def snoop(self, channel: str, *, snoop: str, app_args: str) -> None:
+        """Open a channel into the ear of `channel`; it enters Stasis with `app_args`."""
+        await self.request(
+            "POST",
+            f"channels/{channel}/snoop/{snoop}",
+            whisper="out",
+            app=self._settings.app_name,
+            appArgs=app_args,
+        )
+
     async def stop_playback(self, playback: str) -> None:
         await self.request("DELETE", f"playbacks/{playback}")
 

@@ -7,6 +7,7 @@ import structlog
 
 from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
+from ari_app.events import WHISPER
 from ari_app.messages import ChannelEnded, Event, PromptFinished
 from prompts.library import media
 from prompts.phrases import Phrase
@@ -28,6 +29,7 @@ class Line:
         self._caller = caller
         self._call_id = call_id
         self._playback = f"{call_id}-prompt"
+        self._whisper = f"{call_id}{WHISPER}"
         self._ari = ari
         self._ami = ami
         self._log = log
@@ -47,6 +49,20 @@ class Line:
         except AriUnavailableError as error:
             self._log.warning("prompt_failed", error=str(error))
         return None
+
+    async def open_whisper(self) -> None:
+        """Ask for a channel that only the caller hears; it says when it is there."""
+        snoop = self._ari.snoop(
+            self._caller, snoop=self._whisper, app_args=f"whisper,{self._call_id}"
+        )
+        await self._attempt("whisper", snoop)
+
+    async def whisper(self, channel: str, phrase: Phrase, language: str) -> None:
+        play = self._ari.play(
+            channel, media=media(phrase), language=language, playback=self._whisper
+        )
+        if not await self._attempt("whisper", play):
+            await self.hang_up(channel)
 
     async def stop_prompt(self) -> None:
         await self._attempt("stop_prompt", self._ari.stop_playback(self._playback))

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from ari_app.cel import Leg, carrier_leg, legs_of, read_legs
+from ari_app.messages import Pace
 from ari_app.recovery import found_talking, settlement
 from charging.money import Money
 from charging.rates import Rate
 from charging.usecases import OpenCall
 
+PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
 CALLER, TRUNK = "tg-1.1", "tg-1.2"
 ANSWERED_MS = 1_790_000_000_250
 RATE = Rate(
@@ -100,7 +102,7 @@ def test_call_whose_end_nobody_wrote_down_owes_what_was_debited() -> None:
 def test_call_found_talking_debits_what_began_while_nobody_watched() -> None:
     call = replace(OPEN, leg=TRUNK, reserved_intervals=3, debited_intervals=1, funded_s=180)
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
-    found = found_talking(call, TRUNK, leg, 10)
+    found = found_talking(call, TRUNK, leg, PACE)
     assert found.undebited == ((1, 60.0), (2, 120.0))
     assert found.next_interval == 3
     assert found.funded_s == 180
