@@ -16,6 +16,7 @@ from ari_app.cel import Leg, Legs, carrier_leg, read_legs
 from ari_app.driver import Driver
 from ari_app.messages import FoundTalking, FoundUnanswered, Pace, Settle
 from ari_app.till import Terms, pace_of
+from charging.errors import LedgerFault
 from charging.rates import funded_s
 from charging.usecases import CallRequest, OpenCall
 
@@ -48,7 +49,10 @@ class Recovery:
         live = await live_channels(self._services.ari)
         legs = self._legs()
         for call in lost:
-            await self._recover(call, live, legs.get(call.caller_channel, ()))
+            try:
+                await self._recover(call, live, legs.get(call.caller_channel, ()))
+            except LedgerFault as error:  # a defect of one call must not keep the others waiting
+                log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
     def _legs(self) -> Legs:
         return {} if self._cel_file is None else read_legs(self._cel_file)
