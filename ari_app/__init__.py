@@ -1,0 +1,1 @@
+"""The Stasis application: authorises each outbound call, then meters the carrier leg."""

@@ -78,6 +78,7 @@ class OpenCall:
     extension: str
     language: str
     number: str
+    dial_string: str
     caller_channel: str
     asterisk: str
     rate: Rate
@@ -340,6 +341,7 @@ def _open_call(call: CallRecord) -> OpenCall:
         extension=call.extension,
         language=call.language,
         number=call.number,
+        dial_string=call.dial_string,
         caller_channel=call.caller_channel,
         asterisk=call.asterisk,
         rate=call.rate,

@@ -7,6 +7,7 @@ field (for example `TOLLGATE_DATABASE__URL`). No other module reads the environm
 from settings.model import (
     AmiSettings,
     AriSettings,
+    AsteriskSettings,
     CallSettings,
     DatabaseSettings,
     OfficeSettings,
@@ -20,6 +21,7 @@ from settings.model import (
 __all__ = [
     "AmiSettings",
     "AriSettings",
+    "AsteriskSettings",
     "CallSettings",
     "DatabaseSettings",
     "OfficeSettings",

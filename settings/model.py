@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 DEFAULT_FILE = Path("tollgate.toml")
+SQLITE = "sqlite:///"
 
 
 class SettingsError(Exception):
@@ -37,6 +38,21 @@ class AriSettings(_Section):
     password: SecretStr  # no default, and repr() hides it
     app_name: str = "tollgate"  # must match Stasis(...) in the dialplan
     request_timeout_s: PositiveFloat = 5
+
+
+class AsteriskSettings(_Section):
+    name: str = "asterisk"  # of this machine, where several share one ledger
+    # Asterisk's own record of every leg (dialplan/cel_custom.conf): settles what we did not see.
+    cel_file: Path | None = None
+    # The rest is for an Asterisk whose configuration Tollgate writes. Loopback unless changed here.
+    sip_address: str = "127.0.0.1"
+    sip_port: PositiveInt = 5060
+    rtp_first_port: PositiveInt = 20000
+    rtp_last_port: PositiveInt = 20999
+    http_port: PositiveInt = 8088
+    ami_port: PositiveInt = 5038
+    trunk_host: str = "127.0.0.2"
+    trunk_port: PositiveInt = 5060
 
 
 class AmiSettings(_Section):
@@ -69,15 +85,18 @@ class SiteSettings(_Section):
 class CallSettings(_Section):
     ring_timeout_s: PositiveInt = 60
     # Asterisk itself ends a leg this long after its paid time, with every process of ours dead.
-    paid_time_grace_s: NonNegativeFloat = Field(default=0.5, le=2)
+    # Less than 1.5 s, since only whole seconds are charged and Asterisk needs some time itself.
+    paid_time_grace_s: NonNegativeFloat = Field(default=1.0, le=1.5)
     # The next increment is reserved this long before it begins, or half an increment where shorter.
     reserve_ahead_s: PositiveFloat = 10
     allow_transfer: bool = False
+    live_calls_max: PositiveInt = 2000  # more are refused, so that those under way stay metered
 
 
 class PromptSettings(_Section):
-    engine: Literal["auto", "recorded", "pico", "espeak-ng", "gtts"] = "auto"
+    engine: Literal["auto", "recorded", "pico", "pack", "espeak-ng", "gtts"] = "auto"
     sounds_folder: Path | None = None  # None: the cache folder that set-up fills
+    recorded_folder: Path | None = None  # LANGUAGE/SOUND.wav of a person, instead of any engine
     skip_key: str = "any"
 
 
@@ -86,6 +105,7 @@ class Settings(BaseSettings):
         env_prefix="TOLLGATE_", env_nested_delimiter="__", frozen=True, extra="ignore"
     )
 
+    asterisk: AsteriskSettings = AsteriskSettings()
     ari: AriSettings
     ami: AmiSettings
     database: DatabaseSettings = DatabaseSettings()
@@ -128,8 +148,37 @@ def load_settings(file: Path = DEFAULT_FILE) -> Settings:
             f"{file} has a section that means nothing: {', '.join(sorted(unknown))}"
         )
     try:
-        return Settings(**fields)
+        settings = Settings(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{file}: {where}: {first['msg']}") from error
+        raise SettingsError(f"{file}: {where}: {first['msg']}") from None
+    return _with_absolute_paths(settings, file.resolve().parent)
+
+
+def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
+    """Where a relative path starts must not depend on where a command is run."""
+    site = settings.site.model_copy(
+        update={
+            "phones_file": _from(folder, settings.site.phones_file),
+            "plans_folder": _from(folder, settings.site.plans_folder),
+        }
+    )
+    prompts = settings.prompts.model_copy(
+        update={
+            "sounds_folder": _from(folder, settings.prompts.sounds_folder),
+            "recorded_folder": _from(folder, settings.prompts.recorded_folder),
+        }
+    )
+    cel_file = _from(folder, settings.asterisk.cel_file)
+    asterisk = settings.asterisk.model_copy(update={"cel_file": cel_file})
+    scheme, found, path = settings.database.url.partition(SQLITE)
+    url = f"{SQLITE}{folder / path}" if found and not scheme else settings.database.url
+    database = settings.database.model_copy(update={"url": url})
+    return settings.model_copy(
+        update={"asterisk": asterisk, "site": site, "prompts": prompts, "database": database}
+    )
+
+
+def _from(folder: Path, path: Path | None) -> Path | None:
+    return None if path is None else folder / path

@@ -1,0 +1,47 @@
+# The only commands to learn: make run, make test. `make help` lists the others.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+python := .venv/bin/python
+export PYTHONDONTWRITEBYTECODE ?=
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, test phones, the voice
+
+.setup/venv: requirements/dev.txt requirements/uv.txt requirements/venv.sh pyproject.toml
+	@requirements/venv.sh $(PYTHON)
+	@mkdir -p .setup && touch $@
+
+.setup/done: .setup/venv
+	@$(python) -m lab.telephony
+	@$(python) -m admin prompts build
+	@touch $@
+
+run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
+	@$(python) -m admin demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
+
+test: setup  ## every test, calls through the real Asterisk included
+	@$(python) -m pytest
+
+check: setup  ## what a reviewer runs first: format, lint, types, layers, tests
+	@.venv/bin/ruff format --check
+	@.venv/bin/ruff check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(python) -m pytest --cov=charging --cov=ari_app.flow --cov-report=term-missing:skip-covered
+
+bench: setup  ## measure, side by side in one run, what the README says of speed
+	@$(python) -m bench
+
+docs:  ## write docs/call-flow.md anew from the code
+	@$(python) -m ari_app.table > docs/call-flow.md
+
+lock:  ## upgrade every dependency and write the new versions and hashes down
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --output-file requirements/run.txt
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --group dev --output-file requirements/dev.txt
+
+clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
+	@rm -rf .venv .setup .tollgate
+
+.PHONY: help setup run test check bench docs lock clean

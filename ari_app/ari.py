@@ -1,0 +1,209 @@
+"""ARI over one inbound WebSocket: events come in, REST requests go out on the same socket.
+
+Our own small client, because PyPI's `ari` cannot be imported on Python 3 (docs/adr/0005).
+Documentation: Asterisk, "ARI REST over WebSocket".
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+
+from settings import AriSettings
+
+JSON = "application/json"
+PING_EVERY_S = 5.0  # an inbound socket of Asterisk's sends no pings of its own
+
+# What Dial() and the dialplan would otherwise send for every variable they touch.
+UNWANTED_EVENTS = (
+    "ChannelVarset",
+    "ChannelDialplan",
+    "ChannelConnectedLine",
+    "ChannelCallerId",
+    "ChannelStateChange",
+    "ChannelHangupRequest",
+    "PlaybackStarted",
+    "PlaybackContinuing",
+)
+
+
+class AriError(Exception):
+    """Asterisk said no. `status` is the HTTP status: 404 the object is gone, 409 not ours."""
+
+    def __init__(self, status: int, request: str, answer: str) -> None:
+        super().__init__(f"{request} was answered {status} {answer}")
+        self.status = status
+
+
+class AriUnavailableError(Exception):
+    """There is no connection, or no answer within the time limit; the outcome is unknown."""
+
+
+class Ari:
+    """The connection to one Asterisk; after it is lost, `connect()` makes it again."""
+
+    def __init__(self, session: aiohttp.ClientSession, settings: AriSettings) -> None:
+        self._session = session
+        self._settings = settings
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._ids = itertools.count(1)
+        self._waiting: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+
+    async def connect(self) -> None:
+        """Open the socket: from now on new calls reach `events()`.
+
+        Raises:
+            AriUnavailableError: Asterisk cannot be reached, or does not accept the password.
+        """
+        url = f"{self._settings.base_url.rstrip('/')}/ari/events"
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                self._socket = await self._session.ws_connect(
+                    url,
+                    params={"app": self._settings.app_name},
+                    headers=authorization(self._settings),
+                    heartbeat=PING_EVERY_S,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            raise AriUnavailableError(f"Asterisk refused {url}: {error.status}") from error
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise AriUnavailableError(f"Asterisk cannot be reached at {url}: {error!r}") from error
+
+    async def events(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield ARI events in order; answers are handed to the requests that wait for them.
+
+        Raises:
+            AriUnavailableError: the connection was lost.
+        """
+        if self._socket is None:
+            raise AriUnavailableError("there is no connection to Asterisk")
+        try:
+            async for frame in self._socket:
+                if frame.type is not aiohttp.WSMsgType.TEXT:
+                    break
+                message = json.loads(frame.data)
+                if message.get("type") == "RESTResponse":
+                    self._answer(message)
+                else:
+                    yield message
+        finally:
+            self._socket = None
+            self._fail_waiting()
+        raise AriUnavailableError("the connection to Asterisk was lost")
+
+    async def request(
+        self, method: str, uri: str, *, body: Mapping[str, Any] | None = None, **query: str
+    ) -> Any:
+        """Send one REST request and return the decoded answer, None where it is empty.
+
+        Raises:
+            AriError: Asterisk refused it.
+            AriUnavailableError: no connection, or no answer in time.
+        """
+        request_id = str(next(self._ids))
+        message: dict[str, Any] = {
+            "type": "RESTRequest",
+            "transaction_id": "",
+            "request_id": request_id,
+            "method": method,
+            "uri": uri,
+        }
+        if query:
+            message["query_strings"] = [{"name": n, "value": v} for n, v in query.items()]
+        if body is not None:
+            message |= {"content_type": JSON, "message_body": json.dumps(body)}
+        answer = await self._exchange(request_id, message)
+        status = int(answer["status_code"])
+        if status >= 400:  # noqa: PLR2004 - HTTP: 400 and above are refusals
+            raise AriError(status, f"{method} {uri}", str(answer.get("message_body", "")))
+        content = answer.get("message_body")
+        return json.loads(content) if content else None
+
+    async def _exchange(self, request_id: str, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._socket is None:
+            raise AriUnavailableError("there is no connection to Asterisk")
+        future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = future
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                await self._socket.send_str(json.dumps(message))
+                return await future
+        except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
+            raise AriUnavailableError(f"no answer to {message['method']}: {error!r}") from error
+        finally:
+            self._waiting.pop(request_id, None)
+
+    def _answer(self, message: Mapping[str, Any]) -> None:
+        future = self._waiting.get(str(message["request_id"]))
+        if future is not None and not future.done():
+            future.set_result(message)
+
+    def _fail_waiting(self) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(AriUnavailableError("the connection to Asterisk was lost"))
+
+    # --- what Tollgate asks of Asterisk, in ARI's words ---
+
+    async def filter_events(self) -> None:
+        disallowed = [{"type": name} for name in UNWANTED_EVENTS]
+        uri = f"applications/{self._settings.app_name}/eventFilter"
+        await self.request("PUT", uri, body={"disallowed": disallowed})
+
+    async def subscribe(self, channel: str) -> None:
+        uri = f"applications/{self._settings.app_name}/subscription"
+        await self.request("POST", uri, eventSource=f"channel:{channel}")
+
+    async def progress(self, channel: str) -> None:
+        """Open early media: what is played is heard before answer, and costs nothing."""
+        await self.request("POST", f"channels/{channel}/progress")
+
+    async def play(self, channel: str, *, media: str, language: str, playback: str) -> None:
+        uri = f"channels/{channel}/play/{playback}"
+        await self.request("POST", uri, media=media, lang=language)
+
+    async def snoop(self, channel: str, *, snoop: str, app_args: str) -> None:
+        """Open a channel into the ear of `channel`; it enters Stasis with `app_args`."""
+        await self.request(
+            "POST",
+            f"channels/{channel}/snoop/{snoop}",
+            whisper="out",
+            app=self._settings.app_name,
+            appArgs=app_args,
+        )
+
+    async def stop_playback(self, playback: str) -> None:
+        await self.request("DELETE", f"playbacks/{playback}")
+
+    async def set_variables(self, channel: str, variables: Mapping[str, str]) -> None:
+        body = {"variables": dict(variables)}
+        await self.request("POST", f"channels/{channel}/variables", body=body)
+
+    async def continue_in_dialplan(self, channel: str) -> None:
+        await self.request("POST", f"channels/{channel}/continue")
+
+    async def hang_up(self, channel: str) -> None:
+        await self.request("DELETE", f"channels/{channel}")
+
+    async def exists(self, channel: str) -> bool:
+        try:
+            await self.request("GET", f"channels/{channel}")
+        except AriError as error:
+            if error.status == 404:  # noqa: PLR2004 - HTTP: not found
+                return False
+            raise
+        return True
+
+    async def channels(self) -> list[Mapping[str, Any]]:
+        """Every live channel. An error is never an empty list."""
+        found: list[Mapping[str, Any]] = await self.request("GET", "channels")
+        return found
+
+
+def authorization(settings: AriSettings) -> dict[str, str]:
+    """In a header, never in the URL, where access logs would keep it."""
+    password = settings.password.get_secret_value()
+    return {"Authorization": aiohttp.encode_basic_auth(settings.username, password)}

@@ -1,0 +1,246 @@
+"""Carries one call through the table in `flow`: events in order, commands one by one."""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import structlog
+
+from ari_app.ami import Ami
+from ari_app.ari import Ari
+from ari_app.flow import Call, State, UnexpectedEventError, step
+from ari_app.line import Line
+from ari_app.messages import (
+    CheckLeg,
+    CheckMoney,
+    Command,
+    ContinueInDialplan,
+    CutOff,
+    Debit,
+    DebitFirst,
+    Event,
+    ExtendTimeout,
+    FoundTalking,
+    FoundUnanswered,
+    HangUp,
+    LegAnswered,
+    PlayBalance,
+    PlayRefusal,
+    PlayWhisper,
+    PromptFinished,
+    RefuseInDialplan,
+    Remind,
+    Reserve,
+    Settle,
+    StopPrompt,
+    TellTopUp,
+    WarnCaller,
+    WatchLeg,
+)
+from ari_app.meter import Meter
+from ari_app.till import UNAVAILABLE, Terms, Till
+from charging.money import Money
+from charging.usecases import Authorisation, CallRequest, Charging
+from prompts.phrases import (
+    Phrase,
+    UnspokenError,
+    balance_phrase,
+    low_balance_phrase,
+    refusal_phrase,
+    top_up_received_phrase,
+)
+from settings import CallSettings
+
+log = structlog.get_logger()
+
+EVENTS_WAITING_MAX = 256  # about thirty times what a call brings; more is a flood of keys
+SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
+CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
+HANGUP_CAUSES = {"invalid_number": 28, "no_rate": 3, UNAVAILABLE: 41}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What a call needs from the world."""
+
+    ari: Ari
+    ami: Ami
+    charging: Charging
+    meter: Meter
+    settings: CallSettings
+
+
+class CallTask:
+    """One task per call: its events in order; calls never meet but in the ledger."""
+
+    def __init__(
+        self,
+        request: CallRequest,
+        *,
+        language: str,
+        services: Services,
+        found: FoundTalking | FoundUnanswered | None = None,
+        terms: Terms | None = None,
+    ) -> None:
+        """Carry a new call, or one `found` alive after an earlier run lost sight of it."""
+        self._found = found
+        self.call = Call(call_id=request.call_id, caller=request.caller_channel)
+        self._language = language
+        self._settings = services.settings
+        self._meter = services.meter
+        self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
+        self._to_whisper = Phrase(())
+        self._answered_s = 0.0  # by the event loop's clock
+        self._log = log.bind(call_id=request.call_id, extension=request.endpoint)
+        self._till = Till(
+            request,
+            charging=services.charging,
+            reserve_ahead_s=services.settings.reserve_ahead_s,
+            log=self._log,
+        )
+        if terms is not None:
+            self._till.resume(terms)
+        self._line = Line(
+            request.caller_channel,
+            call_id=request.call_id,
+            ari=services.ari,
+            ami=services.ami,
+            log=self._log,
+        )
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """Every channel this call knows."""
+        legs = {self.call.leg} if self.call.leg else set()
+        return self.call.ringing | legs | {self.call.caller}
+
+    def deliver(self, event: Event) -> None:
+        if isinstance(event, LegAnswered) and not self._answered_s:
+            self._answered_s = asyncio.get_running_loop().time()
+        try:
+            self._events.put_nowait(event)
+        except asyncio.QueueFull:  # the sweep finds an end that is dropped here
+            self._log.error("event_dropped", event_type=type(event).__name__)
+
+    async def run(self) -> None:
+        if isinstance(self._found, FoundTalking):
+            self._answered_s = loop_time_of(self._found.answered_ms)
+        await self._handle(self._found or await self._till.authorise(self._note))
+        while not self.call.over:
+            await self._handle(await self._events.get())
+
+    async def extend_timeout(self) -> None:
+        """Tell Asterisk how long the leg is paid for; also after AMI was away."""
+        if self.call.state is State.TALKING:
+            paid_s = self._paid_s(self.call.funded_s)
+            left_s = self._answered_s + paid_s - asyncio.get_running_loop().time()
+            await self._line.set_timeout(
+                self.call.leg, paid_s=paid_s, left_s=max(left_s, SHORTEST_TIMEOUT_S)
+            )
+
+    async def watch_again(self) -> None:
+        """Subscribe to every channel of this call after the connection was lost."""
+        for channel in self.channels:
+            ended = await self._line.watch(channel)
+            if ended is not None:
+                self.deliver(ended)
+
+    async def hang_up_all(self) -> None:
+        for channel in self.channels:
+            await self._line.hang_up(channel)
+
+    def _note(self, authorisation: Authorisation) -> None:
+        self._language = authorisation.language
+
+    def _paid_s(self, funded_s: int) -> float:
+        return funded_s + self._settings.paid_time_grace_s
+
+    async def _handle(self, event: Event) -> None:
+        waiting = deque([event])
+        while waiting:
+            before = self.call
+            try:
+                self.call, commands = step(before, waiting.popleft())
+            except UnexpectedEventError as error:
+                commands = self._give_up(error)
+            if self.call.state is not before.state:
+                self._log.info("state", state=str(self.call.state), was=str(before.state))
+            for command in commands:
+                follow_up = await self._perform(command)
+                if follow_up is not None:
+                    waiting.append(follow_up)
+
+    def _give_up(self, error: UnexpectedEventError) -> tuple[Command, ...]:
+        """A defect of ours: end the channels; their ends settle the call."""
+        self._log.error("unexpected_event", error=str(error))
+        return tuple(HangUp(channel) for channel in self.channels)
+
+    async def _perform(self, command: Command) -> Event | None:  # noqa: C901, PLR0911, PLR0912
+        """One arm per command: they are the words of the specification."""
+        match command:
+            case PlayBalance(balance):
+                return await self._announce(balance)
+            case PlayRefusal(code):
+                return await self._line.play(refusal_phrase(code, self._language), self._language)
+            case StopPrompt():
+                await self._line.stop_prompt()
+            case ContinueInDialplan(dial_string, funded_s):
+                paid_s = None if funded_s is None else self._paid_s(funded_s)
+                await self._line.dial(dial_string, paid_s=paid_s)
+            case RefuseInDialplan(code):
+                await self._line.refuse(HANGUP_CAUSES.get(code, CALL_REJECTED))
+            case WatchLeg(leg):
+                return await self._line.watch(leg)
+            case CheckLeg(leg):
+                return await self._line.check(leg)
+            case DebitFirst():
+                return await self._till.debit_first(command)
+            case Debit(interval):
+                return await self._till.debit(interval)
+            case CheckMoney():
+                return await self._till.check_money(command)
+            case Reserve():
+                return await self._till.reserve(command)
+            case ExtendTimeout():
+                await self.extend_timeout()
+            case Remind(at_talk_s, event):
+                self._meter.remind(self._answered_s + at_talk_s, self.call.call_id, event)
+            case WarnCaller(left_s):
+                self._log.info("money_ending", left_s=left_s)
+                await self._whisper(low_balance_phrase(left_s, self._language))
+            case TellTopUp():
+                await self._whisper(top_up_received_phrase(self._language))
+            case PlayWhisper(channel):
+                await self._line.whisper(channel, self._to_whisper, self._language)
+            case CutOff(leg):
+                self._log.info("money_exhausted", funded_s=self.call.funded_s)
+                await self._line.cut_off(leg)
+            case HangUp(channel):
+                await self._line.hang_up(channel)
+            case Settle():
+                await self._till.settle(command)
+        return None
+
+    async def _whisper(self, phrase: Phrase) -> None:
+        """The latest thing to say is what is said; it is asked for when its channel is open."""
+        self._to_whisper = phrase
+        await self._line.open_whisper()
+
+    async def _announce(self, balance: Money) -> Event | None:
+        """Watch the caller first: money is set aside, so its end must not be missed."""
+        gone = await self._line.watch(self.call.caller)
+        if gone is not None:
+            return gone
+        try:
+            phrase = balance_phrase(balance, self._language)
+        except UnspokenError as error:  # a call matters more than its announcement
+            self._log.error("prompt_failed", error=str(error))
+            return PromptFinished()
+        self._log.info("balance_announced", balance_micros=balance.micros)
+        return await self._line.play(phrase, self._language)
+
+
+def loop_time_of(at_ms: int) -> float:
+    """When that was, by the event loop's clock."""
+    return asyncio.get_running_loop().time() - (time.time() - at_ms / 1000)

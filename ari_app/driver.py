@@ -1,0 +1,147 @@
+"""Takes calls from Asterisk, gives each its task, and brings every event to the right one."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from ari_app.call_task import CallTask, Services
+from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
+from ari_app.line import Line, ended_now
+from ari_app.messages import Event, LegDialled, Reminder, WhisperReady
+from charging.usecases import CallRequest
+
+log = structlog.get_logger()
+
+SWITCHING_EQUIPMENT_CONGESTION = 42  # Q.850: try again later
+
+
+class Driver:
+    def __init__(self, services: Services, *, asterisk: str, live_calls_max: int) -> None:
+        self._services = services
+        self._asterisk = asterisk
+        self._live_calls_max = live_calls_max
+        self._by_call: dict[str, CallTask] = {}
+        self._by_channel: dict[str, CallTask] = {}
+        self._channels: dict[str, set[str]] = {}  # of a call, by call id
+        self._running: set[asyncio.Task[None]] = set()
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Handle one raw ARI event without waiting for anything."""
+        try:
+            parsed = parse(message)
+        except ValueError as error:
+            log.error("unreadable_event", error=str(error))
+            return
+        match parsed:
+            case CallOffered():
+                self._offer(parsed)
+            case CallEvent(channel, event):
+                self._route(channel, event)
+            case WhisperOpened(call_id, channel):
+                self._open_whisper(call_id, channel)
+            case None:
+                pass
+
+    def remind(self, call_id: str, event: Reminder) -> None:
+        task = self._by_call.get(call_id)
+        if task is not None:
+            task.deliver(event)
+
+    def adopt(self, task: CallTask) -> None:
+        """Carry a call, be it new or taken up again."""
+        self._by_call[task.call.call_id] = task
+        self._channels[task.call.call_id] = set()
+        for channel in task.channels:
+            self._know(task, channel)
+        self._start(self._carry(task))
+
+    def carries(self, call_id: str) -> bool:
+        return call_id in self._by_call
+
+    @property
+    def live_calls(self) -> int:
+        return len(self._by_call)
+
+    async def extend_timeouts(self) -> None:
+        """After AMI was away: tell Asterisk again how long every leg is paid for."""
+        for task in tuple(self._by_call.values()):
+            await task.extend_timeout()
+
+    async def watch_again(self) -> None:
+        """After ARI was away: subscribe again, and learn who left meanwhile."""
+        for task in tuple(self._by_call.values()):
+            await task.watch_again()
+
+    async def sweep(self) -> None:
+        """Find ends that no event told of. A failed listing is an error, never an empty list.
+
+        Raises:
+            AriError, AriUnavailableError: Asterisk could not be asked.
+        """
+        known = {channel: task for task in self._by_call.values() for channel in task.channels}
+        live = {str(channel["id"]) for channel in await self._services.ari.channels()}
+        for channel in known.keys() - live:
+            known[channel].deliver(ended_now(channel))
+
+    def _offer(self, offered: CallOffered) -> None:
+        if len(self._by_call) >= self._live_calls_max:
+            self._start(self._turn_away(offered))
+            return
+        request = CallRequest(
+            call_id=uuid4().hex,
+            endpoint=offered.endpoint,
+            dialled=offered.dialled,
+            caller_channel=offered.channel,
+            asterisk=self._asterisk,
+        )
+        self.adopt(CallTask(request, language=offered.language, services=self._services))
+
+    def _route(self, channel: str, event: Event) -> None:
+        task = self._by_channel.get(channel)
+        if task is None:
+            return  # not a call of ours, or one that is over
+        if isinstance(event, LegDialled):
+            self._know(task, event.leg)
+        task.deliver(event)
+
+    def _open_whisper(self, call_id: str, channel: str) -> None:
+        task = self._by_call.get(call_id)
+        if task is None:  # the call ended first, and its channel takes this one along
+            return
+        self._know(task, channel)
+        task.deliver(WhisperReady(channel))
+
+    def _know(self, task: CallTask, channel: str) -> None:
+        self._by_channel[channel] = task
+        self._channels[task.call.call_id].add(channel)
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        """Keep a reference: the event loop alone would let a task be collected half-way."""
+        running = asyncio.create_task(work)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+
+    async def _carry(self, task: CallTask) -> None:
+        try:
+            await task.run()
+        except Exception:  # nothing above a task would see the defect; the sweep settles the call
+            log.exception("call_task_failed", call_id=task.call.call_id)
+            await task.hang_up_all()
+        finally:
+            del self._by_call[task.call.call_id]
+            for channel in self._channels.pop(task.call.call_id):
+                del self._by_channel[channel]
+
+    async def _turn_away(self, offered: CallOffered) -> None:
+        log.error("call_refused", code="overload", live_calls=len(self._by_call))
+        line = Line(
+            offered.channel,
+            call_id="",
+            ari=self._services.ari,
+            ami=self._services.ami,
+            log=log,
+        )
+        await line.refuse(SWITCHING_EQUIPMENT_CONGESTION)

@@ -1,0 +1,132 @@
+"""ARI's messages as typed events; the only place that reads their raw dictionaries.
+
+Field names: `rest-api/api-docs/events.json` of Asterisk 22.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ari_app.messages import (
+    ChannelEnded,
+    Event,
+    KeyPressed,
+    LegAnswered,
+    LegDialled,
+    LegFailed,
+    PromptFinished,
+    WhisperFinished,
+)
+
+Raw = Mapping[str, Any]
+WHISPER = "-whisper"  # ends the ids of what only the caller hears
+RINGING_STATUSES = frozenset({"RINGING", "PROGRESS", "PROCEEDING"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOffered:
+    """The dialplan asks: may this phone dial this?"""
+
+    channel: str
+    endpoint: str
+    dialled: str
+    language: str  # of the phone, as Asterisk knows it
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """An event of the call that knows this channel."""
+
+    channel: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperOpened:
+    """A channel that we asked for, into the ear of a call's caller."""
+
+    call_id: str
+    channel: str
+
+
+Parsed = CallOffered | CallEvent | WhisperOpened | None
+
+
+def parse(message: Raw) -> Parsed:
+    """Read one ARI event; None when it is of no interest.
+
+    Raises:
+        ValueError: a field is missing or of the wrong shape.
+    """
+    try:
+        return _parse(message)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"unreadable ARI event {message.get('type')}: {error!r}") from error
+
+
+def _parse(message: Raw) -> Parsed:
+    match message["type"]:
+        case "StasisStart":
+            return _offered(message)
+        case "PlaybackFinished":
+            return _played(message["playback"])
+        case "ChannelDtmfReceived":
+            return CallEvent(message["channel"]["id"], KeyPressed(str(message["digit"])))
+        case "Dial":
+            return _dialled(message)
+        case "ChannelDestroyed":
+            return CallEvent(message["channel"]["id"], _ended(message))
+        case _:
+            return None
+
+
+def _offered(message: Raw) -> CallOffered | WhisperOpened | None:
+    channel = message["channel"]
+    match message["args"]:
+        case ["outbound", endpoint, dialled]:
+            return CallOffered(
+                channel=channel["id"],
+                endpoint=endpoint,
+                dialled=dialled,
+                language=channel["language"],
+            )
+        case ["whisper", call_id]:
+            return WhisperOpened(call_id, channel["id"])
+        case _:
+            return None
+
+
+def _played(playback: Raw) -> CallEvent:
+    channel = str(playback["target_uri"]).removeprefix("channel:")
+    if str(playback["id"]).endswith(WHISPER):
+        return CallEvent(channel, WhisperFinished(channel))
+    return CallEvent(channel, PromptFinished())
+
+
+def _dialled(message: Raw) -> CallEvent | None:
+    if "caller" not in message:  # an originated channel: nobody's call of ours
+        return None
+    caller, leg = message["caller"]["id"], message["peer"]["id"]
+    match message["dialstatus"]:
+        case "":
+            return CallEvent(caller, LegDialled(leg))
+        case "ANSWER":
+            return CallEvent(caller, LegAnswered(leg=leg, at_ms=_ms(message["timestamp"])))
+        case status if status in RINGING_STATUSES:
+            return None
+        case _:
+            return CallEvent(caller, LegFailed(leg))
+
+
+def _ended(message: Raw) -> ChannelEnded:
+    return ChannelEnded(
+        channel=message["channel"]["id"],
+        at_ms=_ms(message["timestamp"]),
+        hangup_cause=int(message["cause"]),
+    )
+
+
+def _ms(timestamp: str) -> int:
+    """`2026-11-21T09:30:00.123+0000`, as milliseconds since 1970."""
+    return round(datetime.fromisoformat(timestamp).timestamp() * 1000)

@@ -1,0 +1,310 @@
+"""The life of one call as a table: state and event in, state and commands out.
+
+No clock, no network, no ledger. docs/call-flow.md is made from this module by `ari_app.table`.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from ari_app.messages import (
+    Authorised,
+    AuthorisedUnmetered,
+    ChannelEnded,
+    CheckLeg,
+    CheckMoney,
+    Command,
+    ContinueInDialplan,
+    CutOff,
+    Debit,
+    DebitDue,
+    DebitFirst,
+    Event,
+    ExtendTimeout,
+    FoundTalking,
+    FoundUnanswered,
+    HangUp,
+    IncrementRefused,
+    IncrementReserved,
+    KeyPressed,
+    LegAnswered,
+    LegDialled,
+    LegFailed,
+    MoneyLasts,
+    MoneyShort,
+    Pace,
+    PaidTimeOver,
+    PlayBalance,
+    PlayRefusal,
+    PlayWhisper,
+    PromptFinished,
+    Refused,
+    RefuseInDialplan,
+    Remind,
+    Reserve,
+    ReserveDue,
+    Settle,
+    StopPrompt,
+    TellTopUp,
+    WarnCaller,
+    WarningDue,
+    WatchLeg,
+    WhisperFinished,
+    WhisperReady,
+)
+
+NO_PACE = Pace(reserve_ahead_s=0, warn_ahead_s=0)
+RETRY_EVERY_S = 1.0  # while the next increment is refused: a top-up may land at any moment
+
+
+class State(Enum):
+    AUTHORISING = auto()
+    ANNOUNCING = auto()
+    REFUSING = auto()
+    PASSED = auto()  # included or free: the dialplan carries it and nothing is metered
+    DIALLING = auto()
+    TALKING = auto()
+    ENDED = auto()
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class UnexpectedEventError(Exception):
+    """The table has no row for this event in this state; the driver settles and hangs up."""
+
+    def __init__(self, state: State, event: Event) -> None:
+        super().__init__(f"{type(event).__name__} in state {state}")
+        self.state = state
+        self.event = event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call as its own task knows it; its money lives in the ledger, not here."""
+
+    call_id: str
+    caller: str  # the caller's channel
+    state: State = State.AUTHORISING
+    dial_string: str = ""
+    funded_s: int = 0  # talk time reserved so far, from answer
+    pace: Pace = NO_PACE
+    ringing: frozenset[str] = frozenset()  # carrier legs that were dialled and have not answered
+    leg: str = ""  # the carrier leg that answered: the one that is charged
+    answered_ms: int = 0
+    caller_left: bool = False
+    refusal: str = ""
+    warned: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Nothing more can happen to this call that would cost money."""
+        if self.state is State.ENDED:
+            return self.caller_left or bool(self.refusal)
+        return self.state is State.PASSED
+
+
+Step = tuple[Call, tuple[Command, ...]]
+
+
+def step(call: Call, event: Event) -> Step:  # noqa: C901, PLR0911, PLR0912 - one arm per row
+    """Advance one call by one event. The arms are the rows of docs/call-flow.md.
+
+    Raises:
+        UnexpectedEventError: there is no such row; the driver settles and hangs up.
+    """
+    match call.state, event:
+        case State.AUTHORISING, Authorised():
+            return _announce(call, event)
+        case State.AUTHORISING, AuthorisedUnmetered(dial_string):
+            passed = replace(call, state=State.PASSED)
+            return passed, (ContinueInDialplan(dial_string, funded_s=None),)
+        case State.AUTHORISING, Refused(code):
+            return replace(call, state=State.REFUSING, refusal=code), (PlayRefusal(code),)
+
+        case State.AUTHORISING, FoundTalking():
+            return _take_up_talking(call, event)
+        case State.AUTHORISING, FoundUnanswered():
+            return _take_up_unanswered(call, event)
+
+        case State.ANNOUNCING | State.REFUSING, KeyPressed():
+            return call, (StopPrompt(),)
+        case State.ANNOUNCING, PromptFinished():
+            dial = ContinueInDialplan(call.dial_string, call.funded_s)
+            return replace(call, state=State.DIALLING), (dial,)
+        case State.REFUSING, PromptFinished():
+            return replace(call, state=State.ENDED), (RefuseInDialplan(call.refusal),)
+
+        case State.DIALLING, LegDialled(leg):
+            return replace(call, ringing=call.ringing | {leg}), (WatchLeg(leg),)
+        case State.DIALLING, LegAnswered():
+            return _answer(call, event)
+        case State.DIALLING, LegFailed(gone) | ChannelEnded(channel=gone):
+            return _end_unanswered(call, event, gone)
+
+        case State.TALKING, ReserveDue(interval=interval, at_talk_s=at_talk_s):
+            return call, (Reserve(interval=interval, at_talk_s=at_talk_s),)
+        case State.TALKING, IncrementReserved():
+            return _extend(call, event)
+        case State.TALKING, IncrementRefused():
+            return _warn_and_keep_trying(call, event)
+        case State.TALKING, DebitDue(interval):
+            return call, (Debit(interval),)
+        case State.TALKING, MoneyLasts(talk_s):
+            return call, _warning(call, talk_s)
+        case State.TALKING, WarningDue(talk_s) if not call.warned:
+            return call, (CheckMoney(talk_s),)
+        case State.TALKING, MoneyShort(left_s):
+            return replace(call, warned=True), (WarnCaller(left_s),)
+        case State.TALKING, WhisperReady(channel):
+            return call, (PlayWhisper(channel),)
+        case _, WhisperReady(channel) | WhisperFinished(channel):
+            return call, (HangUp(channel),)
+        case State.TALKING, PaidTimeOver(funded_s):
+            return call, (CutOff(call.leg),) if funded_s == call.funded_s else ()
+        case State.TALKING, ChannelEnded(channel=channel) if channel == call.leg:
+            return replace(call, state=State.ENDED), (_settlement(call, event),)
+        case State.TALKING, ChannelEnded(channel=channel) if channel == call.caller:
+            # A transfer replaces the caller and leaves the leg, which is what is charged.
+            return replace(call, caller_left=True), (CheckLeg(call.leg),)
+
+        case State.ENDED, Authorised():
+            return call, (_nothing_talked(),)  # hung up while we asked: give the money back
+        case State.ENDED, AuthorisedUnmetered() | Refused():
+            return call, ()
+        case State.TALKING | State.ENDED, LegDialled(leg) | LegAnswered(leg=leg):
+            # A second Dial(): nothing was reserved for this leg.
+            return call, (HangUp(leg),) if leg != call.leg else ()
+
+        case State.PASSED, _:
+            return call, ()
+        case State.AUTHORISING | State.REFUSING, ChannelEnded():
+            return replace(call, state=State.ENDED, caller_left=True), ()
+        case State.ANNOUNCING, ChannelEnded():
+            ended = replace(call, state=State.ENDED, caller_left=True)
+            return ended, (_nothing_talked(event),)
+        case State.ENDED, ChannelEnded(channel=channel) if channel == call.caller:
+            return replace(call, caller_left=True), ()
+        case _ if not _starts_something(event):
+            return call, ()  # keys, prompts, reminders and ends that no longer matter
+        case _:
+            raise UnexpectedEventError(call.state, event)
+
+
+def _announce(call: Call, event: Authorised) -> Step:
+    announcing = replace(
+        call,
+        state=State.ANNOUNCING,
+        dial_string=event.dial_string,
+        funded_s=event.funded_s,
+        pace=event.pace,
+    )
+    return announcing, (PlayBalance(event.balance),)
+
+
+def _take_up_talking(call: Call, event: FoundTalking) -> Step:
+    """Asterisk is told the paid time again: the extension of an earlier run may have been lost."""
+    talking = replace(
+        call,
+        state=State.TALKING,
+        leg=event.leg,
+        answered_ms=event.answered_ms,
+        funded_s=event.funded_s,
+        pace=event.pace,
+    )
+    answered = DebitFirst(leg=event.leg, answered_ms=event.answered_ms)  # changes nothing twice
+    return talking, (
+        WatchLeg(call.caller),
+        WatchLeg(event.leg),
+        answered,
+        ExtendTimeout(event.leg, event.funded_s),
+        *(Remind(start_s, DebitDue(interval)) for interval, start_s in event.undebited),
+        *_reminders(talking, next_interval=event.next_interval),
+    )
+
+
+def _take_up_unanswered(call: Call, event: FoundUnanswered) -> Step:
+    dialling = replace(
+        call,
+        state=State.DIALLING,
+        dial_string=event.dial_string,
+        funded_s=event.funded_s,
+        pace=event.pace,
+    )
+    dial = ContinueInDialplan(event.dial_string, event.funded_s)
+    return dialling, (WatchLeg(call.caller), *((dial,) if event.in_stasis else ()))
+
+
+def _answer(call: Call, event: LegAnswered) -> Step:
+    talking = replace(
+        call,
+        state=State.TALKING,
+        leg=event.leg,
+        answered_ms=event.at_ms,
+        ringing=call.ringing - {event.leg},
+    )
+    debit = DebitFirst(leg=event.leg, answered_ms=event.at_ms)
+    return talking, (debit, *_reminders(talking, next_interval=1))
+
+
+def _end_unanswered(call: Call, event: LegFailed | ChannelEnded, gone: str) -> Step:
+    """A failover trunk may follow a leg that failed, so only the caller's end ends the call."""
+    caller_left = call.caller_left or gone == call.caller
+    after = replace(call, caller_left=caller_left, ringing=call.ringing - {gone})
+    if not caller_left or after.ringing:  # a 200 may still cross our CANCEL
+        return after, ()
+    hung_up = event if isinstance(event, ChannelEnded) else None
+    return replace(after, state=State.ENDED), (_nothing_talked(hung_up),)
+
+
+def _extend(call: Call, event: IncrementReserved) -> Step:
+    if event.funded_s <= call.funded_s:
+        return call, ()  # a retry of what is already counted
+    extended = replace(call, funded_s=event.funded_s, warned=False)
+    return extended, (
+        *((TellTopUp(),) if call.warned else ()),
+        ExtendTimeout(call.leg, event.funded_s),
+        Remind(call.funded_s, DebitDue(event.interval)),
+        *_reminders(extended, next_interval=event.interval + 1),
+    )
+
+
+def _reminders(call: Call, *, next_interval: int) -> tuple[Command, ...]:
+    reserve_s = max(0.0, call.funded_s - call.pace.reserve_ahead_s)
+    return (
+        Remind(reserve_s, ReserveDue(interval=next_interval, at_talk_s=reserve_s)),
+        Remind(call.funded_s, PaidTimeOver(call.funded_s)),
+    )
+
+
+def _warning(call: Call, talk_s: int) -> tuple[Command, ...]:
+    """Before the next increment begins the question is asked again, so look no further."""
+    warn_s = talk_s - call.pace.warn_ahead_s
+    if warn_s >= call.funded_s:
+        return ()
+    return (Remind(max(0.0, warn_s), WarningDue(talk_s)),)
+
+
+def _warn_and_keep_trying(call: Call, event: IncrementRefused) -> Step:
+    left_s = max(0, int(call.funded_s - event.at_talk_s))
+    warning = () if call.warned else (WarnCaller(left_s),)
+    retry_s = event.at_talk_s + RETRY_EVERY_S
+    retry = Remind(retry_s, ReserveDue(interval=event.interval, at_talk_s=retry_s))
+    again = (retry,) if retry_s < call.funded_s else ()
+    return replace(call, warned=True), (*warning, *again)
+
+
+def _settlement(call: Call, event: ChannelEnded) -> Settle:
+    """Whole completed seconds, and never less than one once somebody answered."""
+    talk_s = max(1, (event.at_ms - call.answered_ms) // 1000)
+    return Settle(talk_s=talk_s, ended_ms=event.at_ms, hangup_cause=event.hangup_cause)
+
+
+def _nothing_talked(event: ChannelEnded | None = None) -> Settle:
+    if event is None:
+        return Settle(talk_s=0, ended_ms=None, hangup_cause=0)
+    return Settle(talk_s=0, ended_ms=event.at_ms, hangup_cause=event.hangup_cause)
+
+
+def _starts_something(event: Event) -> bool:
+    answers = Authorised | AuthorisedUnmetered | Refused | FoundTalking | FoundUnanswered
+    return isinstance(event, answers | LegDialled | LegAnswered)

@@ -1,0 +1,160 @@
+"""The telephone side of one call: prompts, the dialplan, the carrier leg and its time limit."""
+
+import time
+from collections.abc import Coroutine
+
+import structlog
+
+from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
+from ari_app.ari import Ari, AriError, AriUnavailableError
+from ari_app.events import WHISPER
+from ari_app.messages import ChannelEnded, Event, PromptFinished
+from prompts.library import media
+from prompts.phrases import Phrase
+
+NOT_FOUND = 404
+UNPROCESSABLE = 422  # what ARI says to a subscription for a channel that is gone
+
+
+class Line:
+    def __init__(
+        self,
+        caller: str,
+        *,
+        call_id: str,
+        ari: Ari,
+        ami: Ami,
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self._caller = caller
+        self._call_id = call_id
+        self._playback = f"{call_id}-prompt"
+        self._whisper = f"{call_id}{WHISPER}"
+        self._ari = ari
+        self._ami = ami
+        self._log = log
+
+    async def play(self, phrase: Phrase, language: str) -> Event | None:
+        """Speak as early media: unanswered, so listening costs nothing."""
+        try:
+            await self._ari.progress(self._caller)
+            await self._ari.play(
+                self._caller, media=media(phrase), language=language, playback=self._playback
+            )
+        except AriError as error:
+            if error.status == NOT_FOUND:
+                return None  # hung up meanwhile: the event that says so is on its way
+            self._log.error("prompt_failed", error=str(error))
+            return PromptFinished()  # a call matters more than its announcement
+        except AriUnavailableError as error:
+            self._log.warning("prompt_failed", error=str(error))
+        return None
+
+    async def open_whisper(self) -> None:
+        """Ask for a channel that only the caller hears; it says when it is there."""
+        snoop = self._ari.snoop(
+            self._caller, snoop=self._whisper, app_args=f"whisper,{self._call_id}"
+        )
+        await self._attempt("whisper", snoop)
+
+    async def whisper(self, channel: str, phrase: Phrase, language: str) -> None:
+        play = self._ari.play(
+            channel, media=media(phrase), language=language, playback=self._whisper
+        )
+        if not await self._attempt("whisper", play):
+            await self.hang_up(channel)
+
+    async def stop_prompt(self) -> None:
+        await self._attempt("stop_prompt", self._ari.stop_playback(self._playback))
+
+    async def dial(self, dial_string: str, *, paid_s: float | None) -> None:
+        """Give the caller back to the dialplan. `paid_s` None: without a time limit."""
+        variables = {"TOLLGATE_DIAL": dial_string}
+        if paid_s is not None:
+            variables["TOLLGATE_PAID_S"] = f"{paid_s:.3f}"
+            variables["__TOLLGATE_CALL"] = self._call_id
+        await self._leave_stasis(variables)
+
+    async def refuse(self, hangup_cause: int) -> None:
+        await self._leave_stasis({"TOLLGATE_HANGUP_CAUSE": str(hangup_cause)})
+
+    async def watch(self, channel: str) -> Event | None:
+        """Have this channel's events sent to us wherever it goes; its end, if it is gone."""
+        try:
+            await self._ari.subscribe(channel)
+        except AriError as error:
+            if error.status in {NOT_FOUND, UNPROCESSABLE}:
+                return ended_now(channel)
+            self._log.error("not_watched", error=str(error))
+        except AriUnavailableError as error:  # it is subscribed to again on reconnection
+            self._log.warning("not_watched", error=str(error))
+        return None
+
+    async def check(self, channel: str) -> Event | None:
+        try:
+            if await self._ari.exists(channel):
+                return None
+        except (
+            AriError,
+            AriUnavailableError,
+        ) as error:  # unknown is not gone: the sweep asks again
+            self._log.warning("leg_not_checked", error=str(error))
+            return None
+        return ended_now(channel)
+
+    async def set_timeout(self, leg: str, *, paid_s: float, left_s: float) -> None:
+        """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
+
+        `paid_s` counts from answer: by it the dialplan knows an end of money from a hang-up.
+        """
+        try:
+            await self._tell_paid_time(paid_s)
+            await self._ami.set_timeout(leg, timeout_s=left_s)
+        except AmiRefusedError as error:
+            self._log.info("leg_already_gone", error=str(error))
+        except AmiUnavailableError as error:  # told again as soon as AMI is back
+            self._log.warning("timeout_not_extended", error=str(error))
+
+    async def _tell_paid_time(self, paid_s: float) -> None:
+        try:
+            await self._ami.set_variable(
+                self._caller, name="TOLLGATE_PAID_S", value=f"{paid_s:.3f}"
+            )
+        except (
+            AmiRefusedError
+        ) as error:  # a transfer took the caller away; the leg is still charged
+            self._log.info("caller_already_gone", error=str(error))
+
+    async def cut_off(self, leg: str) -> None:
+        """The dialplan tells the caller why; without the variable they just hear the end."""
+        try:
+            await self._ami.set_variable(self._caller, name="TOLLGATE_END", value="funds")
+        except (AmiRefusedError, AmiUnavailableError) as error:
+            self._log.warning("reason_not_announced", error=str(error))
+        await self.hang_up(leg)
+
+    async def hang_up(self, channel: str) -> None:
+        await self._attempt("hang_up", self._ari.hang_up(channel))
+
+    async def _leave_stasis(self, variables: dict[str, str]) -> None:
+        if await self._attempt("set_variables", self._ari.set_variables(self._caller, variables)):
+            await self._attempt("continue", self._ari.continue_in_dialplan(self._caller))
+        else:
+            await self.hang_up(self._caller)  # nobody may wait in Stasis for nothing
+
+    async def _attempt(self, what: str, request: Coroutine[object, object, None]) -> bool:
+        """Carry out a request whose object may be gone: its end is then on its way as an event."""
+        try:
+            await request
+        except AriError as error:
+            tell = self._log.info if error.status == NOT_FOUND else self._log.error
+            tell(f"{what}_refused", error=str(error))
+        except AriUnavailableError as error:
+            self._log.warning(f"{what}_failed", error=str(error))
+        else:
+            return True
+        return False
+
+
+def ended_now(channel: str) -> ChannelEnded:
+    return ChannelEnded(channel=channel, at_ms=round(time.time() * 1000), hangup_cause=0)

@@ -1,0 +1,333 @@
+"""What can happen to a call, and what can be done about it: the words `flow` is written in.
+
+Times inside events are milliseconds since 1970 by Asterisk's clock; `talk_s` counts from answer.
+"""
+
+from dataclasses import dataclass
+
+from charging.money import Money
+
+# --- events: what happened -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How early a call looks ahead, by its billing increment."""
+
+    reserve_ahead_s: float  # before an increment begins, it is reserved
+    warn_ahead_s: float  # before the money ends, the caller is warned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorised:
+    """A paid call: its first increment is reserved."""
+
+    balance: Money
+    dial_string: str
+    funded_s: int
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorisedUnmetered:
+    """An included or free call: nothing is reserved, nothing will be charged."""
+
+    dial_string: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTalking:
+    """A call of an earlier run of ours, or one lost sight of, whose carrier leg is up."""
+
+    leg: str
+    answered_ms: int
+    funded_s: int
+    pace: Pace
+    next_interval: int
+    undebited: tuple[tuple[int, float], ...]  # reserved intervals, and the talk time they begin at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundUnanswered:
+    """Such a call whose caller is still there, waiting in Stasis or for an answer."""
+
+    dial_string: str
+    funded_s: int
+    pace: Pace
+    in_stasis: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    code: str  # charging.errors: Refusal.code; or "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFinished:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegDialled:
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegFailed:
+    """Busy, unanswered, refused or cancelled: Dial() gave this leg up."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegAnswered:
+    leg: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelEnded:
+    """The caller's channel or a carrier leg is gone."""
+
+    channel: str
+    at_ms: int
+    hangup_cause: int  # Q.850; 0 when Asterisk does not know
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveDue:
+    interval: int
+    at_talk_s: float  # when it is due, so that a retry knows where it stands
+
+
+@dataclass(frozen=True, slots=True)
+class DebitDue:
+    interval: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncrementReserved:
+    interval: int
+    funded_s: int  # paid talk time from answer, this increment included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncrementRefused:
+    interval: int
+    at_talk_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PaidTimeOver:
+    funded_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyLasts:
+    """As things stand the office can pay this call up to `talk_s` from answer."""
+
+    talk_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarningDue:
+    """It is time to warn, unless money came in since."""
+
+    talk_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyShort:
+    """It did not: in so many seconds the call will have to end."""
+
+    left_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperReady:
+    """A channel into the caller's ear is open."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperFinished:
+    channel: str
+
+
+Event = (
+    Authorised
+    | AuthorisedUnmetered
+    | FoundTalking
+    | FoundUnanswered
+    | Refused
+    | PromptFinished
+    | KeyPressed
+    | LegDialled
+    | LegFailed
+    | LegAnswered
+    | ChannelEnded
+    | ReserveDue
+    | DebitDue
+    | IncrementReserved
+    | IncrementRefused
+    | PaidTimeOver
+    | MoneyLasts
+    | WarningDue
+    | MoneyShort
+    | WhisperReady
+    | WhisperFinished
+)
+
+
+# --- commands: what to do ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlayBalance:
+    balance: Money
+
+
+@dataclass(frozen=True, slots=True)
+class PlayRefusal:
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopPrompt:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueInDialplan:
+    """Hand the caller back to the dialplan, which dials. `funded_s` None: no time limit."""
+
+    dial_string: str
+    funded_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseInDialplan:
+    """Hand the caller back without anything to dial: the dialplan hangs up."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLeg:
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLeg:
+    """Is this leg still up? Its end may have been missed."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebitFirst:
+    leg: str
+    answered_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Debit:
+    interval: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    interval: int
+    at_talk_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendTimeout:
+    leg: str
+    funded_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Give the call this event when it has talked for so long."""
+
+    at_talk_s: float
+    event: "Reminder"
+
+
+Reminder = ReserveDue | DebitDue | PaidTimeOver | WarningDue
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMoney:
+    """Before warning: does the money still end at `talk_s`?"""
+
+    talk_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarnCaller:
+    """Whisper it: the far end hears nothing."""
+
+    left_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellTopUp:
+    """Whisper to a caller who was warned that the call may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayWhisper:
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """End the leg, and let the caller hear why."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Price the whole call and give back what is left. Does nothing when nothing is reserved."""
+
+    talk_s: int
+    ended_ms: int | None  # None: the driver says "now"
+    hangup_cause: int
+
+
+Command = (
+    PlayBalance
+    | PlayRefusal
+    | StopPrompt
+    | ContinueInDialplan
+    | RefuseInDialplan
+    | WatchLeg
+    | CheckLeg
+    | DebitFirst
+    | Debit
+    | Reserve
+    | ExtendTimeout
+    | Remind
+    | CheckMoney
+    | WarnCaller
+    | TellTopUp
+    | PlayWhisper
+    | CutOff
+    | HangUp
+    | Settle
+)
+Commands = tuple[Command, ...]

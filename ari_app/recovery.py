@@ -1,0 +1,162 @@
+"""Coming back: every call that is open in the ledger is matched with what Asterisk knows of it.
+
+At start-up, after a lost connection, and on a timer. Live calls are taken up again; ended ones are
+settled from Asterisk's own log of each leg. A failed listing is an error, never "no calls".
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from ari_app.ari import Ari
+from ari_app.call_task import CallTask, Services
+from ari_app.cel import Leg, Legs, carrier_leg, read_legs
+from ari_app.driver import Driver
+from ari_app.messages import FoundTalking, FoundUnanswered, Pace, Settle
+from ari_app.till import Terms, pace_of
+from charging.rates import funded_s
+from charging.usecases import CallRequest, OpenCall
+
+log = structlog.get_logger()
+
+# An authorisation under way is in the ledger before its task can say so.
+SETTLED_AFTER_S = 5.0
+
+
+class Recovery:
+    def __init__(
+        self, services: Services, driver: Driver, *, asterisk: str, cel_file: Path | None
+    ) -> None:
+        self._services = services
+        self._driver = driver
+        self._asterisk = asterisk
+        self._cel_file = cel_file
+
+    async def run(self) -> None:
+        """Take up, or settle, every open call that no task of ours carries.
+
+        Raises:
+            AriError, AriUnavailableError, ChargingUnavailable, OSError: somebody could not be
+                asked. What was done until then stands, and running again repeats nothing.
+        """
+        open_calls = await self._services.charging.open_calls(self._asterisk)
+        lost = [call for call in open_calls if not self._driver.carries(call.call_id)]
+        if not lost:
+            return
+        live = await live_channels(self._services.ari)
+        legs = self._legs()
+        for call in lost:
+            await self._recover(call, live, legs.get(call.caller_channel, ()))
+
+    def _legs(self) -> Legs:
+        return {} if self._cel_file is None else read_legs(self._cel_file)
+
+    async def _recover(
+        self, call: OpenCall, live: Mapping[str, bool], legs: tuple[Leg, ...]
+    ) -> None:
+        answered = carrier_leg(legs, caller=call.caller_channel)
+        leg = call.leg or (answered.channel if answered else None)
+        if leg in live and leg is not None:
+            self._take_up(call, found_talking(call, leg, answered, self._pace(call)))
+        elif leg is None and call.caller_channel in live:
+            in_stasis = live[call.caller_channel]
+            self._take_up(call, found_unanswered(call, self._pace(call), in_stasis=in_stasis))
+        elif age_s(call) > SETTLED_AFTER_S:
+            await self._settle(call, answered)
+
+    def _take_up(self, call: OpenCall, found: FoundTalking | FoundUnanswered) -> None:
+        log.info("call_taken_up", call_id=call.call_id, talking=isinstance(found, FoundTalking))
+        request = CallRequest(
+            call_id=call.call_id,
+            endpoint=call.endpoint,
+            dialled=call.number,
+            caller_channel=call.caller_channel,
+            asterisk=call.asterisk,
+        )
+        task = CallTask(
+            request,
+            language=call.language,
+            services=self._services,
+            found=found,
+            terms=Terms(call.office_id, call.rate),
+        )
+        self._driver.adopt(task)
+
+    async def _settle(self, call: OpenCall, leg: Leg | None) -> None:
+        settle = settlement(call, leg)
+        log.info("call_settled_afterwards", call_id=call.call_id, talk_s=settle.talk_s)
+        ended_ms = settle.ended_ms or now_ms()
+        await self._services.charging.settle(
+            call.call_id,
+            talk_s=settle.talk_s,
+            ended_at=datetime.fromtimestamp(ended_ms / 1000, UTC),
+            hangup_cause=settle.hangup_cause,
+        )
+
+    def _pace(self, call: OpenCall) -> Pace:
+        return pace_of(call.rate, self._services.settings.reserve_ahead_s)
+
+
+async def live_channels(ari: Ari) -> Mapping[str, bool]:
+    """Every live channel, and whether it waits in a Stasis application."""
+    return {
+        str(channel["id"]): channel["dialplan"]["app_name"] == "Stasis"
+        for channel in await ari.channels()
+    }
+
+
+def found_talking(call: OpenCall, leg: str, evidence: Leg | None, pace: Pace) -> FoundTalking:
+    return FoundTalking(
+        leg=leg,
+        answered_ms=answered_ms(call, evidence),
+        funded_s=call.funded_s,
+        pace=pace,
+        next_interval=call.reserved_intervals,
+        undebited=tuple(
+            (interval, float(funded_s(interval - 1, call.rate)))
+            for interval in range(max(1, call.debited_intervals), call.reserved_intervals)
+        ),
+    )
+
+
+def found_unanswered(call: OpenCall, pace: Pace, *, in_stasis: bool) -> FoundUnanswered:
+    return FoundUnanswered(
+        dial_string=call.dial_string,
+        funded_s=call.funded_s,
+        pace=pace,
+        in_stasis=in_stasis,
+    )
+
+
+def settlement(call: OpenCall, leg: Leg | None) -> Settle:
+    """What a call owes that ended while nobody watched.
+
+    Where Asterisk itself died there is no end on record: then the call is charged for what had
+    been debited, the last thing that is proved.
+    """
+    if leg is None and call.answered_at is None:
+        return Settle(talk_s=0, ended_ms=None, hangup_cause=0)
+    if leg is None or leg.ended_ms is None:
+        proved_s = funded_s(max(0, call.debited_intervals - 1), call.rate)
+        elapsed_s = (now_ms() - answered_ms(call, leg)) // 1000
+        return Settle(talk_s=max(1, min(proved_s, elapsed_s)), ended_ms=None, hangup_cause=0)
+    talk_s = max(1, (leg.ended_ms - answered_ms(call, leg)) // 1000)
+    return Settle(talk_s=talk_s, ended_ms=leg.ended_ms, hangup_cause=0)
+
+
+def answered_ms(call: OpenCall, leg: Leg | None) -> int:
+    if call.answered_at is not None:
+        return round(call.answered_at.timestamp() * 1000)
+    if leg is not None and leg.answered_ms is not None:
+        return leg.answered_ms
+    return now_ms()
+
+
+def age_s(call: OpenCall) -> float:
+    return (datetime.now(UTC) - call.authorised_at).total_seconds()
+
+
+def now_ms() -> int:
+    return round(datetime.now(UTC).timestamp() * 1000)

@@ -1,0 +1,137 @@
+"""Makes docs/call-flow.md out of `flow.step` itself (`make docs`)."""
+
+import re
+import sys
+
+from ari_app.flow import Call, State, UnexpectedEventError, step
+from ari_app.messages import (
+    Authorised,
+    AuthorisedUnmetered,
+    ChannelEnded,
+    Command,
+    DebitDue,
+    Event,
+    FoundTalking,
+    FoundUnanswered,
+    IncrementRefused,
+    IncrementReserved,
+    KeyPressed,
+    LegAnswered,
+    LegDialled,
+    LegFailed,
+    MoneyLasts,
+    MoneyShort,
+    Pace,
+    PaidTimeOver,
+    PromptFinished,
+    Refused,
+    ReserveDue,
+    WarningDue,
+    WhisperFinished,
+    WhisperReady,
+)
+from charging.money import Money
+
+CALLER, LEG, SECOND_LEG = "caller", "leg", "second-leg"
+NOTHING = ""
+PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
+BALANCE = Money(12_400_000, "GBP")
+
+EVERY_EVENT: dict[str, Event] = {
+    "authorised": Authorised(balance=BALANCE, dial_string="33140", funded_s=60, pace=PACE),
+    "authorised as included or free": AuthorisedUnmetered("33140"),
+    "found talking": FoundTalking(
+        leg=LEG, answered_ms=1_000, funded_s=60, pace=PACE, next_interval=1, undebited=()
+    ),
+    "found waiting in Stasis": FoundUnanswered(
+        dial_string="33140", funded_s=60, pace=PACE, in_stasis=True
+    ),
+    "refused": Refused("insufficient_balance"),
+    "prompt finished": PromptFinished(),
+    "key pressed": KeyPressed("1"),
+    "a leg is dialled": LegDialled(SECOND_LEG),
+    "a leg fails": LegFailed(LEG),
+    "a leg answers": LegAnswered(leg=SECOND_LEG, at_ms=1_000),
+    "the carrier leg ends": ChannelEnded(channel=LEG, at_ms=76_000, hangup_cause=16),
+    "the caller leaves": ChannelEnded(channel=CALLER, at_ms=76_000, hangup_cause=16),
+    "next increment to be reserved": ReserveDue(interval=1, at_talk_s=50),
+    "next increment reserved": IncrementReserved(interval=1, funded_s=120),
+    "next increment refused": IncrementRefused(interval=1, at_talk_s=50),
+    "increment begins": DebitDue(1),
+    "money is seen to last no further": MoneyLasts(60),
+    "warning due": WarningDue(60),
+    "money is short": MoneyShort(60),
+    "whisper channel open": WhisperReady("whisper"),
+    "whisper over": WhisperFinished("whisper"),
+    "paid time is over": PaidTimeOver(60),
+}
+
+HEADING = """# The life of a call
+
+This table is `ari_app/flow.py`, run over every state and event: `make docs` writes it and a test
+compares. An event that a state does not list changes nothing there, or (`unexpected`) is
+a defect: the call's channels are hung up, and their ends settle it.
+
+The example call holds a reservation of 60 s; in *dialling* its carrier leg rings, in *talking* it
+answered at 1 s.
+
+| state | event | becomes | does |
+|---|---|---|---|
+"""
+
+
+def example(state: State) -> Call:
+    """A call as it stands when it has come to `state`."""
+    reserved = state not in {State.AUTHORISING, State.REFUSING, State.PASSED}
+    answered = state in {State.TALKING, State.ENDED}
+    return Call(
+        call_id="c1",
+        caller=CALLER,
+        state=state,
+        dial_string="33140" if reserved else "",
+        funded_s=60 if reserved else 0,
+        pace=PACE,
+        ringing=frozenset({LEG}) if state is State.DIALLING else frozenset(),
+        leg=LEG if answered else "",
+        answered_ms=1_000 if answered else 0,
+        refusal="insufficient_balance" if state is State.REFUSING else "",
+    )
+
+
+def rows() -> list[str]:
+    """One line per state and outcome, with every event that leads to it."""
+    lines = []
+    for state in State:
+        events_by_outcome: dict[str, list[str]] = {}
+        for name, event in EVERY_EVENT.items():
+            events_by_outcome.setdefault(outcome(state, event), []).append(name)
+        events_by_outcome.pop(NOTHING, None)
+        lines += [
+            f"| {state} | {'; '.join(names)} | {o} |" for o, names in events_by_outcome.items()
+        ]
+    return lines
+
+
+def outcome(state: State, event: Event) -> str:
+    before = example(state)
+    try:
+        after, commands = step(before, event)
+    except UnexpectedEventError:
+        return "| *unexpected*"
+    if after == before and not commands:
+        return NOTHING
+    becomes = "" if after.state is state else str(after.state)
+    return f"{becomes} | {', '.join(map(words, commands)) or 'remember it'}"
+
+
+def words(command: Command) -> str:
+    """`ContinueInDialplan` as "continue in dialplan"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(command).__name__).lower()
+
+
+def document() -> str:
+    return HEADING + "\n".join(rows()) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,173 @@
+"""Write one Asterisk instance's configuration from the files beside this one.
+
+The `*.conf` files are Jinja2 templates, read as an administrator would read Asterisk's own; every
+value comes from one `AsteriskConfig`, and a value that could end a line is refused.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dialplan.phones import Phone
+
+TEMPLATES = Path(__file__).parent
+PRIVATE_FOLDER_MODE = 0o700
+PRIVATE_FILE_MODE = 0o600
+_RTP_PORTS_A_CALL = 4
+_LAST_PORT = 65535
+
+# A line end, a comment or a quote inside a value would change the meaning of the file around it.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f;"]')
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_PATTERN = re.compile(r"_?\+?[0-9XZN\[\]-]{1,40}[.!]?")
+
+
+class RenderError(Exception):
+    """The configuration cannot be written; the message says which value is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """Made once per instance; never shown, never logged."""
+
+    ari_password: str = field(repr=False)
+    ami_password: str = field(repr=False)
+    phones: Mapping[str, str] = field(repr=False)  # extension to SIP password
+    ari_username: str = "tollgate"
+    ami_username: str = "tollgate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectNumber:
+    """Numbers that go to the trunk without the application, and how the trunk wants them.
+
+    `pattern` is an Asterisk pattern such as "_0800XXXXXX"; `strip` digits are taken off the front
+    of what was dialled and `prepend` put there instead.
+    """
+
+    pattern: str
+    strip: int = 0
+    prepend: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsteriskConfig:
+    """Everything in which one instance differs from another."""
+
+    name: str  # of this Asterisk machine; in front of every channel's unique id
+    folder: Path  # the instance's own: etc, log, data, db, spool
+    run_folder: Path  # holds the control socket, so its path must be short
+    modules: Path
+    sip_address: str
+    trunk_host: str
+    phones: tuple[Phone, ...]
+    secrets: Secrets
+    emergency_numbers: tuple[str, ...]
+    outside_line_prefix: str = ""
+    sip_port: int = 5060
+    control_address: str = "127.0.0.1"  # ARI and AMI; loopback only
+    http_port: int = 8088
+    ami_port: int = 5038
+    rtp_first_port: int = 10000
+    rtp_last_port: int = 10999
+    trunk_port: int = 5060
+    app_name: str = "tollgate"
+    ring_timeout_s: int = 60
+    # From entering Stasis to being handed back, the balance prompt included.
+    authorise_timeout_s: int = 40
+    rtp_timeout_s: int = 60  # 0: never; for calls without media
+    allow_transfer: bool = False
+    free: tuple[DirectNumber, ...] = ()
+    fallback: tuple[DirectNumber, ...] = ()  # included calls while the application is away
+    max_files: int = 20000
+
+    @property
+    def emergency(self) -> tuple[tuple[str, str], ...]:
+        """(as dialled, as sent to the trunk), with and without the outside-line prefix."""
+        prefixes = ("", self.outside_line_prefix) if self.outside_line_prefix else ("",)
+        return tuple((p + number, number) for number in self.emergency_numbers for p in prefixes)
+
+
+def render(config: AsteriskConfig) -> Path:
+    """Write every configuration file into `config.folder`/etc and return that folder.
+
+    The folder and the files in it can be read by their owner alone.
+
+    Raises:
+        RenderError: a value is wrong, or the folder cannot be written.
+    """
+    _require_sound(config)
+    etc = config.folder / "etc"
+    try:
+        etc.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+        etc.chmod(PRIVATE_FOLDER_MODE)
+        for name, text in rendered(config).items():
+            _write_private(etc / name, text)
+    except OSError as error:
+        raise RenderError(f"{etc} cannot be written: {error.strerror}") from error
+    return etc
+
+
+def rendered(config: AsteriskConfig) -> Mapping[str, str]:
+    """Every configuration file's text, by name."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - these are not web pages; _harmless guards each value
+        keep_trailing_newline=True,
+        finalize=_harmless,
+    )
+    values = {f.name: getattr(config, f.name) for f in fields(config)}
+    values["emergency"] = config.emergency
+    names = sorted(template.name for template in TEMPLATES.glob("*.conf"))
+    return {name: environment.get_template(name).render(values) for name in names}
+
+
+def _harmless(value: object) -> object:
+    if _UNSAFE.search(str(value)):
+        raise RenderError(f"{value!r} cannot stand in an Asterisk configuration file")
+    return value
+
+
+def _require_sound(config: AsteriskConfig) -> None:
+    for problem in _problems(config):
+        raise RenderError(problem)
+
+
+def _problems(config: AsteriskConfig) -> Iterator[str]:
+    if not config.emergency_numbers:
+        yield "there is no emergency number to route"
+    for dialled, _ in config.emergency:
+        if not _DIGITS.fullmatch(dialled):
+            yield f"the emergency number {dialled!r} is not digits"
+    reserved = {dialled for dialled, _ in config.emergency}
+    for phone in config.phones:
+        if phone.extension in reserved:
+            yield f"the extension {phone.extension} is an emergency number"
+        if phone.extension not in config.secrets.phones:
+            yield f"the extension {phone.extension} has no password yet"
+    for number in (*config.free, *config.fallback):
+        yield from _pattern_problems(number)
+    if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
+        yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
+
+
+def _pattern_problems(number: DirectNumber) -> Iterator[str]:
+    if not _PATTERN.fullmatch(number.pattern):
+        yield f"the pattern {number.pattern!r} is not digits, X, Z, N and [ranges]"
+    if not re.fullmatch(r"\+?[0-9]*", number.prepend):
+        yield f"{number.prepend!r} cannot be put in front of a number"
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Replace `file` in one step; it is never readable by anyone else, not even for a moment."""
+    partial = file.with_name(f".{file.name}.new")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(text)
+    partial.replace(file)

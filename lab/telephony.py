@@ -1,0 +1,389 @@
+"""Find the telephone tools Tollgate needs, or build them once into the user's cache folder.
+
+Debian *forky* carries Asterisk 22.10.1, SIPp 3.8 and baresip; older releases carry no Asterisk at
+all. So the packages are unpacked, never installed, into a folder of their own, and each program is
+started through that folder's own dynamic loader: no privilege, no chroot, no change to the machine.
+
+`python -m lab.telephony` does it and says what it does; `make setup` calls that.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Raised by one whenever PACKAGES or the layout below changes, so that an older cache is left alone.
+GENERATION = 1
+SUITE = "forky"
+PACKAGES = ("asterisk", "sip-tester", "baresip-core", "espeak-ng", "libttspico-utils")
+# The first release with the security fixes we rely on: docs/adr, and ARI `live_dangerously`.
+ASTERISK_FLOOR = (22, 10, 1)
+BUILD_TIMEOUT_S = 15 * 60
+CHECK_TIMEOUT_S = 20
+
+Say = Callable[[str], None]
+
+
+class TelephonyError(Exception):
+    """The tools cannot be had; the message is one sentence for the person at the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """How to start one program: what to put before its arguments, and what its environment adds."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        return [*self.argv, *(str(argument) for argument in arguments)]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.env}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telephony:
+    """Where every tool is. `root` is the unpacked packages; Asterisk may be the machine's own."""
+
+    root: Path
+    asterisk_version: tuple[int, ...]
+    asterisk_modules: Path
+    asterisk_data: Path  # holds documentation/, rest-api/, static-http/
+    tools: Mapping[str, Tool]
+
+    @property
+    def baresip_modules(self) -> Path:
+        return self.root / "usr/lib/baresip/modules"
+
+    def tool(self, name: str) -> Tool:
+        """The tool of that name.
+
+        Raises:
+            TelephonyError: there is no such tool, or this user cannot run it here.
+        """
+        try:
+            return self.tools[name]
+        except KeyError:
+            raise TelephonyError(
+                f"the tool {name} cannot be run by this user on this machine"
+            ) from None
+
+
+def find_telephony(say: Say = print, *, cache: Path | None = None) -> Telephony:
+    """Find the tools, building them first where they are missing or damaged.
+
+    Safe side by side: a second caller waits for the first one's build and then uses it.
+
+    Raises:
+        TelephonyError: they are missing and cannot be built.
+    """
+    folder = cache or cache_folder()
+    root = folder / f"telephony-{GENERATION}"
+    telephony = _usable(root)
+    if telephony is not None:
+        return telephony
+    with _locked(folder / f"telephony-{GENERATION}.lock", say):
+        telephony = _usable(root)  # another set-up may have finished while we waited
+        if telephony is None:
+            _build(root, say)
+            telephony = _require_usable(root)
+    return telephony
+
+
+def cache_folder() -> Path:
+    """Where things that are dear to make outlive a checkout."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "tollgate"
+
+
+# --- using a root -------------------------------------------------------------------------------
+
+
+def _usable(root: Path) -> Telephony | None:
+    try:
+        return _require_usable(root)
+    except TelephonyError:
+        return None
+
+
+def _require_usable(root: Path) -> Telephony:
+    """Describe the tools of `root`, having run each of them once.
+
+    Raises:
+        TelephonyError: a tool is missing or does not run.
+    """
+    if not root.is_dir():
+        raise TelephonyError(f"there is no {root}")
+    triplet = _triplet(root)
+    prefix = _loader_prefix(root, triplet)
+    tools = {
+        "sipp": Tool("sipp", (*prefix, str(root / "usr/bin/sipp"))),
+        "baresip": Tool("baresip", (*prefix, str(root / "usr/bin/baresip"))),
+        "espeak-ng": Tool(
+            "espeak-ng",
+            (*prefix, str(root / "usr/bin/espeak-ng"), f"--path={root / 'usr/lib' / triplet}"),
+        ),
+    }
+    for name, argument, expected in (
+        ("sipp", "-v", r"SIPp v"),
+        ("baresip", "-h", r"baresip v"),
+        ("espeak-ng", "--version", r"eSpeak NG"),
+    ):
+        _require_runs(tools[name], argument, expected)
+    tools.update(_pico(root))
+    ours = Tool("asterisk", (*prefix, str(root / "usr/sbin/asterisk")))
+    asterisk, version, modules, data = _machine_asterisk() or (
+        ours,
+        _require_asterisk_floor(ours),
+        root / "usr/lib" / triplet / "asterisk/modules",
+        root / "usr/share/asterisk",
+    )
+    return Telephony(
+        root=root,
+        asterisk_version=version,
+        asterisk_modules=modules,
+        asterisk_data=data,
+        tools={**tools, "asterisk": asterisk},
+    )
+
+
+def _triplet(root: Path) -> str:
+    """The folder of `root`'s libraries, such as x86_64-linux-gnu."""
+    found = sorted(root.glob("usr/lib/*/libc.so.6"))
+    if not found:
+        raise TelephonyError(f"{root} holds no C library")
+    return found[0].parent.name
+
+
+def _loader_prefix(root: Path, triplet: str) -> tuple[str, ...]:
+    """Start a program of `root` with `root`'s own loader and libraries."""
+    libraries = root / "usr/lib" / triplet
+    # x86_64 has its loader in lib64, the others beside their libraries.
+    loaders = sorted([*root.glob("usr/lib64/ld-linux*.so.*"), *root.glob("usr/lib/ld-linux*.so.*")])
+    loaders += sorted(libraries.glob("ld-linux*.so.*"))
+    if not loaders:
+        raise TelephonyError(f"{root} holds no dynamic loader")
+    return (str(loaders[0]), "--library-path", f"{libraries}:{libraries / 'pulseaudio'}")
+
+
+def _pico(root: Path) -> dict[str, Tool]:
+    """pico2wave has the folder of its voices compiled in, so it alone needs a chroot."""
+    command = ("chroot", str(root), "/usr/bin/pico2wave")
+    prefix = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
+    tool = Tool("pico2wave", (*prefix, *command), {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    try:
+        _require_runs(tool, "--help", "pico2wave|Usage")
+    except TelephonyError:
+        return {}  # no root and no user namespaces; the voice then comes from another engine
+    return {"pico2wave": tool}
+
+
+def _machine_asterisk() -> tuple[Tool, tuple[int, ...], Path, Path] | None:
+    """The machine's own Asterisk, where it is new enough and lies where packages put it."""
+    path = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        return None
+    tool = Tool("asterisk", (path,))
+    triplet = sysconfig.get_config_var("MULTIARCH") or ""
+    libraries = (Path("/usr/lib") / triplet, Path("/usr/lib"), Path("/usr/lib64"))
+    modules = [p / "asterisk/modules" for p in libraries if (p / "asterisk/modules").is_dir()]
+    shares = (Path("/usr/share/asterisk"), Path("/var/lib/asterisk"))
+    data = [p for p in shares if (p / "rest-api").is_dir() and (p / "documentation").is_dir()]
+    try:
+        version = _require_asterisk_floor(tool)
+    except TelephonyError:
+        return None
+    return (tool, version, modules[0], data[0]) if modules and data else None
+
+
+def _require_asterisk_floor(tool: Tool) -> tuple[int, ...]:
+    found = _require_runs(tool, "-V", r"Asterisk (?:certified/)?(\d+)\.(\d+)\.(\d+)")
+    version = tuple(int(part) for part in found.groups())
+    if version < ASTERISK_FLOOR:
+        raise TelephonyError(f"Asterisk {version} is older than {ASTERISK_FLOOR}")
+    return version
+
+
+def _require_runs(tool: Tool, argument: str, expected: str) -> re.Match[str]:
+    """Run a tool once; what it says of itself proves that its libraries load."""
+    try:
+        run = subprocess.run(  # noqa: S603 - a tool of ours and a constant
+            tool.command(argument),
+            env=tool.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CHECK_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TelephonyError(f"{tool.name} cannot be run: {error}") from error
+    found = re.search(expected, run.stdout + run.stderr)
+    if found is None:
+        raise TelephonyError(f"{tool.name} does not run: {_last_line(run.stderr)}")
+    return found
+
+
+# --- building a root ----------------------------------------------------------------------------
+
+
+@contextmanager
+def _locked(lock: Path, say: Say) -> Iterator[None]:
+    """Hold `lock`, waiting for whoever holds it; the kernel lets go when its holder dies."""
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise TelephonyError(f"the cache folder {lock.parent} cannot be used: {error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another set-up to finish building the telephone tools …")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(root: Path, say: Say) -> None:
+    """Unpack the packages beside `root` and rename into place: `root` is whole or absent."""
+    for leftover in root.parent.glob(f"{root.name}.building-*"):
+        shutil.rmtree(leftover, ignore_errors=True)  # of a build that was killed; we hold the lock
+    building = Path(tempfile.mkdtemp(prefix=f"{root.name}.building-", dir=root.parent))
+    building.chmod(0o755)
+    try:
+        unpacked = building / "root"
+        say(f"Unpacking Asterisk, SIPp and baresip into {root} (about 400 MB, once) …")
+        _run(_mmdebstrap_command(_mmdebstrap(building, say), unpacked))
+        _link_merged_usr(unpacked)
+        _require_usable(unpacked)
+        if root.exists():
+            root.rename(building / "damaged")
+        unpacked.rename(root)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    say("The telephone tools are ready.")
+
+
+def _mmdebstrap_command(mmdebstrap: Sequence[str], target: Path) -> list[str]:
+    """Unpack only: no maintainer script runs, so no privilege is needed. Mirrors: its defaults."""
+    return [
+        *mmdebstrap,
+        "--mode=chrootless",
+        "--variant=extract",
+        "--components=main,non-free",
+        '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror may be a dated snapshot
+        f"--include={','.join(PACKAGES)}",
+        SUITE,
+        str(target),
+    ]
+
+
+def _mmdebstrap(workspace: Path, say: Say) -> list[str]:
+    """The command, installed or unpacked first where the machine lacks it."""
+    if shutil.which("mmdebstrap"):
+        return ["mmdebstrap"]
+    if shutil.which("apt-get") is None:
+        raise TelephonyError(
+            "Tollgate's telephone tools are Debian packages and this machine has no apt: install"
+            f" Asterisk {'.'.join(map(str, ASTERISK_FLOOR))} or newer, and run this on Debian"
+        )
+    for prefix in _privileged_prefixes():
+        say("Installing mmdebstrap …")
+        if _install_mmdebstrap(prefix):
+            return ["mmdebstrap"]
+    say("Unpacking mmdebstrap …")
+    return _unpack_mmdebstrap(workspace)
+
+
+def _privileged_prefixes() -> list[list[str]]:
+    if os.geteuid() == 0:
+        return [[]]
+    return [["sudo", "-n"]] if shutil.which("sudo") else []
+
+
+def _install_mmdebstrap(prefix: list[str]) -> bool:
+    install = [*prefix, "apt-get", "install", "-y", "--no-install-recommends", "mmdebstrap"]
+    try:
+        _run([*prefix, "apt-get", "update"])
+        _run(install)
+    except TelephonyError:
+        return False  # no right to, or no such package here; the next way needs neither
+    return shutil.which("mmdebstrap") is not None
+
+
+def _unpack_mmdebstrap(workspace: Path) -> list[str]:
+    """Fetch the package without privilege, with package lists of our own, and unpack it."""
+    private = workspace / "apt"
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (private / folder).mkdir(parents=True)
+    options = [
+        f"-oDir::State::Lists={private / 'lists'}",
+        f"-oDir::Cache={private / 'cache'}",
+        "-oDebug::NoLocking=true",
+    ]
+    _run(["apt-get", *options, "update"])
+    _run(["apt-get", *options, "download", "mmdebstrap"], folder=private)
+    packages = sorted(private.glob("mmdebstrap_*.deb"))
+    if not packages:
+        raise TelephonyError("apt-get download mmdebstrap fetched nothing")
+    _run(["dpkg-deb", "-x", str(packages[0]), str(private / "unpacked")])
+    return ["perl", str(private / "unpacked/usr/bin/mmdebstrap")]
+
+
+def _link_merged_usr(root: Path) -> None:
+    """The links that a package script would make; chroot needs them to find the loader."""
+    for name in ("bin", "lib", "lib64", "sbin"):
+        link = root / name
+        if not link.exists() and (root / "usr" / name).is_dir():
+            link.symlink_to(f"usr/{name}")
+
+
+def _run(command: Sequence[str], *, folder: Path | None = None) -> None:
+    try:
+        run = subprocess.run(  # noqa: S603 - every command is spelt out above
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=BUILD_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TelephonyError(f"the telephone tools cannot be built: {error}") from error
+    if run.returncode != 0:
+        raise TelephonyError(
+            f"the telephone tools cannot be built, {command[0]} said: {_last_line(run.stderr)}"
+        )
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing"
+
+
+def main() -> int:
+    try:
+        telephony = find_telephony()
+    except TelephonyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    version = ".".join(map(str, telephony.asterisk_version))
+    sys.stdout.write(f"Asterisk {version}, SIPp and baresip are in {telephony.root}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,317 @@
+"""The table of a call's life, row by row, and the rules that hold over all of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ari_app.flow import Call, State, UnexpectedEventError, step
+from ari_app.messages import (
+    Authorised,
+    AuthorisedUnmetered,
+    ChannelEnded,
+    CheckLeg,
+    CheckMoney,
+    Command,
+    ContinueInDialplan,
+    CutOff,
+    Debit,
+    DebitDue,
+    DebitFirst,
+    Event,
+    ExtendTimeout,
+    FoundTalking,
+    FoundUnanswered,
+    HangUp,
+    IncrementRefused,
+    IncrementReserved,
+    KeyPressed,
+    LegAnswered,
+    LegDialled,
+    LegFailed,
+    MoneyLasts,
+    MoneyShort,
+    PaidTimeOver,
+    PlayBalance,
+    PlayRefusal,
+    PlayWhisper,
+    PromptFinished,
+    Refused,
+    RefuseInDialplan,
+    Remind,
+    Reserve,
+    ReserveDue,
+    Settle,
+    TellTopUp,
+    WarnCaller,
+    WarningDue,
+    WatchLeg,
+    WhisperFinished,
+    WhisperReady,
+)
+from ari_app.table import CALLER, EVERY_EVENT, LEG, PACE, document, example
+from charging.money import Money
+
+BALANCE = Money(5_000_000, "EUR")
+AUTHORISED = Authorised(balance=BALANCE, dial_string="33142685300", funded_s=60, pace=PACE)
+ANSWERED_MS = 1_000_000
+
+
+def run(*events: Event) -> tuple[Call, list[Command]]:
+    call = Call(call_id="c1", caller=CALLER)
+    done: list[Command] = []
+    for event in events:
+        call, commands = step(call, event)
+        done.extend(commands)
+    return call, done
+
+
+def ended(channel: str, *, talk_ms: int) -> ChannelEnded:
+    return ChannelEnded(channel=channel, at_ms=ANSWERED_MS + talk_ms, hangup_cause=16)
+
+
+def answered(leg: str = LEG) -> LegAnswered:
+    return LegAnswered(leg=leg, at_ms=ANSWERED_MS)
+
+
+def settlements(commands: list[Command]) -> list[int]:
+    return [command.talk_s for command in commands if isinstance(command, Settle)]
+
+
+def without_reminders(commands: list[Command]) -> list[Command]:
+    return [command for command in commands if not isinstance(command, Remind)]
+
+
+TALKING = (AUTHORISED, PromptFinished(), LegDialled(LEG), answered())
+
+
+def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
+    call, commands = run(
+        *TALKING,
+        ReserveDue(interval=1, at_talk_s=50),
+        IncrementReserved(interval=1, funded_s=120),
+        DebitDue(1),
+        ended(LEG, talk_ms=75_400),
+        ended(CALLER, talk_ms=75_410),
+    )
+    assert without_reminders(commands) == [
+        PlayBalance(BALANCE),
+        ContinueInDialplan("33142685300", 60),
+        WatchLeg(LEG),
+        DebitFirst(leg=LEG, answered_ms=ANSWERED_MS),
+        Reserve(interval=1, at_talk_s=50),
+        ExtendTimeout(LEG, 120),
+        Debit(1),
+        Settle(talk_s=75, ended_ms=ANSWERED_MS + 75_400, hangup_cause=16),
+    ]
+    assert call.state is State.ENDED
+    assert call.over
+
+
+def test_reminders_follow_the_paid_time() -> None:
+    _, commands = run(*TALKING, IncrementReserved(interval=1, funded_s=120))
+    assert [command for command in commands if isinstance(command, Remind)] == [
+        Remind(50, ReserveDue(interval=1, at_talk_s=50)),
+        Remind(60, PaidTimeOver(60)),
+        Remind(60, DebitDue(1)),
+        Remind(110, ReserveDue(interval=2, at_talk_s=110)),
+        Remind(120, PaidTimeOver(120)),
+    ]
+
+
+def test_included_call_is_passed_on_without_a_word_and_then_forgotten() -> None:
+    call, commands = run(AuthorisedUnmetered("442079460000"))
+    assert commands == [ContinueInDialplan("442079460000", None)]
+    assert call.over
+
+
+def test_refusal_is_spoken_and_nothing_is_dialled() -> None:
+    call, commands = run(Refused("insufficient_balance"), PromptFinished())
+    assert commands == [
+        PlayRefusal("insufficient_balance"),
+        RefuseInDialplan("insufficient_balance"),
+    ]
+    assert call.over
+
+
+def test_busy_number_costs_nothing() -> None:
+    call, commands = run(
+        *TALKING[:3], LegFailed(LEG), ended(LEG, talk_ms=0), ended(CALLER, talk_ms=10)
+    )
+    assert settlements(commands) == [0]
+    assert call.over
+
+
+def test_failover_trunk_is_still_charged_after_the_first_one_failed() -> None:
+    _, commands = run(
+        *TALKING[:3], LegFailed(LEG), LegDialled("leg-2"), answered("leg-2"),
+        ended("leg-2", talk_ms=3_000), ended(CALLER, talk_ms=3_001),
+    )  # fmt: skip
+    assert settlements(commands) == [3]
+
+
+def test_answer_that_crosses_the_hang_up_of_the_caller_is_charged() -> None:
+    _, commands = run(*TALKING[:3], ended(CALLER, talk_ms=-5), answered(), ended(LEG, talk_ms=300))
+    assert settlements(commands) == [1]
+
+
+def test_caller_who_hangs_up_during_the_prompt_pays_nothing() -> None:
+    call, commands = run(AUTHORISED, ended(CALLER, talk_ms=0))
+    assert settlements(commands) == [0]
+    assert call.over
+
+
+def test_call_found_talking_is_metered_on_from_where_it_stands() -> None:
+    call, commands = run(
+        FoundTalking(
+            leg=LEG,
+            answered_ms=ANSWERED_MS,
+            funded_s=120,
+            pace=PACE,
+            next_interval=2,
+            undebited=((1, 60),),
+        ),
+        ended(LEG, talk_ms=130_000),
+    )
+    assert commands == [
+        WatchLeg(CALLER),
+        WatchLeg(LEG),
+        DebitFirst(leg=LEG, answered_ms=ANSWERED_MS),
+        ExtendTimeout(LEG, 120),
+        Remind(60, DebitDue(1)),
+        Remind(110, ReserveDue(interval=2, at_talk_s=110)),
+        Remind(120, PaidTimeOver(120)),
+        Settle(talk_s=130, ended_ms=ANSWERED_MS + 130_000, hangup_cause=16),
+    ]
+    assert call.state is State.ENDED
+
+
+@pytest.mark.parametrize("in_stasis", [True, False])
+def test_call_found_unanswered_goes_on_to_be_dialled(*, in_stasis: bool) -> None:
+    call, commands = run(
+        FoundUnanswered(dial_string="3314", funded_s=60, pace=PACE, in_stasis=in_stasis),
+        LegDialled(LEG),
+        answered(),
+    )
+    dialled = [command for command in commands if isinstance(command, ContinueInDialplan)]
+    assert dialled == ([ContinueInDialplan("3314", 60)] if in_stasis else [])
+    assert call.state is State.TALKING
+
+
+def test_authorisation_that_arrives_after_hang_up_is_given_back() -> None:
+    _, commands = run(ended(CALLER, talk_ms=0), AUTHORISED)
+    assert settlements(commands) == [0]
+
+
+def test_transfer_that_replaces_the_caller_leaves_the_leg_charged() -> None:
+    call, commands = run(*TALKING, ended(CALLER, talk_ms=5_000))
+    assert commands[-1] == CheckLeg(LEG)
+    assert call.state is State.TALKING
+    call, commands = run(*TALKING, ended(CALLER, talk_ms=5_000), ended(LEG, talk_ms=65_000))
+    assert settlements(commands) == [65]
+    assert call.over
+
+
+def test_talk_time_is_whole_seconds_and_at_least_one() -> None:
+    for talk_ms, talk_s in [(0, 1), (400, 1), (1_999, 1), (60_000, 60), (60_999, 60)]:
+        _, commands = run(*TALKING, ended(LEG, talk_ms=talk_ms))
+        assert settlements(commands) == [talk_s]
+
+
+def test_caller_is_warned_once_and_money_is_asked_for_until_it_runs_out() -> None:
+    refused = [IncrementRefused(interval=1, at_talk_s=50.0 + n) for n in range(10)]
+    _, commands = run(*TALKING, *refused)
+    assert [c for c in commands if isinstance(c, WarnCaller)] == [WarnCaller(10)]
+    retries = [c.at_talk_s for c in commands if isinstance(c, Remind)][2:]
+    assert retries == [51, 52, 53, 54, 55, 56, 57, 58, 59]
+
+
+def test_caller_is_warned_a_minute_ahead_when_the_money_is_seen_to_end() -> None:
+    _, commands = run(*TALKING, MoneyLasts(60), WarningDue(60), MoneyShort(60))
+    assert commands[-3:] == [Remind(0, WarningDue(60)), CheckMoney(60), WarnCaller(60)]
+
+
+def test_caller_is_not_warned_while_the_next_increment_can_still_be_paid() -> None:
+    call, commands = run(*TALKING)
+    assert step(call, MoneyLasts(120)) == (call, ())
+    assert WarnCaller(60) not in commands
+
+
+def test_warning_is_whispered_on_a_channel_of_its_own_that_is_closed_again() -> None:
+    _, commands = run(*TALKING, WhisperReady("w"), WhisperFinished("w"))
+    assert commands[-2:] == [PlayWhisper("w"), HangUp("w")]
+
+
+def test_warned_caller_is_told_of_a_top_up() -> None:
+    _, commands = run(*TALKING, MoneyShort(60), IncrementReserved(interval=1, funded_s=120))
+    assert TellTopUp() in commands
+    _, commands = run(*TALKING, IncrementReserved(interval=1, funded_s=120))
+    assert TellTopUp() not in commands
+
+
+def test_top_up_after_a_refusal_lengthens_the_call() -> None:
+    call, commands = run(
+        *TALKING,
+        IncrementRefused(interval=1, at_talk_s=50),
+        IncrementReserved(interval=1, funded_s=120),
+        PaidTimeOver(60),
+    )
+    assert CutOff(LEG) not in commands
+    assert call.funded_s == 120
+    assert not call.warned
+
+
+def test_call_is_cut_off_when_the_last_paid_increment_ends() -> None:
+    _, commands = run(*TALKING, IncrementRefused(interval=1, at_talk_s=50), PaidTimeOver(60))
+    assert commands[-1] == CutOff(LEG)
+
+
+def test_repeated_reservation_extends_nothing_twice() -> None:
+    reserved = IncrementReserved(interval=1, funded_s=120)
+    _, commands = run(*TALKING, reserved, reserved)
+    assert commands.count(ExtendTimeout(LEG, 120)) == 1
+
+
+def test_second_leg_of_a_paid_call_is_hung_up() -> None:
+    for second in (LegDialled("leg-2"), answered("leg-2")):
+        _, commands = run(*TALKING, second)
+        assert commands[-1] == HangUp("leg-2")
+    _, commands = run(*TALKING, ended(LEG, talk_ms=1_000), LegDialled("leg-2"))
+    assert commands[-1] == HangUp("leg-2")
+
+
+@pytest.mark.parametrize("state", [State.ANNOUNCING, State.DIALLING, State.TALKING], ids=str)
+@pytest.mark.parametrize("name", list(EVERY_EVENT))
+def test_no_call_that_holds_a_reservation_ends_without_settling(state: State, name: str) -> None:
+    try:
+        after, commands = step(example(state), EVERY_EVENT[name])
+    except UnexpectedEventError:
+        return
+    if after.state in {State.ENDED, State.REFUSING, State.PASSED}:
+        assert settlements(list(commands))
+
+
+@pytest.mark.parametrize("state", State, ids=str)
+def test_hang_ups_keys_and_late_reminders_are_never_a_defect(state: State) -> None:
+    for event in EVERY_EVENT.values():
+        if isinstance(event, ChannelEnded | LegFailed | KeyPressed | ReserveDue | PaidTimeOver):
+            step(example(state), event)
+
+
+def test_ended_call_asks_nothing_more_of_the_ledger() -> None:
+    after_end = replace(example(State.ENDED), refusal="")
+    for event in EVERY_EVENT.values():
+        _, commands = step_or_nothing(after_end, event)
+        assert not [c for c in commands if isinstance(c, Reserve | Debit | DebitFirst)]
+
+
+def step_or_nothing(call: Call, event: Event) -> tuple[Call, tuple[Command, ...]]:
+    try:
+        return step(call, event)
+    except UnexpectedEventError:
+        return call, ()
+
+
+def test_the_document_is_the_table() -> None:
+    written = Path(__file__).parents[2] / "docs" / "call-flow.md"
+    assert written.read_text(encoding="utf-8") == document(), "run `make docs`"

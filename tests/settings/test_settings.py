@@ -1,0 +1,75 @@
+"""The settings file: what is wrong with it is said in one sentence, and nothing starts."""
+
+from pathlib import Path
+
+import pytest
+
+from settings import SettingsError, load_settings
+
+GOOD = """
+[ari]
+password = "ari-secret"
+[ami]
+secret = "ami-secret"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "tollgate.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_secrets_are_enough_and_the_rest_has_defaults(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, GOOD))
+    assert settings.ari.app_name == "tollgate"
+    assert settings.offices["main"].plan == "uk"
+
+
+def test_secrets_do_not_show_in_representations(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, GOOD))
+    assert "ari-secret" not in repr(settings)
+    assert "ami-secret" not in f"{settings.model_dump()}"
+
+
+def test_environment_overrides_one_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLGATE_ARI__USERNAME", "other")
+    settings = load_settings(write(tmp_path, GOOD))
+    assert settings.ari.username == "other"
+    assert settings.ari.password.get_secret_value() == "ari-secret"
+
+
+def test_relative_paths_start_at_the_settings_file(tmp_path: Path) -> None:
+    text = (
+        GOOD + '[database]\nurl = "sqlite:///money.sqlite"\n[site]\nphones_file = "phones.toml"\n'
+    )
+    settings = load_settings(write(tmp_path, text))
+    assert settings.database.url == f"sqlite:///{tmp_path / 'money.sqlite'}"
+    assert settings.site.phones_file == tmp_path / "phones.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[ari\n", "is not valid TOML"),
+        ('[ari]\npassword = "x"\n', "ami"),
+        (GOOD + "[call]\nring_timeout_s = 'soon'\n", "call.ring_timeout_s"),
+        (GOOD + "[call]\nring_timout_s = 5\n", "call.ring_timout_s"),
+        (GOOD + "[call]\npaid_time_grace_s = 5\n", "call.paid_time_grace_s"),
+        (GOOD + "[cal]\nring_timeout_s = 5\n", "a section that means nothing: cal"),
+        ("\x00\x01", "is not valid TOML"),
+    ],
+)
+def test_damaged_file_is_refused_in_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(file)
+    assert said in str(refused.value)
+    assert str(file) in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_missing_file_says_what_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no settings file"):
+        load_settings(tmp_path / "nowhere.toml")
