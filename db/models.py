@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     text,
 )
 
@@ -74,8 +75,9 @@ balances = Table(
 postings = Table(
     "postings",
     metadata,
-    Column("entry_key", String(160), primary_key=True),
-    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("id", _RowId, primary_key=True),  # the order of posting
+    Column("entry_key", String(160), nullable=False),
+    Column("line", Integer, nullable=False),
     Column("office_id", String(64), nullable=False),
     Column("call_id", String(64)),
     Column("source", String(120), nullable=False),
@@ -84,10 +86,11 @@ postings = Table(
     Column("currency", String(3), nullable=False),
     Column("posted_at", UtcDateTime, nullable=False),
     Column("note", Text, nullable=False, server_default=""),
+    UniqueConstraint("entry_key", "line"),
     CheckConstraint("micros > 0", name="positive"),
     CheckConstraint("source <> target", name="moves"),
-    Index("ix_postings_office_id_posted_at", "office_id", "posted_at"),
-    Index("ix_postings_call_id", "call_id"),
+    Index(None, "office_id", "id"),
+    Index(None, "call_id"),
 )
 
 calls = Table(

@@ -19,6 +19,7 @@ from lab.watch import FileWatch
 START_TIMEOUT_S = 10
 CONTROL_PORT = 4444
 SAMPLE_RATE_HZ = 16000
+REGISTER_EVERY_S = 60
 # The phone hangs up when the file it speaks from ends.
 LONGEST_CALL_S = 15 * 60
 _EVENTS_KEPT = 1000
@@ -89,10 +90,11 @@ class Phone:
             try:
                 await watch.until(lambda: self._is_up(output), timeout_s=START_TIMEOUT_S)
                 self._control = await _Control.connect(self._address)
-                await self._control.send("uafind", f"sip:{self.extension}@{self._server}")
             except (TimeoutError, OSError) as error:
                 await self.stop()
                 raise LabError(f"the phone {self.extension} did not start: {error}") from error
+        # Its account is made only now, when somebody listens for the answer to its registration.
+        await self._control_open.send("uanew", self._account())
         await self.wait_for("REGISTER_OK", timeout_s=START_TIMEOUT_S)
 
     async def stop(self) -> None:
@@ -175,6 +177,14 @@ class Phone:
             raise LabError(f"the phone {self.extension} gave up: {output.read_text()[-300:]}")
         return "baresip is ready" in output.read_text(errors="replace")
 
+    def _account(self) -> str:
+        return (
+            f"<sip:{self.extension}@{self._server}>;auth_user={self.extension}"
+            f";auth_pass={self._password};regint={REGISTER_EVERY_S}"
+            f";audio_codecs=G722/16000,PCMA/8000"
+            f";answermode={'auto' if self._answers else 'manual'}"
+        )
+
     def _write_configuration(self) -> None:
         (self._folder / "heard").mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in self.recordings():
@@ -188,14 +198,9 @@ class Phone:
             silence=silence,
             heard=self._folder / "heard",
         )
-        account = (
-            f"<sip:{self.extension}@{self._server}>;auth_user={self.extension}"
-            f";auth_pass={self._password};regint=60;audio_codecs=G722/16000,PCMA/8000"
-            f";answermode={'auto' if self._answers else 'manual'}\n"
-        )
-        _write_private(self._folder / "config", config)
-        _write_private(self._folder / "accounts", account)
-        _write_private(self._folder / "contacts", "")
+        processes.write_private(self._folder / "config", config)
+        processes.write_private(self._folder / "accounts", "")
+        processes.write_private(self._folder / "contacts", "")
 
 
 class _Control:
@@ -287,12 +292,6 @@ def _write_silence(file: Path, seconds: int) -> None:
     header += pcm_mono + b"data" + struct.pack("<I", size)
     file.write_bytes(header)
     os.truncate(file, len(header) + size)
-
-
-def _write_private(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        out.write(text)
 
 
 _CONFIG = """\

@@ -41,8 +41,9 @@ def _create_ledger() -> None:
     )
     op.create_table(
         "postings",
+        sa.Column("id", _ROW_ID, nullable=False),
         sa.Column("entry_key", sa.String(length=160), nullable=False),
-        sa.Column("line", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
         sa.Column("office_id", sa.String(length=64), nullable=False),
         sa.Column("call_id", sa.String(length=64), nullable=True),
         sa.Column("source", sa.String(length=120), nullable=False),
@@ -53,12 +54,11 @@ def _create_ledger() -> None:
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.CheckConstraint("micros > 0", name=op.f("ck_postings_positive")),
         sa.CheckConstraint("source <> target", name=op.f("ck_postings_moves")),
-        sa.PrimaryKeyConstraint("entry_key", "line", name=op.f("pk_postings")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_postings")),
+        sa.UniqueConstraint("entry_key", "line", name=op.f("uq_postings_entry_key_line")),
     )
-    op.create_index("ix_postings_call_id", "postings", ["call_id"], unique=False)
-    op.create_index(
-        "ix_postings_office_id_posted_at", "postings", ["office_id", "posted_at"], unique=False
-    )
+    op.create_index(op.f("ix_postings_call_id"), "postings", ["call_id"], unique=False)
+    op.create_index(op.f("ix_postings_office_id_id"), "postings", ["office_id", "id"], unique=False)
 
 
 def _create_calls() -> None:
