@@ -25,7 +25,7 @@ class Phone:
 
     extension: str
     name: str
-    language: str = "en"
+    language: str | None = None  # None: the language of the office's plan
     office: str = "main"
     incoming: tuple[str, ...] = ()
     enabled: bool = True
@@ -86,8 +86,8 @@ def _phone(extension: str, fields: Mapping[str, object]) -> Phone:
         raise _EntryError(f"has a field that means nothing: {', '.join(unknown)}")
     if not _EXTENSION.fullmatch(extension):
         raise _EntryError("is not an extension: 2 to 8 digits")
-    language = _text(fields, "language", "en")
-    if language not in LANGUAGES:
+    language = _text(fields, "language", "en") if "language" in fields else None
+    if language is not None and language not in LANGUAGES:
         raise _EntryError(f'language = "{language}" is not one of {", ".join(LANGUAGES)}')
     enabled = fields.get("enabled", True)
     if not isinstance(enabled, bool):

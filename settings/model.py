@@ -94,8 +94,9 @@ class CallSettings(_Section):
 
 
 class PromptSettings(_Section):
-    engine: Literal["auto", "recorded", "pico", "espeak-ng", "gtts"] = "auto"
+    engine: Literal["auto", "recorded", "pico", "pack", "espeak-ng", "gtts"] = "auto"
     sounds_folder: Path | None = None  # None: the cache folder that set-up fills
+    recorded_folder: Path | None = None  # LANGUAGE/SOUND.wav of a person, instead of any engine
     skip_key: str = "any"
 
 
@@ -163,8 +164,12 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
             "plans_folder": _from(folder, settings.site.plans_folder),
         }
     )
-    sounds_folder = _from(folder, settings.prompts.sounds_folder)
-    prompts = settings.prompts.model_copy(update={"sounds_folder": sounds_folder})
+    prompts = settings.prompts.model_copy(
+        update={
+            "sounds_folder": _from(folder, settings.prompts.sounds_folder),
+            "recorded_folder": _from(folder, settings.prompts.recorded_folder),
+        }
+    )
     cel_file = _from(folder, settings.asterisk.cel_file)
     asterisk = settings.asterisk.model_copy(update={"cel_file": cel_file})
     scheme, found, path = settings.database.url.partition(SQLITE)

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from ari_app.cel import Leg, carrier_leg, legs_of, read_legs
+from ari_app.messages import Pace
 from ari_app.recovery import found_talking, settlement
 from charging.money import Money
 from charging.rates import Rate
 from charging.usecases import OpenCall
 
+PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
 CALLER, TRUNK = "tg-1.1", "tg-1.2"
 ANSWERED_MS = 1_790_000_000_250
 RATE = Rate(
@@ -43,8 +45,8 @@ OPEN = OpenCall(
 
 
 def line(kind: str, channel: str, at_ms: int) -> str:
-    event = {"EventType": kind, "EventTime": f"{at_ms / 1000:.6f}", "UniqueID": channel}
-    return json.dumps(event | {"LinkedID": CALLER, "ChanName": "PJSIP/x", "EventExtra": ""})
+    event = {"eventtype": kind, "eventtime": f"{at_ms / 1000:.6f}", "uniqueid": channel}
+    return json.dumps(event | {"linkedid": CALLER, "channame": "PJSIP/x", "eventextra": ""})
 
 
 def test_legs_of_a_call_are_put_together_from_their_lines() -> None:
@@ -53,7 +55,7 @@ def test_legs_of_a_call_are_put_together_from_their_lines() -> None:
             line("ANSWER", TRUNK, ANSWERED_MS),
             line("ANSWER", CALLER, ANSWERED_MS + 3),
             line("HANGUP", TRUNK, ANSWERED_MS + 61_000),
-            '{"EventType":"HANGUP","Ev',  # Asterisk died while writing
+            '{"eventtype":"HANGUP","Ev',  # Asterisk died while writing
             "",
         ]
     )
@@ -100,7 +102,7 @@ def test_call_whose_end_nobody_wrote_down_owes_what_was_debited() -> None:
 def test_call_found_talking_debits_what_began_while_nobody_watched() -> None:
     call = replace(OPEN, leg=TRUNK, reserved_intervals=3, debited_intervals=1, funded_s=180)
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
-    found = found_talking(call, TRUNK, leg, 10)
+    found = found_talking(call, TRUNK, leg, PACE)
     assert found.undebited == ((1, 60.0), (2, 120.0))
     assert found.next_interval == 3
     assert found.funded_s == 180

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_app.events import CallEvent, CallOffered, parse
+from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
 from ari_app.messages import (
     ChannelEnded,
     KeyPressed,
@@ -15,6 +15,7 @@ from ari_app.messages import (
     LegDialled,
     LegFailed,
     PromptFinished,
+    WhisperFinished,
 )
 
 TIMESTAMP = "2026-11-21T09:30:00.123+0000"
@@ -42,7 +43,7 @@ def test_outbound_call_is_offered_with_its_endpoint_and_language() -> None:
 
 
 def test_other_channels_in_stasis_are_not_calls_to_authorise() -> None:
-    for args in ([], ["warning"]):
+    for args in ([], ["other", "c1"]):
         assert parse({"type": "StasisStart", "args": args, "channel": channel("snoop")}) is None
 
 
@@ -77,8 +78,17 @@ def test_end_key_and_prompt_reach_the_call_of_their_channel() -> None:
     )
     key = {"type": "ChannelDtmfReceived", "digit": "5", "channel": channel("caller")}
     assert parse(key) == CallEvent("caller", KeyPressed("5"))
-    done = {"type": "PlaybackFinished", "playback": {"target_uri": "channel:caller"}}
-    assert parse(done) == CallEvent("caller", PromptFinished())
+    done = {"id": "c1-prompt", "target_uri": "channel:caller"}
+    played = {"type": "PlaybackFinished", "playback": done}
+    assert parse(played) == CallEvent("caller", PromptFinished())
+
+
+def test_whisper_is_told_from_a_prompt_and_from_a_call() -> None:
+    opened = {"type": "StasisStart", "args": ["whisper", "c1"], "channel": channel("snoop")}
+    assert parse(opened) == WhisperOpened("c1", "snoop")
+    done = {"id": "c1-whisper", "target_uri": "channel:snoop"}
+    played = {"type": "PlaybackFinished", "playback": done}
+    assert parse(played) == CallEvent("snoop", WhisperFinished("snoop"))
 
 
 ODD = st.sampled_from([None, True, 7, "", "x", [], ["outbound"], {}, {"id": None}, {"id": "c"}])

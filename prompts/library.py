@@ -1,0 +1,136 @@
+"""The folder of finished recordings: what Asterisk plays, and whether all of it is there.
+
+    <sounds>/en/tollgate/12-pounds.wav16     16 kHz, for wideband phones
+    <sounds>/en/tollgate/12-pounds.wav        8 kHz, for the others
+    <sounds>/en/tollgate/voice.json           which engine spoke, and which texts
+
+`<sounds>/en/tollgate` is a link to a folder of one voice; a build replaces the link, never a file.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from prompts.audio import Sound, joined
+from prompts.errors import ClipsMissing
+from prompts.files import read_sound
+from prompts.phrases import Phrase
+from prompts.texts import texts_of
+
+FOLDER: Final = "tollgate"  # Playback(tollgate/…) in the dialplan, sound:tollgate/… in ARI
+WIDEBAND: Final = ".wav16"
+NARROWBAND: Final = ".wav"
+MANIFEST: Final = "voice.json"
+
+
+def media(phrase: Phrase) -> str:
+    """For ARI's `play`: a comma list, played without a gap; Asterisk adds language and format."""
+    return ",".join(f"sound:{FOLDER}/{clip}" for clip in phrase.clips)
+
+
+def default_sounds_folder(environment: Mapping[str, str]) -> Path:
+    """Where set-up puts the recordings, and where Asterisk is told to look for them."""
+    cache = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "~")) / ".cache"
+    return Path(cache).expanduser() / "tollgate" / "sounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What one language's recordings were made of."""
+
+    engine: str
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether callers can hear every sound of a language; for `doctor` and `prompts list`."""
+
+    language: str
+    engine: str | None  # None: never built
+    folder: Path
+    sounds: int
+    missing: tuple[str, ...]
+    outdated: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing and not self.outdated
+
+    def __str__(self) -> str:
+        if self.engine is None:
+            return f"{self.language}: nothing is recorded; run `tollgate prompts build`"
+        voice = f"{self.language}: {self.sounds} sounds in the voice of {self.engine}"
+        if self.complete:
+            return f"{voice}, all there"
+        wrong = f"{len(self.missing)} missing, {len(self.outdated)} recorded from an older text"
+        return f"{voice}, {wrong} ({', '.join((self.missing + self.outdated)[:3])} …)"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    sounds: Path
+    texts: Callable[[str], Mapping[str, str]] = texts_of
+
+    def folder(self, language: str) -> Path:
+        return self.sounds / language / FOLDER
+
+    def voice(self, language: str) -> Voice | None:
+        """None: nothing was ever built, or not by us."""
+        try:
+            manifest = json.loads((self.folder(language) / MANIFEST).read_text(encoding="utf-8"))
+            return Voice(manifest["engine"], manifest["texts"])
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return None
+
+    def missing(self, language: str) -> tuple[str, ...]:
+        """Clips that a caller would not hear: not there at both rates, or empty."""
+        folder = self.folder(language)
+        return tuple(
+            clip
+            for clip in self.texts(language)
+            if not all(_has_samples(folder / f"{clip}{end}") for end in (WIDEBAND, NARROWBAND))
+        )
+
+    def outdated(self, language: str) -> tuple[str, ...]:
+        """Clips recorded from another text than the present one."""
+        voice = self.voice(language)
+        recorded: Mapping[str, str] = {} if voice is None else voice.texts
+        return tuple(
+            clip for clip, text in self.texts(language).items() if recorded.get(clip) != text
+        )
+
+    def health(self, language: str) -> Health:
+        voice = self.voice(language)
+        return Health(
+            language=language,
+            engine=None if voice is None else voice.engine,
+            folder=self.folder(language),
+            sounds=len(self.texts(language)),
+            missing=self.missing(language),
+            outdated=self.outdated(language),
+        )
+
+    def sound_of(self, phrase: Phrase, language: str) -> Sound:
+        """The whole phrase at 16 kHz, as a caller with a wideband phone hears it.
+
+        Raises:
+            ClipsMissing: a recording of it is not there.
+        """
+        files = [self.folder(language) / f"{clip}{WIDEBAND}" for clip in phrase.clips]
+        missing = [file.stem for file in files if not _has_samples(file)]
+        if missing:
+            raise ClipsMissing(str(self.folder(language)), missing)
+        return joined([read_sound(file) for file in files])
+
+
+def _has_samples(file: Path) -> bool:
+    try:
+        return file.stat().st_size > _WAV_HEADER_BYTES
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+_WAV_HEADER_BYTES: Final = 44

@@ -1,0 +1,314 @@
+"""What is said for every amount, compared with ICU's spellout rules as an independent oracle."""
+
+import random
+from collections.abc import Iterator
+from functools import cache
+from itertools import chain, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from icu4py.messageformat import MessageFormat
+
+from charging.errors import Refusal
+from charging.money import Money
+from prompts.phrases import (
+    LANGUAGES,
+    LIMITS,
+    REFUSALS,
+    UNITS,
+    Phrase,
+    UnspokenError,
+    balance_phrase,
+    funds_exhausted_phrase,
+    low_balance_phrase,
+    minutes_phrase,
+    price_phrase,
+    refusal_phrase,
+    service_unavailable_phrase,
+    top_up_received_phrase,
+)
+from prompts.texts import texts_of, words_of
+
+CURRENCIES = tuple(UNITS)
+MICROS_PER_UNIT = 1_000_000
+
+# One and many of each word, and whether it is feminine in French.
+NOUNS = {
+    ("en", "GBP"): (("pound", "pounds"), ("penny", "pence"), False),
+    ("en", "EUR"): (("euro", "euros"), ("cent", "cents"), False),
+    ("en", "USD"): (("dollar", "dollars"), ("cent", "cents"), False),
+    ("fr", "GBP"): (("livre", "livres"), ("penny", "pence"), True),
+    ("fr", "EUR"): (("euro", "euros"), ("centime", "centimes"), False),
+    ("fr", "USD"): (("dollar", "dollars"), ("centime", "centimes"), False),
+}
+
+
+def money(text: str) -> Money:
+    amount, currency = text.split()
+    units, _, cents = amount.partition(".")
+    return Money(int(units) * MICROS_PER_UNIT + int(cents or 0) * 10_000, currency)
+
+
+def spoken(text: str, language: str) -> str:
+    return words_of(balance_phrase(money(text), language), language)
+
+
+@cache
+def spellout(language: str, *, feminine: bool) -> MessageFormat:
+    rule = {
+        ("en", False): "%spellout-cardinal-verbose",
+        ("fr", False): "%spellout-cardinal-masculine",
+        ("fr", True): "%spellout-cardinal-feminine",
+    }[language, feminine]
+    return MessageFormat(f"{{n,spellout,{rule}}}", language)
+
+
+def in_words(count: int, language: str, *, feminine: bool) -> str:
+    return str(spellout(language, feminine=feminine).format({"n": count}))
+
+
+def noun(names: tuple[str, str], count: int, language: str) -> str:
+    """French has one of everything below two; English has no pounds and one pound."""
+    return names[0] if count == 1 or (count == 0 and language == "fr") else names[1]
+
+
+def oracle(cents: int, currency: str, language: str) -> str:
+    unit, subunit, feminine = NOUNS[language, currency]
+    whole, rest = divmod(cents, 100)
+    parts = []
+    if whole or not rest:
+        number = in_words(whole, language, feminine=feminine)
+        parts.append(f"{number} {noun(unit, whole, language)}")
+    if rest:
+        number = in_words(rest, language, feminine=False)
+        parts.append(f"{number} {noun(subunit, rest, language)}")
+    amount = {"en": " and ", "fr": " et "}[language].join(parts)
+    if language == "en":
+        return f"Your balance is {amount}"
+    of = "d'" if amount.startswith(("un ", "une ")) else "de "
+    return f"Votre solde est {of}{amount}"
+
+
+def plain(words: str) -> str:
+    """Hyphens and commas inside a number are spelling: nobody hears them."""
+    return words.replace("-", " ").replace(",", "")
+
+
+def test_every_whole_amount_to_9999_is_spoken_as_icu_spells_it() -> None:
+    for units, currency, language in product(range(10_000), CURRENCIES, LANGUAGES):
+        phrase = balance_phrase(Money(units * MICROS_PER_UNIT, currency), language)
+        expected = oracle(units * 100, currency, language)
+        assert plain(words_of(phrase, language)) == plain(expected)
+
+
+def generated_cents(count: int) -> Iterator[int]:
+    """Amounts of every size, small ones as often as large ones; the same in every run."""
+    chance = random.Random(20)  # noqa: S311 - a sample, not a secret
+    return (chance.randrange(10 ** chance.randint(1, 8)) for _ in range(count))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("currency", CURRENCIES)
+def test_ten_thousand_amounts_have_a_clip_for_every_word_and_the_words_of_the_oracle(
+    language: str, currency: str
+) -> None:
+    for cents in generated_cents(10_000):
+        phrase = balance_phrase(Money(cents * 10_000, currency), language)
+        assert set(phrase.clips) <= texts_of(language).keys()
+        assert plain(words_of(phrase, language)) == plain(oracle(cents, currency, language))
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("12.40 GBP", "Your balance is twelve pounds and forty pence"),
+        ("0 GBP", "Your balance is zero pounds"),
+        ("0.01 GBP", "Your balance is one penny"),
+        ("1.01 EUR", "Your balance is one euro and one cent"),
+        ("100 GBP", "Your balance is one hundred pounds"),
+        ("101 GBP", "Your balance is one hundred and one pounds"),
+        ("1005 USD", "Your balance is one thousand and five dollars"),
+        ("9999 USD", "Your balance is nine thousand nine hundred and ninety-nine dollars"),
+    ],
+)
+def test_english_amounts(amount: str, words: str) -> None:
+    assert spoken(amount, "en") == words
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("21 GBP", "Votre solde est de vingt et une livres"),
+        ("21 EUR", "Votre solde est de vingt et un euros"),
+        ("1.01 EUR", "Votre solde est d'un euro et un centime"),
+        ("1 GBP", "Votre solde est d'une livre"),
+        ("0.01 GBP", "Votre solde est d'un penny"),
+        ("0 EUR", "Votre solde est de zéro euro"),
+        ("11 EUR", "Votre solde est de onze euros"),
+        ("80 EUR", "Votre solde est de quatre-vingts euros"),
+        ("81 GBP", "Votre solde est de quatre-vingt-une livres"),
+        ("100 GBP", "Votre solde est de cent livres"),
+        ("101 GBP", "Votre solde est de cent une livres"),
+        ("200 EUR", "Votre solde est de deux cents euros"),
+        ("201 EUR", "Votre solde est de deux cent un euros"),
+        ("1000 EUR", "Votre solde est de mille euros"),
+        ("1001.50 GBP", "Votre solde est de mille une livres et cinquante pence"),
+        ("21000 GBP", "Votre solde est de vingt et un mille livres"),
+        ("80000 EUR", "Votre solde est de quatre-vingt mille euros"),
+        ("200000 EUR", "Votre solde est de deux cent mille euros"),
+        ("101000 EUR", "Votre solde est de cent un mille euros"),
+    ],
+)
+def test_french_amounts(amount: str, words: str) -> None:
+    assert spoken(amount, "fr") == words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_more_than_is_said_instead_of_a_sum_nobody_expects(language: str) -> None:
+    phrase = balance_phrase(money("1000000.01 EUR"), language)
+    assert phrase.clips[1:] == ("more-than", "9-hundred-and", "99-thousand", "euros")
+
+
+@given(micros=st.integers(0, 10**13), language=st.sampled_from(LANGUAGES))
+def test_what_is_spoken_is_never_more_than_the_balance(micros: int, language: str) -> None:
+    whole_cents = micros // 10_000 * 10_000
+    assert balance_phrase(Money(micros, "EUR"), language) == balance_phrase(
+        Money(whole_cents, "EUR"), language
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("micros", [-1, -10_000, -1_000_000, -12_400_000])
+def test_a_negative_amount_is_never_spoken(micros: int, language: str) -> None:
+    with pytest.raises(UnspokenError):
+        balance_phrase(Money(micros, "GBP"), language)
+
+
+def test_a_currency_or_language_without_clips_is_an_error() -> None:
+    with pytest.raises(UnspokenError, match="JPY"):
+        balance_phrase(Money(1, "JPY"), "en")
+    with pytest.raises(UnspokenError, match="de"):
+        balance_phrase(Money(1, "EUR"), "de")
+
+
+@pytest.mark.parametrize(
+    ("micros", "words"),
+    [
+        (12_000, "one point two pence"),
+        (12_001, "one point three pence"),  # up: a caller never pays more than was said
+        (10_000, "one penny"),
+        (20_000, "two pence"),
+        (500, "zero point one pence"),
+        (5_000, "zero point five pence"),
+        (999_001, "one pound"),
+        (1_200_001, "one pound and twenty-one pence"),
+        (3_000_000, "three pounds"),
+    ],
+)
+def test_a_price_is_rounded_up(micros: int, words: str) -> None:
+    phrase = price_phrase(Money(micros, "GBP"), "en")
+    assert words_of(phrase, "en") == f"This call costs {words} per minute"
+
+
+def test_the_balance_may_go_on_with_price_and_minutes() -> None:
+    phrase = balance_phrase(money("12.40 EUR"), "fr", per_minute=Money(15_000, "EUR"), minutes=826)
+    assert words_of(phrase, "fr") == (
+        "Votre solde est de douze euros et quarante centimes."
+        " Cet appel coûte un virgule cinq centimes par minute."
+        " Cela suffit pour environ huit cent vingt-six minutes"
+    )
+
+
+def test_a_connection_charge_is_said_once_per_call_and_only_when_there_is_one() -> None:
+    rate = Money(20_000, "GBP")
+    with_charge = price_phrase(rate, "en", connection_charge=Money(100_000, "GBP"))
+    assert words_of(with_charge, "en").endswith("per minute plus, once per call, ten pence")
+    assert price_phrase(rate, "en", connection_charge=Money(0, "GBP")) == price_phrase(rate, "en")
+
+
+@pytest.mark.parametrize(
+    ("left_s", "language", "words"),
+    [
+        (60, "en", "Your balance is running low. You have one minute"),
+        (119, "en", "Your balance is running low. You have one minute"),
+        (59, "en", "Your balance is running low. You have less than one minute"),
+        (1260, "fr", "Votre solde est bientôt épuisé. Il vous reste vingt et une minutes"),
+    ],
+)
+def test_the_warning_says_whole_minutes_that_are_left(
+    left_s: int, language: str, words: str
+) -> None:
+    assert words_of(low_balance_phrase(left_s, language), language) == words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", REFUSALS)
+def test_every_refusal_has_a_sentence_of_its_own(code: str, language: str) -> None:
+    phrase = refusal_phrase(code, language)
+    assert set(phrase.clips) <= texts_of(language).keys()
+    assert phrase != refusal_phrase("a code nobody knows", language)
+    others = (refusal_phrase(other, language) for other in REFUSALS if other != code)
+    assert phrase not in list(others)
+
+
+def test_every_refusal_of_a_call_that_charging_knows_has_a_sentence() -> None:
+    of_top_ups = {"unknown_topup", "topup_spent"}  # told to an operator, never to a caller
+    codes = {refusal.code for refusal in Refusal.__subclasses__()}
+    assert codes - of_top_ups == REFUSALS.keys() - {"unavailable"}
+
+
+def test_a_limit_is_named() -> None:
+    clips = {
+        limit: refusal_phrase("limit_reached", "en", limit=limit).clips
+        for limit in ("extension_day", "extension_month", "office_day", "calls_at_once")
+    }
+    assert clips == {
+        "extension_day": ("limit-reached",),
+        "extension_month": ("limit-reached",),
+        "office_day": ("office-limit-reached",),
+        "calls_at_once": ("too-many-calls",),
+    }
+
+
+def test_a_refusal_for_lack_of_money_can_say_the_balance_first() -> None:
+    phrase = refusal_phrase("insufficient_balance", "en", balance=money("0.05 GBP"))
+    assert words_of(phrase, "en") == (
+        "Your balance is five pence. There is not enough money on the account for this call."
+        " Please ask your office manager to add funds."
+    )
+
+
+def test_the_sentences_that_the_dialplan_plays_alone_are_one_clip_each() -> None:
+    for language in LANGUAGES:
+        assert service_unavailable_phrase(language).clips == ("service-unavailable",)
+        assert funds_exhausted_phrase(language).clips == ("funds-exhausted",)
+
+
+def test_the_languages_have_the_same_clips() -> None:
+    english, *others = (list(texts_of(language)) for language in LANGUAGES)
+    assert all(other == english for other in others)
+
+
+def every_phrase(language: str) -> Iterator[Phrase]:
+    for currency in CURRENCIES:
+        whole = chain(range(10_000), range(0, 1_000_000, 1000), [101_001, 10**6])
+        yield from (balance_phrase(Money(n * MICROS_PER_UNIT, currency), language) for n in whole)
+        yield from (balance_phrase(Money(n * 10_000, currency), language) for n in range(200))
+        yield from (price_phrase(Money(n * 1000, currency), language) for n in range(1000))
+    yield balance_phrase(Money(0, "EUR"), language, minutes=0)
+    yield price_phrase(Money(1, "EUR"), language, connection_charge=Money(1, "EUR"))
+    yield from (minutes_phrase(n, language) for n in range(2000))
+    yield from (refusal_phrase(code, language) for code in (*REFUSALS, "any other"))
+    yield from (refusal_phrase("limit_reached", language, limit=limit) for limit in LIMITS)
+    yield low_balance_phrase(60, language)
+    yield funds_exhausted_phrase(language)
+    yield service_unavailable_phrase(language)
+    yield top_up_received_phrase(language, balance=Money(0, "GBP"))
+
+
+def test_no_clip_is_recorded_that_is_never_played() -> None:
+    played = {
+        clip for language in LANGUAGES for phrase in every_phrase(language) for clip in phrase.clips
+    }
+    assert played == texts_of("en").keys()

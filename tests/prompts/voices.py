@@ -1,0 +1,59 @@
+"""Engines for tests: a tone instead of a voice, and a record of what was asked of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from prompts.audio import Sound
+from prompts.errors import EngineFailed, EngineMissing
+
+TEXTS = {
+    "your-balance-is": "Your balance is",
+    "12-pounds": "twelve pounds",
+    "and-40-pence": "and forty pence",
+    "goodbye": "Goodbye.",
+    "pause": ".",
+}
+
+
+def few_texts(language: str) -> Mapping[str, str]:
+    return {clip: f"{text}{'' if text == '.' else language}" for clip, text in TEXTS.items()}
+
+
+def tone(*, speech_s: float = 0.5, silence_s: float = 0.2, rate_hz: int = 16_000) -> Sound:
+    """Speech-like: loud for a while, with silence around it."""
+    times = np.arange(int(speech_s * rate_hz)) / rate_hz
+    silence = np.zeros(int(silence_s * rate_hz))
+    loud = 0.3 * np.sin(2 * np.pi * 440 * times)
+    return Sound(np.concatenate([silence, loud, silence]), rate_hz)
+
+
+@dataclass
+class ToneEngine:
+    """Speaks every clip as a tone, except those it is told to lack or to fail at."""
+
+    name: str = "tone"
+    at_once: int = 2
+    lacking: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
+    missing: bool = False
+    sound: Sound = field(default_factory=tone)
+    rendered: list[str] = field(default_factory=list)
+
+    def lacks(self, language: str, texts: Mapping[str, str]) -> tuple[str, ...]:
+        del language
+        if self.missing:
+            raise EngineMissing(f"{self.name} is not installed")
+        return tuple(clip for clip in texts if clip in self.lacking)
+
+    def fingerprint(self, language: str, clip: str, text: str) -> str:
+        del clip
+        return f"{self.name} {language} {text}"
+
+    def render(self, language: str, clip: str, text: str) -> Sound:
+        del language, text
+        if clip in self.failing:
+            raise EngineFailed(f"{self.name} did not speak {clip}")
+        self.rendered.append(clip)
+        return self.sound
