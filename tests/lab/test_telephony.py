@@ -1,4 +1,4 @@
-"""Finding and building the telephone tools. A stand-in for mmdebstrap lends the tools already here."""
+"""Finding and building the telephone tools, with a stand-in for mmdebstrap that lends them."""
 
 import threading
 from pathlib import Path
