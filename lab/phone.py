@@ -95,7 +95,10 @@ class Phone:
                 raise LabError(f"the phone {self.extension} did not start: {error}") from error
         # Its account is made only now, when somebody listens for the answer to its registration.
         await self._control_open.send("uanew", self._account())
-        await self.wait_for("REGISTER_OK", timeout_s=START_TIMEOUT_S)
+        answer = await self._first("REGISTER_OK", "REGISTER_FAIL", timeout_s=START_TIMEOUT_S)
+        if answer.type == "REGISTER_FAIL":
+            await self.stop()
+            raise LabError(f"the phone {self.extension} was not let in: {answer.detail}")
 
     async def stop(self) -> None:
         if self._control is not None:
@@ -148,23 +151,50 @@ class Phone:
         Raises:
             LabError: there was none in time; the message lists the events there were.
         """
+        return await self._first(kind, detail=detail, after=after, timeout_s=timeout_s)
 
+    def recordings(self) -> list[Path]:
+        """What it heard, one WAV file for each stream of sound, oldest first."""
+        return sorted(self._heard.glob("dump-*-dec.wav"))
+
+    async def hear(self, seconds: float, *, timeout_s: float = 20) -> None:
+        """Return when it has kept that much more sound.
+
+        Raises:
+            LabError: it did not hear that much in time.
+        """
+        wanted = self._heard_bytes() + int(seconds * SAMPLE_RATE_HZ) * 2
+        with FileWatch(self._heard) as watch:
+            try:
+                await watch.until(lambda: self._heard_bytes() >= wanted, timeout_s=timeout_s)
+            except TimeoutError:
+                raise LabError(
+                    f"the phone {self.extension} did not hear {seconds} s of sound"
+                ) from None
+
+    async def _first(
+        self, *kinds: str, detail: str = "", after: int = 0, timeout_s: float
+    ) -> PhoneEvent:
         def wanted(event: PhoneEvent) -> bool:
-            return event.type == kind and detail in event.detail
+            return event.type in kinds and detail in event.detail
 
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._control_open.first(wanted, after)
         except TimeoutError:
+            seen = self.events[after:]
             raise LabError(
-                f"the phone {self.extension} saw no {kind} {detail}; it saw {self.events[after:]}"
+                f"the phone {self.extension} saw no {kinds[0]} {detail}; it saw {seen}"
             ) from None
 
-    def recordings(self) -> list[Path]:
-        """What it heard, one WAV file for each stream of sound, oldest first."""
-        return sorted(self._folder.glob("heard/dump-*-dec.wav"))
-
     # --- helpers --------------------------------------------------------------------------------
+
+    @property
+    def _heard(self) -> Path:
+        return self._folder / "heard"
+
+    def _heard_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.recordings())
 
     @property
     def _control_open(self) -> "_Control":
@@ -186,7 +216,7 @@ class Phone:
         )
 
     def _write_configuration(self) -> None:
-        (self._folder / "heard").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._heard.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in self.recordings():
             old.unlink()
         silence = self._folder / "silence.wav"
@@ -196,7 +226,7 @@ class Phone:
             control_port=CONTROL_PORT,
             modules=self._telephony.baresip_modules,
             silence=silence,
-            heard=self._folder / "heard",
+            heard=self._heard,
         )
         processes.write_private(self._folder / "config", config)
         processes.write_private(self._folder / "accounts", "")
@@ -236,7 +266,7 @@ class _Control:
         except TimeoutError:
             raise LabError(f"the phone did not answer to {command}") from None
         if not answer.get("ok"):
-            raise LabError(f"the phone refused {command} {parameters}: {answer.get('data')}")
+            raise LabError(f"the phone refused {command}: {answer.get('data')}")
 
     async def first(self, wanted: Callable[[PhoneEvent], bool], after: int) -> PhoneEvent:
         async with self._happened:
@@ -306,7 +336,7 @@ auplay_srate 16000
 ausrc_channels 1
 auplay_channels 1
 audio_buffer 20-160
-rtp_ports 10000-19998
+rtp_ports 40000-59998
 jitter_buffer_type off
 module_path {modules}
 module g722.so
