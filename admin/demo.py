@@ -155,7 +155,7 @@ def demo(  # noqa: PLR0913 - each is one option
         sip_port=sip_port,
         http_port=http_port,
         ami_port=ami_port,
-        carrier_address="127.0.0.2",
+        carrier_address=carrier_beside(sip_address),
     )
     try:
         with only_one(folder):
@@ -166,6 +166,12 @@ def demo(  # noqa: PLR0913 - each is one option
     except REFUSED as error:
         fail(str(error))
     raise typer.Exit(0 if agrees else 1)
+
+
+def carrier_beside(address: str) -> str:
+    """The simulated carrier never leaves this machine, wherever the phones register."""
+    loopback = address.startswith("127.")
+    return f"{address.rpartition('.')[0]}.2" if loopback else "127.0.0.2"
 
 
 def fail(sentence: str) -> None:

@@ -226,7 +226,7 @@ class Phone:
             control_port=CONTROL_PORT,
             modules=self._telephony.baresip_modules,
             silence=silence,
-            heard=self._heard,
+            heard=self._heard.name,  # beside us: baresip keeps no more than 127 bytes of a path
         )
         processes.write_private(self._folder / "config", config)
         processes.write_private(self._folder / "accounts", "")
