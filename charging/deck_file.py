@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import chain
 
 import phonenumbers
 
-from charging.money import MICROS_PER_UNIT, parse_money
-from charging.rates import PREFIX_DIGITS_MAX, RateFields
+from charging.money import MICROS_PER_UNIT, NO_CURRENCY, parse_money
+from charging.rates import RateFields
 
 COLUMNS = (
     *("prefix", "destination", "per_minute", "connection", "per_call"),
@@ -91,13 +92,15 @@ def read_deck(lines: Iterable[str], form: DeckFormat) -> DeckFile:
     """
     buffered = iter(lines)
     first = next(buffered, "").removeprefix("\ufeff")  # spreadsheets put a byte-order mark there
-    delimiter = _delimiter_of(first)
-    headings = next(csv.reader([first], delimiter=delimiter), [])
-    places, ignored = _places(headings, form)
-    reader = _RowReader(places, form)
-    for row in (rows := csv.reader(buffered, delimiter=delimiter)):
-        if any(row):
-            reader.read(row, rows.line_num + 1)
+    rows = csv.reader(chain([first], buffered), delimiter=_delimiter_of(first))
+    try:
+        places, ignored = _places(next(rows, []), form)
+        reader = _RowReader(places, form)
+        for row in rows:
+            if any(row):
+                reader.read(row, rows.line_num)
+    except csv.Error as error:
+        raise DeckFileError([Problem(max(rows.line_num, 1), str(error))]) from error
     return DeckFile(rows=reader.finish(), ignored=ignored)
 
 
@@ -204,7 +207,7 @@ def _seconds(text: str) -> int:
 @lru_cache(maxsize=65_536)
 def _micros(text: str) -> int:
     """An amount; a decimal comma is read as a point."""
-    micros = parse_money(text.replace(",", ".") if "." not in text else text, "XXX").micros
+    micros = parse_money(text.replace(",", ".") if "." not in text else text, NO_CURRENCY).micros
     if not 0 <= micros <= PRICE_MAX:
         raise ValueError(f"{text!r} is not an amount from 0 to {PRICE_MAX // MICROS_PER_UNIT}")
     return micros
@@ -222,6 +225,7 @@ def _day_of(text: str, date_format: str) -> int:
         raise ValueError(f"{text!r} is not a date written {date_format}") from None
 
 
+_PLAIN = re.compile(r"[1-9][0-9]{0,14}")
 _DIGITS = re.compile(r"(?:\+|00)?([1-9][0-9]{0,14})")
 _SHORT = re.compile(r"[A-Z]{2}:[0-9]{2,6}")
 _RANGE = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")
@@ -236,7 +240,7 @@ def parse_prefixes(cell: str) -> tuple[str, ...]:
     Raises:
         ValueError: something in the cell is no prefix.
     """
-    if cell.isdecimal() and cell[0] != "0" and len(cell) <= PREFIX_DIGITS_MAX:
+    if _PLAIN.fullmatch(cell):
         return (cell,)  # nearly always, and quick
     if (areas := _COUNTRY_THEN_AREAS.fullmatch(cell)) and _is_country_code(areas[1]):
         return tuple(areas[1] + area for area in re.split(r"[\s,;/]+", areas[2]))
@@ -268,8 +272,8 @@ def _expand(token: str) -> Sequence[str]:
 
 def _destination_of(prefix: str) -> str:
     """A name for decks that have none: the country's code."""
-    for length in (1, 2, 3):
-        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(prefix[:length] or "0"))
-        if ":" not in prefix and regions:
-            return f"{regions[0]} {prefix}"
-    return prefix
+    if ":" in prefix:
+        return prefix
+    codes = (int(prefix[:length]) for length in (1, 2, 3))
+    known = (phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code) for code in codes)
+    return next((f"{regions[0]} {prefix}" for regions in known if regions), prefix)

@@ -134,7 +134,7 @@ class Charging:
         language = extension.language or plan.language
         if quotation.rate is None:
             return _without_money(request, extension, language, quotation)
-        call = _new_call(
+        call = new_call(
             request=request,
             extension=extension,
             plan=plan,
@@ -291,7 +291,7 @@ def _with_money(authorised: CallAuthorised, number: Number) -> Authorisation:
     )
 
 
-def _new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one place
+def new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one place
     *,
     request: CallRequest,
     extension: Extension,
@@ -300,6 +300,7 @@ def _new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one 
     rate: Rate,
     now: datetime,
 ) -> CallRecord:
+    """The record of a paid call before anything is reserved for it."""
     nothing = Money(0, rate.currency)
     return CallRecord(
         call_id=request.call_id,

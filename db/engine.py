@@ -4,7 +4,6 @@ Engines are synchronous and used from threads of their own: driving SQLite throu
 three times the processor time per command (docs/adr/0002-double-entry-ledger.md).
 """
 
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -22,12 +21,8 @@ class DatabaseUrlError(Exception):
     """The database's address cannot be used; the message says why."""
 
 
-def open_engine(url: str, *, relative_to: Path | None = None) -> Engine:
+def open_engine(url: str) -> Engine:
     """Open `sqlite:///FILE` or `postgresql://USER@HOST/NAME`; nothing connects yet.
-
-    Args:
-        url: the address; a relative FILE starts at `relative_to`, or else at the current folder.
-        relative_to: the folder of the settings file.
 
     Raises:
         DatabaseUrlError: neither of the two.
@@ -38,18 +33,19 @@ def open_engine(url: str, *, relative_to: Path | None = None) -> Engine:
         raise DatabaseUrlError(f"{url!r} is not the address of a database") from error
     match address.get_backend_name():
         case "sqlite":
-            return _open_sqlite(address, relative_to or Path())
+            return _open_sqlite(address)
         case "postgresql":
             return _open_postgresql(address)
         case name:
             raise DatabaseUrlError(f"{name} is neither sqlite nor postgresql")
 
 
-def _open_sqlite(address: URL, folder: Path) -> Engine:
+def _open_sqlite(address: URL) -> Engine:
     if not address.database or address.database == ":memory:":
         raise DatabaseUrlError("the ledger needs a file: sqlite:///FILE")
-    file = address.set(drivername="sqlite", database=str(folder / address.database))
-    engine = create_engine(file, connect_args={"timeout": LOCK_TIMEOUT_S})
+    engine = create_engine(
+        address.set(drivername="sqlite"), connect_args={"timeout": LOCK_TIMEOUT_S}
+    )
     event.listen(engine, "connect", _make_sqlite_durable)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -19,8 +19,8 @@ Outcome = Any  # a command's result, or the error it ends with
 
 BATCH_MAX = 256  # keeps the locks of one transaction short
 URGENT_MAX = 2000  # more callers waiting than this is overload: the next one is refused
-LINGER_S = 0.015
-PATIENCE_S = 20.0  # longer than any time limit of the database itself
+LINGER_MS = 15
+PATIENCE_S = 20  # longer than any time limit of the database itself
 
 
 class GroupCommit:
@@ -28,18 +28,18 @@ class GroupCommit:
         self,
         run_batch: Callable[[Sequence[Command[Any]]], Sequence[Outcome]],
         *,
-        linger_s: float = LINGER_S,
-        patience_s: float = PATIENCE_S,
+        linger_ms: int = LINGER_MS,
+        patience_s: int = PATIENCE_S,
     ) -> None:
         """Run batches, one at a time, in a thread of their own.
 
         Args:
             run_batch: carries out commands in one transaction and gives one outcome for each.
-            linger_s: how long a command that is not urgent may wait for others.
+            linger_ms: how long a command that is not urgent may wait for others.
             patience_s: how long anybody waits for an outcome.
         """
         self._run_batch = run_batch
-        self._linger_s = linger_s
+        self._linger_ms = linger_ms
         self._patience_s = patience_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._waiting: deque[_Waiting] = deque()
@@ -100,7 +100,7 @@ class GroupCommit:
         if self._urgent.is_set() or len(self._waiting) >= BATCH_MAX:
             return
         try:
-            async with asyncio.timeout(self._linger_s):
+            async with asyncio.timeout(self._linger_ms / 1000):
                 await self._urgent.wait()
         except TimeoutError:
             return

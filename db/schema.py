@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
@@ -37,6 +35,10 @@ def version_of(engine: Engine) -> str | None:
 
 
 def _migrate(engine: Engine) -> None:
+    # Seldom needed and slow to load: a command that only reads a balance does without.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.connect().execution_options(**WRITER) as connection, connection.begin():

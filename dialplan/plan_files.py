@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from charging.kinds import LineKind
-from charging.money import parse_money
+from charging.money import NO_CURRENCY, parse_money
 from charging.plan import Inclusion, Plan
 
 SHIPPED_PLANS = Path(__file__).parent / "plans"
@@ -148,7 +148,7 @@ def _prefix(text: str) -> str:
 
 
 def _amount(text: str) -> str:
-    if parse_money(text, "XXX").micros < 0:
+    if parse_money(text, NO_CURRENCY).micros < 0:
         raise ValueError(f"{text!r} is negative")
     return text
 
