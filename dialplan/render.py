@@ -76,6 +76,7 @@ class AsteriskConfig:
     rtp_last_port: int = 10999
     trunk_port: int = 5060
     app_name: str = "tollgate"
+    language: str = "en"  # of a phone whose entry names none
     ring_timeout_s: int = 60
     # From entering Stasis to being handed back, the balance prompt included.
     authorise_timeout_s: int = 40
