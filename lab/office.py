@@ -66,7 +66,7 @@ class Office:
         self._running.callback(self.addresses.release)
         try:
             await self._running.enter_async_context(self.carrier)
-            # Killed in the end, not stopped: that saves a second, and a laboratory owes no farewell.
+            # Killed in the end, not stopped: it saves a second, and a laboratory owes no farewell.
             self._running.push_async_callback(self.asterisk.kill)
             await self.asterisk.start()
         except BaseException:

@@ -1,0 +1,21 @@
+"""The `tollgate` command: one module for each group of commands."""
+
+import typer
+
+from admin import demo, prompts
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Prepaid calling for an office phone system on Asterisk.",
+)
+app.add_typer(demo.app)
+app.add_typer(prompts.app, name="prompts")
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()
