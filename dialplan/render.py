@@ -4,6 +4,7 @@ The `*.conf` files are Jinja2 templates, read as an administrator would read Ast
 value comes from one `AsteriskConfig`, and a value that could end a line is refused.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -76,6 +77,7 @@ class AsteriskConfig:
     rtp_last_port: int = 10999
     trunk_port: int = 5060
     app_name: str = "tollgate"
+    language: str = "en"  # of a phone whose entry names none
     ring_timeout_s: int = 60
     # From entering Stasis to being handed back, the balance prompt included.
     authorise_timeout_s: int = 40
@@ -152,8 +154,23 @@ def _problems(config: AsteriskConfig) -> Iterator[str]:
             yield f"the extension {phone.extension} has no password yet"
     for number in (*config.free, *config.fallback):
         yield from _pattern_problems(number)
+    yield from _address_problems(config)
     if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
         yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
+
+
+def _address_problems(config: AsteriskConfig) -> Iterator[str]:
+    """SIP needs an address that phones can be told; what controls calls stays on this machine."""
+    for name, address in (("sip", config.sip_address), ("control", config.control_address)):
+        try:
+            given = ipaddress.ip_address(address)
+        except ValueError:
+            yield f"{name}_address {address!r} is not an IP address"
+            continue
+        if name == "sip" and given.is_unspecified:
+            yield f"sip_address {address} is every address; name the one that phones register at"
+        if name == "control" and not given.is_loopback:
+            yield f"control_address {address} is not of this machine alone, such as 127.0.0.1"
 
 
 def _pattern_problems(number: DirectNumber) -> Iterator[str]:

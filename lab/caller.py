@@ -9,7 +9,7 @@ from lab.errors import LabError
 from lab.telephony import Telephony
 
 # What may come instead of an answer; anything else is a defect, and SIPp reports it as such.
-REFUSALS = (403, 404, 408, 480, 484, 486, 487, 488, 500, 503, 603)
+REFUSALS = (401, 403, 404, 408, 480, 484, 486, 487, 488, 500, 503, 603)
 FINISH_TIMEOUT_S = 60
 
 

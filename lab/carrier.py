@@ -19,6 +19,7 @@ import soundfile
 from lab import processes, sipp
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.errors import LabError
+from lab.ports import is_free_udp
 from lab.telephony import Telephony
 from lab.watch import FileWatch
 
@@ -178,8 +179,13 @@ class Carrier:
         """Start; returns when calls are taken.
 
         Raises:
-            LabError: SIPp gave up, or was not ready in time.
+            LabError: another program has its port, SIPp gave up, or was not ready in time.
         """
+        if not is_free_udp(self.address, self.port):
+            raise LabError(
+                f"the carrier needs UDP port {self.port} of {self.address}, which another"
+                " program has: stop that program first"
+            )
         self._folder.mkdir(parents=True, exist_ok=True)
         scenario = self._folder / "carrier.xml"
         scenario.write_text(self._scenario(), encoding="utf-8")

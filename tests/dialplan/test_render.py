@@ -157,6 +157,9 @@ def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
         ({"free": (DirectNumber(pattern="_."),)}, "pattern '_.' is not"),
         ({"free": (DirectNumber(pattern="_0X,1,System(x)"),)}, "pattern .* is not"),
         ({"fallback": (DirectNumber(pattern="_0X", prepend="${X}"),)}, "cannot be put in front"),
+        ({"sip_address": "0.0.0.0"}, "sip_address 0.0.0.0 is every address"),  # noqa: S104 - refused
+        ({"sip_address": "tollgate.example"}, "is not an IP address"),
+        ({"control_address": "192.0.2.1"}, "control_address 192.0.2.1 is not of this machine"),
         ({"rtp_last_port": 10002}, "hold no call"),
         ({"rtp_last_port": 70000}, "hold no call"),
         (

@@ -293,6 +293,21 @@ async def test_a_carrier_that_vanished_is_noticed_by_its_silence(make_office: Ma
     assert call.ended_by == "vanished"
 
 
+async def test_a_phone_that_lost_its_power_is_noticed_by_its_silence(
+    make_office: MakeOffice,
+) -> None:
+    async with (
+        make_office(adapt=lambda config: replace(config, rtp_timeout_s=2)) as office,
+        office.phone("1001") as phone,
+    ):
+        await phone.dial("112")
+        await phone.wait_for("CALL_RTPESTAB")
+        await phone.kill()
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert call.ended_by == "office"
+    assert call.talk_s < 5
+
+
 # --- what the application passes to the dialplan -------------------------------------------------
 
 
@@ -346,6 +361,23 @@ async def test_an_unlimited_call_is_not_cut(
         await phone.wait_for("CALL_CLOSED")
         call = await office.carrier.wait_for(lambda call: call.ended)
     assert call.ended_by == "carrier"
+
+
+@pytest.mark.parametrize("paid_s", ["0", "0.000", "-5", "unlimited", "1,2", "nan"])
+async def test_a_paid_time_that_is_no_time_is_never_taken_for_no_limit(
+    make_office: MakeOffice, heard: Heard, application: RunApplication, paid_s: str
+) -> None:
+    async with (
+        make_office() as office,
+        office.phone("1001") as phone,
+        application(
+            office.asterisk,
+            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": paid_s},
+        ),
+    ):
+        _, tones = await heard_before_closing(phone, heard, "0033142685300")
+        assert office.carrier.calls() == []
+    assert tones == {UNAVAILABLE_HZ}
 
 
 async def test_the_applications_refusal_ends_with_the_cause_it_gave(
