@@ -1,7 +1,7 @@
 """What every process of Tollgate needs before it can answer a question of money."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,22 +9,28 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy import Engine
 
-from assembly.extensions import PhoneExtensions
 from charging.errors import ChargingUnavailable
 from charging.numbering import Site
-from charging.plan import Plan
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
 from db.schema import upgrade
-from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.plan_files import SHIPPED_PLANS, PlanFileError, PlanFiles
+from dialplan.extensions import PhoneExtensions
+from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
+from dialplan.plan_files import (
+    SHIPPED_PLANS,
+    OfficePlans,
+    PlanFileError,
+    PlanFiles,
+    UnknownOffice,
+)
 from settings import Settings
 
 log = structlog.get_logger()
 
-REFRESH_DECKS_EVERY_S = 5.0
+REFRESH_EVERY_S = 5.0  # how soon an imported rate deck is in force
+RETRY_EVERY_S = 1.0  # while the database is away
 
 
 class AssemblyError(Exception):
@@ -34,17 +40,6 @@ class AssemblyError(Exception):
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-
-class OfficePlans:
-    """The plan in force of each office."""
-
-    def __init__(self, settings: Settings, files: PlanFiles) -> None:
-        self._names = {office: found.plan for office, found in settings.offices.items()}
-        self._files = files
-
-    def plan_of(self, office_id: str) -> Plan:
-        return self._files.plan(self._names[office_id])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,34 +52,34 @@ class Assembled:
 
 @asynccontextmanager
 async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
-    """Charging, ready to be asked; decks that are imported meanwhile are taken up.
+    """Charging, ready to be asked. Rate decks that are imported meanwhile are taken up.
+
+    With the database away it starts all the same: included and emergency calls need none, and paid
+    ones are refused until it is back.
 
     Raises:
         AssemblyError: the database's address, the phones or a plan file cannot be used.
-        ChargingUnavailable: the database is away.
     """
-    site = site_of(settings)
     try:
         engine = open_engine(settings.database.url)
-        plans = OfficePlans(settings, plan_files(settings, report_plan))
+        plans = office_plans(settings)
         phones = load_phones(settings.site.phones_file or EXAMPLE)
-        extensions = PhoneExtensions(phones)
-        _require_plans(settings, plans)
-    except (DatabaseUrlError, PhonesError, PlanFileError) as error:
+        require_plans(plans, settings, phones)
+    except (DatabaseUrlError, PhonesError, PlanFileError, UnknownOffice) as error:
         raise AssemblyError(str(error)) from error
-    await asyncio.to_thread(upgrade, engine)
+    site = site_of(settings)
     decks = LiveDecks(engine)
-    await decks.refresh()
     async with SqlLedger(engine) as ledger:
         charging = Charging(
             site=site,
-            extensions=extensions,
+            extensions=PhoneExtensions(phones),
             plans=plans,
             decks=decks,
             ledger=ledger,
             clock=SystemClock(),
         )
-        refreshing = asyncio.create_task(_keep_decks_fresh(decks))
+        ready = await prepare(engine, decks)
+        refreshing = asyncio.create_task(keep_fresh(engine, decks, ready=ready))
         try:
             yield Assembled(charging=charging, engine=engine, plans=plans, site=site)
         finally:
@@ -100,23 +95,39 @@ def site_of(settings: Settings) -> Site:
     )
 
 
-def plan_files(settings: Settings, report: Callable[[PlanFileError], None]) -> PlanFiles:
-    return PlanFiles(settings.site.plans_folder or SHIPPED_PLANS, report=report)
+def office_plans(settings: Settings) -> OfficePlans:
+    folder = settings.site.plans_folder or SHIPPED_PLANS
+    names = {name: office.plan for name, office in settings.offices.items()}
+    return OfficePlans(PlanFiles(folder, report=report_plan), names)
 
 
 def report_plan(error: PlanFileError) -> None:
     log.error("plan_refused", error=str(error))
 
 
-def _require_plans(settings: Settings, plans: OfficePlans) -> None:
-    """A wrong plan must stop the start, not the first call."""
-    for office in settings.offices:
-        plans.plan_of(office)
+def require_plans(plans: OfficePlans, settings: Settings, phones: Iterable[Phone]) -> None:
+    """A wrong plan, or a phone of no office, must stop the start and not the first call."""
+    for office_id in {*settings.offices, *(phone.office for phone in phones)}:
+        plans.plan_of(office_id)
 
 
-async def _keep_decks_fresh(decks: LiveDecks) -> None:
+async def prepare(engine: Engine, decks: LiveDecks) -> bool:
+    """Bring the tables up to date and read the decks; whether that could be done."""
+    try:
+        await asyncio.to_thread(upgrade, engine)
+        await decks.refresh()
+    except ChargingUnavailable as error:
+        log.error("database_away", error=str(error))
+        return False
+    return True
+
+
+async def keep_fresh(engine: Engine, decks: LiveDecks, *, ready: bool) -> None:
+    while not ready:
+        await asyncio.sleep(RETRY_EVERY_S)
+        ready = await prepare(engine, decks)
     while True:
-        await asyncio.sleep(REFRESH_DECKS_EVERY_S)
+        await asyncio.sleep(REFRESH_EVERY_S)
         try:
             if await decks.refresh():
                 log.info("rate_deck_changed")
