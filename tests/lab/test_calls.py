@@ -268,15 +268,18 @@ async def test_the_carriers_hang_up_ends_the_call(make_office: MakeOffice) -> No
 
 
 async def test_a_redirection_by_the_carrier_is_not_followed(make_office: MakeOffice) -> None:
+    rules = [Rule("442079460123", redirects_to("447700900999")), Rule("44.*", redirects_to("1002"))]
     async with (
-        make_office(
-            adapt=with_fallback, rules=[Rule("442079460123", redirects_to("447700900999"))]
-        ) as office,
+        make_office(adapt=with_fallback, rules=rules) as office,
         office.phone("1001") as phone,
+        office.phone("1002") as other,
     ):
-        await phone.dial("02079460123")
-        await phone.wait_for("CALL_CLOSED")
-        assert [call.dialled for call in office.carrier.calls()] == ["442079460123"]
+        for number in ("02079460123", "02079460999"):
+            before = len(phone.events)
+            await phone.dial(number)
+            await phone.wait_for("CALL_CLOSED", after=before)
+        assert [call.dialled for call in office.carrier.calls()] == ["442079460123", "442079460999"]
+        assert not any(event.type == "CALL_INCOMING" for event in other.events)
 
 
 async def test_a_carrier_that_vanished_is_noticed_by_its_silence(make_office: MakeOffice) -> None:
