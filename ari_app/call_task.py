@@ -13,6 +13,7 @@ from ari_app.flow import Call, State, UnexpectedEventError, step
 from ari_app.line import Line
 from ari_app.messages import (
     CheckLeg,
+    CheckMoney,
     Command,
     ContinueInDialplan,
     CutOff,
@@ -26,25 +27,35 @@ from ari_app.messages import (
     LegAnswered,
     PlayBalance,
     PlayRefusal,
+    PlayWhisper,
     PromptFinished,
     RefuseInDialplan,
     Remind,
     Reserve,
     Settle,
     StopPrompt,
+    TellTopUp,
     WarnCaller,
     WatchLeg,
 )
 from ari_app.meter import Meter
-from ari_app.till import UNAVAILABLE, Till
+from ari_app.till import UNAVAILABLE, Terms, Till
 from charging.money import Money
 from charging.usecases import Authorisation, CallRequest, Charging
-from prompts.phrases import UnspokenError, balance_phrase, refusal_phrase
+from prompts.phrases import (
+    Phrase,
+    UnspokenError,
+    balance_phrase,
+    low_balance_phrase,
+    refusal_phrase,
+    top_up_received_phrase,
+)
 from settings import CallSettings
 
 log = structlog.get_logger()
 
 EVENTS_WAITING_MAX = 256  # about thirty times what a call brings; more is a flood of keys
+SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
 CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
 HANGUP_CAUSES = {"invalid_number": 28, "no_rate": 3, UNAVAILABLE: 41}
 
@@ -70,6 +81,7 @@ class CallTask:
         language: str,
         services: Services,
         found: FoundTalking | FoundUnanswered | None = None,
+        terms: Terms | None = None,
     ) -> None:
         """Carry a new call, or one `found` alive after an earlier run lost sight of it."""
         self._found = found
@@ -78,6 +90,7 @@ class CallTask:
         self._settings = services.settings
         self._meter = services.meter
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
+        self._to_whisper = Phrase(())
         self._answered_s = 0.0  # by the event loop's clock
         self._log = log.bind(call_id=request.call_id, extension=request.endpoint)
         self._till = Till(
@@ -86,6 +99,8 @@ class CallTask:
             reserve_ahead_s=services.settings.reserve_ahead_s,
             log=self._log,
         )
+        if terms is not None:
+            self._till.resume(terms)
         self._line = Line(
             request.caller_channel,
             call_id=request.call_id,
@@ -118,9 +133,11 @@ class CallTask:
     async def extend_timeout(self) -> None:
         """Tell Asterisk how long the leg is paid for; also after AMI was away."""
         if self.call.state is State.TALKING:
-            paid_until_s = self._answered_s + self._paid_s(self.call.funded_s)
-            left_s = paid_until_s - asyncio.get_running_loop().time()
-            await self._line.set_timeout(self.call.leg, left_s=max(left_s, 0.001))
+            limit_s = self._limit_s(self.call.funded_s)
+            left_s = self._answered_s + limit_s - asyncio.get_running_loop().time()
+            await self._line.set_timeout(
+                self.call.leg, limit_s=limit_s, left_s=max(left_s, SHORTEST_TIMEOUT_S)
+            )
 
     async def watch_again(self) -> None:
         """Subscribe to every channel of this call after the connection was lost."""
@@ -136,8 +153,9 @@ class CallTask:
     def _note(self, authorisation: Authorisation) -> None:
         self._language = authorisation.language
 
-    def _paid_s(self, funded_s: int) -> float:
-        return funded_s + self._settings.paid_time_grace_s
+    def _limit_s(self, funded_s: int) -> float:
+        """When Asterisk ends the leg: a hang-up takes time, and none of it may be unpaid."""
+        return funded_s - self._settings.cut_off_early_s
 
     async def _handle(self, event: Event) -> None:
         waiting = deque([event])
@@ -159,7 +177,8 @@ class CallTask:
         self._log.error("unexpected_event", error=str(error))
         return tuple(HangUp(channel) for channel in self.channels)
 
-    async def _perform(self, command: Command) -> Event | None:  # noqa: C901, PLR0912 - one arm each
+    async def _perform(self, command: Command) -> Event | None:  # noqa: C901, PLR0911, PLR0912
+        """One arm per command: they are the words of the specification."""
         match command:
             case PlayBalance(balance):
                 return await self._announce(balance)
@@ -168,8 +187,8 @@ class CallTask:
             case StopPrompt():
                 await self._line.stop_prompt()
             case ContinueInDialplan(dial_string, funded_s):
-                paid_s = None if funded_s is None else self._paid_s(funded_s)
-                await self._line.dial(dial_string, paid_s=paid_s)
+                limit_s = None if funded_s is None else self._limit_s(funded_s)
+                await self._line.dial(dial_string, limit_s=limit_s)
             case RefuseInDialplan(code):
                 await self._line.refuse(HANGUP_CAUSES.get(code, CALL_REJECTED))
             case WatchLeg(leg):
@@ -177,25 +196,37 @@ class CallTask:
             case CheckLeg(leg):
                 return await self._line.check(leg)
             case DebitFirst():
-                await self._till.debit_first(command)
+                return await self._till.debit_first(command)
             case Debit(interval):
-                await self._till.debit(interval)
+                return await self._till.debit(interval)
+            case CheckMoney():
+                return await self._till.check_money(command)
             case Reserve():
                 return await self._till.reserve(command)
             case ExtendTimeout():
                 await self.extend_timeout()
             case Remind(at_talk_s, event):
                 self._meter.remind(self._answered_s + at_talk_s, self.call.call_id, event)
-            case WarnCaller():
-                self._log.info("money_ending")
+            case WarnCaller(left_s):
+                self._log.info("money_ending", left_s=left_s)
+                await self._whisper(low_balance_phrase(left_s, self._language))
+            case TellTopUp():
+                await self._whisper(top_up_received_phrase(self._language))
+            case PlayWhisper(channel):
+                await self._line.whisper(channel, self._to_whisper, self._language)
             case CutOff(leg):
-                self._log.info("money_exhausted", funded_s=self.call.funded_s)
+                self._log.warning("cut_off_by_us", funded_s=self.call.funded_s)
                 await self._line.cut_off(leg)
             case HangUp(channel):
                 await self._line.hang_up(channel)
             case Settle():
                 await self._till.settle(command)
         return None
+
+    async def _whisper(self, phrase: Phrase) -> None:
+        """The latest thing to say is what is said; it is asked for when its channel is open."""
+        self._to_whisper = phrase
+        await self._line.open_whisper()
 
     async def _announce(self, balance: Money) -> Event | None:
         """Watch the caller first: money is set aside, so its end must not be missed."""

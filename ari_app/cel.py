@@ -41,8 +41,8 @@ def legs_of(lines: Iterable[str]) -> Legs:
     for line in lines:
         event = _read(line)
         if event is not None:
-            channel = str(event["UniqueID"])
-            leg = by_channel.get(channel, Leg(channel=channel, call=str(event["LinkedID"])))
+            channel = str(event["uniqueid"])
+            leg = by_channel.get(channel, Leg(channel=channel, call=str(event["linkedid"])))
             by_channel[channel] = _with(leg, event)
     by_call: dict[str, tuple[Leg, ...]] = {}
     for leg in by_channel.values():
@@ -61,14 +61,14 @@ def _read(line: str) -> Mapping[str, object] | None:
         event = json.loads(line)
     except ValueError:
         return None
-    required = {"EventType", "EventTime", "UniqueID", "LinkedID"}
+    required = {"eventtype", "eventtime", "uniqueid", "linkedid"}
     return event if isinstance(event, dict) and event.keys() >= required else None
 
 
 def _with(leg: Leg, event: Mapping[str, object]) -> Leg:
-    at_ms = round(float(str(event["EventTime"])) * 1000)
-    if event["EventType"] == "ANSWER" and leg.answered_ms is None:
+    at_ms = round(float(str(event["eventtime"])) * 1000)
+    if event["eventtype"] == "ANSWER" and leg.answered_ms is None:
         return replace(leg, answered_ms=at_ms)
-    if event["EventType"] == "HANGUP":
+    if event["eventtype"] == "HANGUP":
         return replace(leg, ended_ms=at_ms)
     return leg

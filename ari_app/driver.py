@@ -8,10 +8,9 @@ from uuid import uuid4
 import structlog
 
 from ari_app.call_task import CallTask, Services
-from ari_app.events import CallEvent, CallOffered, parse
+from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
 from ari_app.line import Line, ended_now
-from ari_app.messages import Event, LegDialled
-from ari_app.meter import Reminder
+from ari_app.messages import Event, LegDialled, Reminder, WhisperReady
 from charging.usecases import CallRequest
 
 log = structlog.get_logger()
@@ -41,6 +40,8 @@ class Driver:
                 self._offer(parsed)
             case CallEvent(channel, event):
                 self._route(channel, event)
+            case WhisperOpened(call_id, channel):
+                self._open_whisper(call_id, channel)
             case None:
                 pass
 
@@ -105,6 +106,13 @@ class Driver:
         if isinstance(event, LegDialled):
             self._know(task, event.leg)
         task.deliver(event)
+
+    def _open_whisper(self, call_id: str, channel: str) -> None:
+        task = self._by_call.get(call_id)
+        if task is None:  # the call ended first, and its channel takes this one along
+            return
+        self._know(task, channel)
+        task.deliver(WhisperReady(channel))
 
     def _know(self, task: CallTask, channel: str) -> None:
         self._by_channel[channel] = task

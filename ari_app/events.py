@@ -16,9 +16,11 @@ from ari_app.messages import (
     LegDialled,
     LegFailed,
     PromptFinished,
+    WhisperFinished,
 )
 
 Raw = Mapping[str, Any]
+WHISPER = "-whisper"  # ends the ids of what only the caller hears
 RINGING_STATUSES = frozenset({"RINGING", "PROGRESS", "PROCEEDING"})
 
 
@@ -40,7 +42,18 @@ class CallEvent:
     event: Event
 
 
-def parse(message: Raw) -> CallOffered | CallEvent | None:
+@dataclass(frozen=True, slots=True)
+class WhisperOpened:
+    """A channel that we asked for, into the ear of a call's caller."""
+
+    call_id: str
+    channel: str
+
+
+Parsed = CallOffered | CallEvent | WhisperOpened | None
+
+
+def parse(message: Raw) -> Parsed:
     """Read one ARI event; None when it is of no interest.
 
     Raises:
@@ -52,13 +65,12 @@ def parse(message: Raw) -> CallOffered | CallEvent | None:
         raise ValueError(f"unreadable ARI event {message.get('type')}: {error!r}") from error
 
 
-def _parse(message: Raw) -> CallOffered | CallEvent | None:
+def _parse(message: Raw) -> Parsed:
     match message["type"]:
         case "StasisStart":
             return _offered(message)
         case "PlaybackFinished":
-            target = str(message["playback"]["target_uri"])
-            return CallEvent(target.removeprefix("channel:"), PromptFinished())
+            return _played(message["playback"])
         case "ChannelDtmfReceived":
             return CallEvent(message["channel"]["id"], KeyPressed(str(message["digit"])))
         case "Dial":
@@ -69,15 +81,27 @@ def _parse(message: Raw) -> CallOffered | CallEvent | None:
             return None
 
 
-def _offered(message: Raw) -> CallOffered | None:
-    """Snoop channels enter Stasis too; only `outbound` is a call to be authorised."""
-    args = message["args"]
-    if not args or args[0] != "outbound":
-        return None
+def _offered(message: Raw) -> CallOffered | WhisperOpened | None:
     channel = message["channel"]
-    return CallOffered(
-        channel=channel["id"], endpoint=args[1], dialled=args[2], language=channel["language"]
-    )
+    match message["args"]:
+        case ["outbound", endpoint, dialled]:
+            return CallOffered(
+                channel=channel["id"],
+                endpoint=endpoint,
+                dialled=dialled,
+                language=channel["language"],
+            )
+        case ["whisper", call_id]:
+            return WhisperOpened(call_id, channel["id"])
+        case _:
+            return None
+
+
+def _played(playback: Raw) -> CallEvent:
+    channel = str(playback["target_uri"]).removeprefix("channel:")
+    if str(playback["id"]).endswith(WHISPER):
+        return CallEvent(channel, WhisperFinished(channel))
+    return CallEvent(channel, PromptFinished())
 
 
 def _dialled(message: Raw) -> CallEvent | None:

@@ -11,6 +11,7 @@ from ari_app.messages import (
     AuthorisedUnmetered,
     ChannelEnded,
     CheckLeg,
+    CheckMoney,
     Command,
     ContinueInDialplan,
     CutOff,
@@ -28,9 +29,13 @@ from ari_app.messages import (
     LegAnswered,
     LegDialled,
     LegFailed,
+    MoneyLasts,
+    MoneyShort,
+    Pace,
     PaidTimeOver,
     PlayBalance,
     PlayRefusal,
+    PlayWhisper,
     PromptFinished,
     Refused,
     RefuseInDialplan,
@@ -39,10 +44,15 @@ from ari_app.messages import (
     ReserveDue,
     Settle,
     StopPrompt,
+    TellTopUp,
     WarnCaller,
+    WarningDue,
     WatchLeg,
+    WhisperFinished,
+    WhisperReady,
 )
 
+NO_PACE = Pace(reserve_ahead_s=0, warn_ahead_s=0)
 RETRY_EVERY_S = 1.0  # while the next increment is refused: a top-up may land at any moment
 
 
@@ -77,7 +87,7 @@ class Call:
     state: State = State.AUTHORISING
     dial_string: str = ""
     funded_s: int = 0  # talk time reserved so far, from answer
-    ahead_s: float = 0
+    pace: Pace = NO_PACE
     ringing: frozenset[str] = frozenset()  # carrier legs that were dialled and have not answered
     leg: str = ""  # the carrier leg that answered: the one that is charged
     answered_ms: int = 0
@@ -139,7 +149,17 @@ def step(call: Call, event: Event) -> Step:  # noqa: C901, PLR0911, PLR0912 - on
             return _warn_and_keep_trying(call, event)
         case State.TALKING, DebitDue(interval):
             return call, (Debit(interval),)
-        case State.TALKING, PaidTimeOver(funded_s):
+        case State.TALKING, MoneyLasts(talk_s):
+            return call, _warning(call, talk_s)
+        case State.TALKING, WarningDue(talk_s) if not call.warned:
+            return call, (CheckMoney(talk_s),)
+        case State.TALKING, MoneyShort(left_s):
+            return replace(call, warned=True), (WarnCaller(left_s),)
+        case State.TALKING, WhisperReady(channel):
+            return call, (PlayWhisper(channel),)
+        case _, WhisperReady(channel) | WhisperFinished(channel):
+            return call, (HangUp(channel),)
+        case State.TALKING, PaidTimeOver(funded_s):  # Asterisk should have ended it a moment ago
             return call, (CutOff(call.leg),) if funded_s == call.funded_s else ()
         case State.TALKING, ChannelEnded(channel=channel) if channel == call.leg:
             return replace(call, state=State.ENDED), (_settlement(call, event),)
@@ -176,7 +196,7 @@ def _announce(call: Call, event: Authorised) -> Step:
         state=State.ANNOUNCING,
         dial_string=event.dial_string,
         funded_s=event.funded_s,
-        ahead_s=event.ahead_s,
+        pace=event.pace,
     )
     return announcing, (PlayBalance(event.balance),)
 
@@ -189,7 +209,7 @@ def _take_up_talking(call: Call, event: FoundTalking) -> Step:
         leg=event.leg,
         answered_ms=event.answered_ms,
         funded_s=event.funded_s,
-        ahead_s=event.ahead_s,
+        pace=event.pace,
     )
     answered = DebitFirst(leg=event.leg, answered_ms=event.answered_ms)  # changes nothing twice
     return talking, (
@@ -208,7 +228,7 @@ def _take_up_unanswered(call: Call, event: FoundUnanswered) -> Step:
         state=State.DIALLING,
         dial_string=event.dial_string,
         funded_s=event.funded_s,
-        ahead_s=event.ahead_s,
+        pace=event.pace,
     )
     dial = ContinueInDialplan(event.dial_string, event.funded_s)
     return dialling, (WatchLeg(call.caller), *((dial,) if event.in_stasis else ()))
@@ -241,6 +261,7 @@ def _extend(call: Call, event: IncrementReserved) -> Step:
         return call, ()  # a retry of what is already counted
     extended = replace(call, funded_s=event.funded_s, warned=False)
     return extended, (
+        *((TellTopUp(),) if call.warned else ()),
         ExtendTimeout(call.leg, event.funded_s),
         Remind(call.funded_s, DebitDue(event.interval)),
         *_reminders(extended, next_interval=event.interval + 1),
@@ -248,15 +269,24 @@ def _extend(call: Call, event: IncrementReserved) -> Step:
 
 
 def _reminders(call: Call, *, next_interval: int) -> tuple[Command, ...]:
-    reserve_s = max(0.0, call.funded_s - call.ahead_s)
+    reserve_s = max(0.0, call.funded_s - call.pace.reserve_ahead_s)
     return (
         Remind(reserve_s, ReserveDue(interval=next_interval, at_talk_s=reserve_s)),
         Remind(call.funded_s, PaidTimeOver(call.funded_s)),
     )
 
 
+def _warning(call: Call, talk_s: int) -> tuple[Command, ...]:
+    """Before the next increment begins the question is asked again, so look no further."""
+    warn_s = talk_s - call.pace.warn_ahead_s
+    if warn_s >= call.funded_s:
+        return ()
+    return (Remind(max(0.0, warn_s), WarningDue(talk_s)),)
+
+
 def _warn_and_keep_trying(call: Call, event: IncrementRefused) -> Step:
-    warning = () if call.warned else (WarnCaller(),)
+    left_s = max(0, int(call.funded_s - event.at_talk_s))
+    warning = () if call.warned else (WarnCaller(left_s),)
     retry_s = event.at_talk_s + RETRY_EVERY_S
     retry = Remind(retry_s, ReserveDue(interval=event.interval, at_talk_s=retry_s))
     again = (retry,) if retry_s < call.funded_s else ()
@@ -264,9 +294,13 @@ def _warn_and_keep_trying(call: Call, event: IncrementRefused) -> Step:
 
 
 def _settlement(call: Call, event: ChannelEnded) -> Settle:
-    """Whole completed seconds, and never less than one once somebody answered."""
-    talk_s = max(1, (event.at_ms - call.answered_ms) // 1000)
+    talk_s = talk_seconds(answered_ms=call.answered_ms, ended_ms=event.at_ms)
     return Settle(talk_s=talk_s, ended_ms=event.at_ms, hangup_cause=event.hangup_cause)
+
+
+def talk_seconds(*, answered_ms: int, ended_ms: int) -> int:
+    """Every second that was begun, as carriers count; an answered call has at least one."""
+    return max(1, -(-(ended_ms - answered_ms) // 1000))
 
 
 def _nothing_talked(event: ChannelEnded | None = None) -> Settle:

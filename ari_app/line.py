@@ -7,6 +7,7 @@ import structlog
 
 from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
+from ari_app.events import WHISPER
 from ari_app.messages import ChannelEnded, Event, PromptFinished
 from prompts.library import media
 from prompts.phrases import Phrase
@@ -28,6 +29,7 @@ class Line:
         self._caller = caller
         self._call_id = call_id
         self._playback = f"{call_id}-prompt"
+        self._whisper = f"{call_id}{WHISPER}"
         self._ari = ari
         self._ami = ami
         self._log = log
@@ -48,14 +50,28 @@ class Line:
             self._log.warning("prompt_failed", error=str(error))
         return None
 
+    async def open_whisper(self) -> None:
+        """Ask for a channel that only the caller hears; it says when it is there."""
+        snoop = self._ari.snoop(
+            self._caller, snoop=self._whisper, app_args=f"whisper,{self._call_id}"
+        )
+        await self._attempt("whisper", snoop)
+
+    async def whisper(self, channel: str, phrase: Phrase, language: str) -> None:
+        play = self._ari.play(
+            channel, media=media(phrase), language=language, playback=self._whisper
+        )
+        if not await self._attempt("whisper", play):
+            await self.hang_up(channel)
+
     async def stop_prompt(self) -> None:
         await self._attempt("stop_prompt", self._ari.stop_playback(self._playback))
 
-    async def dial(self, dial_string: str, *, paid_s: float | None) -> None:
-        """Give the caller back to the dialplan. `paid_s` None: without a time limit."""
+    async def dial(self, dial_string: str, *, limit_s: float | None) -> None:
+        """Give the caller back to the dialplan. `limit_s` None: without a time limit."""
         variables = {"TOLLGATE_DIAL": dial_string}
-        if paid_s is not None:
-            variables["TOLLGATE_PAID_S"] = f"{paid_s:.3f}"
+        if limit_s is not None:
+            variables["TOLLGATE_PAID_S"] = f"{limit_s:.3f}"
             variables["__TOLLGATE_CALL"] = self._call_id
         await self._leave_stasis(variables)
 
@@ -86,14 +102,28 @@ class Line:
             return None
         return ended_now(channel)
 
-    async def set_timeout(self, leg: str, *, left_s: float) -> None:
-        """Let Asterisk end the leg `left_s` from now, whatever becomes of us."""
+    async def set_timeout(self, leg: str, *, limit_s: float, left_s: float) -> None:
+        """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
+
+        `limit_s` is the same, from answer: by it the dialplan knows an end of money from a hang-up.
+        """
         try:
+            await self._tell_limit(limit_s)
             await self._ami.set_timeout(leg, timeout_s=left_s)
         except AmiRefusedError as error:
             self._log.info("leg_already_gone", error=str(error))
         except AmiUnavailableError as error:  # told again as soon as AMI is back
             self._log.warning("timeout_not_extended", error=str(error))
+
+    async def _tell_limit(self, limit_s: float) -> None:
+        try:
+            await self._ami.set_variable(
+                self._caller, name="TOLLGATE_PAID_S", value=f"{limit_s:.3f}"
+            )
+        except (
+            AmiRefusedError
+        ) as error:  # a transfer took the caller away; the leg is still charged
+            self._log.info("caller_already_gone", error=str(error))
 
     async def cut_off(self, leg: str) -> None:
         """The dialplan tells the caller why; without the variable they just hear the end."""

@@ -11,13 +11,21 @@ from charging.money import Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How early a call looks ahead, by its billing increment."""
+
+    reserve_ahead_s: float  # before an increment begins, it is reserved
+    warn_ahead_s: float  # before the money ends, the caller is warned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authorised:
     """A paid call: its first increment is reserved."""
 
     balance: Money
     dial_string: str
     funded_s: int
-    ahead_s: float  # how long before an increment begins the next one is reserved
+    pace: Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class FoundTalking:
     leg: str
     answered_ms: int
     funded_s: int
-    ahead_s: float
+    pace: Pace
     next_interval: int
     undebited: tuple[tuple[int, float], ...]  # reserved intervals, and the talk time they begin at
 
@@ -45,7 +53,7 @@ class FoundUnanswered:
 
     dial_string: str
     funded_s: int
-    ahead_s: float
+    pace: Pace
     in_stasis: bool
 
 
@@ -119,6 +127,39 @@ class PaidTimeOver:
     funded_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class MoneyLasts:
+    """As things stand the office can pay this call up to `talk_s` from answer."""
+
+    talk_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarningDue:
+    """It is time to warn, unless money came in since."""
+
+    talk_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyShort:
+    """It did not: in so many seconds the call will have to end."""
+
+    left_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperReady:
+    """A channel into the caller's ear is open."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperFinished:
+    channel: str
+
+
 Event = (
     Authorised
     | AuthorisedUnmetered
@@ -136,6 +177,11 @@ Event = (
     | IncrementReserved
     | IncrementRefused
     | PaidTimeOver
+    | MoneyLasts
+    | WarningDue
+    | MoneyShort
+    | WhisperReady
+    | WhisperFinished
 )
 
 
@@ -212,17 +258,39 @@ class Remind:
     """Give the call this event when it has talked for so long."""
 
     at_talk_s: float
-    event: ReserveDue | DebitDue | PaidTimeOver
+    event: "Reminder"
+
+
+Reminder = ReserveDue | DebitDue | PaidTimeOver | WarningDue
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMoney:
+    """Before warning: does the money still end at `talk_s`?"""
+
+    talk_s: int
 
 
 @dataclass(frozen=True, slots=True)
 class WarnCaller:
-    pass
+    """Whisper it: the far end hears nothing."""
+
+    left_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellTopUp:
+    """Whisper to a caller who was warned that the call may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayWhisper:
+    channel: str
 
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """End the leg, and let the caller hear why."""
+    """End the leg that Asterisk should have ended, and let the caller hear why."""
 
     leg: str
 
@@ -254,7 +322,10 @@ Command = (
     | Reserve
     | ExtendTimeout
     | Remind
+    | CheckMoney
     | WarnCaller
+    | TellTopUp
+    | PlayWhisper
     | CutOff
     | HangUp
     | Settle

@@ -5,9 +5,8 @@ import heapq
 import itertools
 from collections.abc import Callable
 
-from ari_app.messages import DebitDue, PaidTimeOver, ReserveDue
+from ari_app.messages import Reminder
 
-Reminder = ReserveDue | DebitDue | PaidTimeOver
 Deliver = Callable[[str, Reminder], None]  # call id, event
 
 

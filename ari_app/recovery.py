@@ -14,8 +14,10 @@ from ari_app.ari import Ari
 from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, Legs, carrier_leg, read_legs
 from ari_app.driver import Driver
-from ari_app.messages import FoundTalking, FoundUnanswered, Settle
-from ari_app.till import ahead_s
+from ari_app.flow import talk_seconds
+from ari_app.messages import FoundTalking, FoundUnanswered, Pace, Settle
+from ari_app.till import Terms, pace_of
+from charging.errors import LedgerFault
 from charging.rates import funded_s
 from charging.usecases import CallRequest, OpenCall
 
@@ -48,7 +50,10 @@ class Recovery:
         live = await live_channels(self._services.ari)
         legs = self._legs()
         for call in lost:
-            await self._recover(call, live, legs.get(call.caller_channel, ()))
+            try:
+                await self._recover(call, live, legs.get(call.caller_channel, ()))
+            except LedgerFault as error:  # a defect of one call must not keep the others waiting
+                log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
     def _legs(self) -> Legs:
         return {} if self._cel_file is None else read_legs(self._cel_file)
@@ -59,10 +64,10 @@ class Recovery:
         answered = carrier_leg(legs, caller=call.caller_channel)
         leg = call.leg or (answered.channel if answered else None)
         if leg in live and leg is not None:
-            self._take_up(call, found_talking(call, leg, answered, self._ahead_s(call)))
+            self._take_up(call, found_talking(call, leg, answered, self._pace(call)))
         elif leg is None and call.caller_channel in live:
             in_stasis = live[call.caller_channel]
-            self._take_up(call, found_unanswered(call, self._ahead_s(call), in_stasis=in_stasis))
+            self._take_up(call, found_unanswered(call, self._pace(call), in_stasis=in_stasis))
         elif age_s(call) > SETTLED_AFTER_S:
             await self._settle(call, answered)
 
@@ -75,7 +80,13 @@ class Recovery:
             caller_channel=call.caller_channel,
             asterisk=call.asterisk,
         )
-        task = CallTask(request, language=call.language, services=self._services, found=found)
+        task = CallTask(
+            request,
+            language=call.language,
+            services=self._services,
+            found=found,
+            terms=Terms(call.office_id, call.rate),
+        )
         self._driver.adopt(task)
 
     async def _settle(self, call: OpenCall, leg: Leg | None) -> None:
@@ -89,8 +100,8 @@ class Recovery:
             hangup_cause=settle.hangup_cause,
         )
 
-    def _ahead_s(self, call: OpenCall) -> float:
-        return ahead_s(call.rate, self._services.settings.reserve_ahead_s)
+    def _pace(self, call: OpenCall) -> Pace:
+        return pace_of(call.rate, self._services.settings.reserve_ahead_s)
 
 
 async def live_channels(ari: Ari) -> Mapping[str, bool]:
@@ -101,14 +112,12 @@ async def live_channels(ari: Ari) -> Mapping[str, bool]:
     }
 
 
-def found_talking(
-    call: OpenCall, leg: str, evidence: Leg | None, reserve_ahead_s: float
-) -> FoundTalking:
+def found_talking(call: OpenCall, leg: str, evidence: Leg | None, pace: Pace) -> FoundTalking:
     return FoundTalking(
         leg=leg,
         answered_ms=answered_ms(call, evidence),
         funded_s=call.funded_s,
-        ahead_s=reserve_ahead_s,
+        pace=pace,
         next_interval=call.reserved_intervals,
         undebited=tuple(
             (interval, float(funded_s(interval - 1, call.rate)))
@@ -117,11 +126,11 @@ def found_talking(
     )
 
 
-def found_unanswered(call: OpenCall, reserve_ahead_s: float, *, in_stasis: bool) -> FoundUnanswered:
+def found_unanswered(call: OpenCall, pace: Pace, *, in_stasis: bool) -> FoundUnanswered:
     return FoundUnanswered(
         dial_string=call.dial_string,
         funded_s=call.funded_s,
-        ahead_s=reserve_ahead_s,
+        pace=pace,
         in_stasis=in_stasis,
     )
 
@@ -138,7 +147,7 @@ def settlement(call: OpenCall, leg: Leg | None) -> Settle:
         proved_s = funded_s(max(0, call.debited_intervals - 1), call.rate)
         elapsed_s = (now_ms() - answered_ms(call, leg)) // 1000
         return Settle(talk_s=max(1, min(proved_s, elapsed_s)), ended_ms=None, hangup_cause=0)
-    talk_s = max(1, (leg.ended_ms - answered_ms(call, leg)) // 1000)
+    talk_s = talk_seconds(answered_ms=answered_ms(call, leg), ended_ms=leg.ended_ms)
     return Settle(talk_s=talk_s, ended_ms=leg.ended_ms, hangup_cause=0)
 
 

@@ -19,25 +19,32 @@ from ari_app.messages import (
     LegAnswered,
     LegDialled,
     LegFailed,
+    MoneyLasts,
+    MoneyShort,
+    Pace,
     PaidTimeOver,
     PromptFinished,
     Refused,
     ReserveDue,
+    WarningDue,
+    WhisperFinished,
+    WhisperReady,
 )
 from charging.money import Money
 
 CALLER, LEG, SECOND_LEG = "caller", "leg", "second-leg"
 NOTHING = ""
+PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
 BALANCE = Money(12_400_000, "GBP")
 
 EVERY_EVENT: dict[str, Event] = {
-    "authorised": Authorised(balance=BALANCE, dial_string="33140", funded_s=60, ahead_s=10),
+    "authorised": Authorised(balance=BALANCE, dial_string="33140", funded_s=60, pace=PACE),
     "authorised as included or free": AuthorisedUnmetered("33140"),
     "found talking": FoundTalking(
-        leg=LEG, answered_ms=1_000, funded_s=60, ahead_s=10, next_interval=1, undebited=()
+        leg=LEG, answered_ms=1_000, funded_s=60, pace=PACE, next_interval=1, undebited=()
     ),
     "found waiting in Stasis": FoundUnanswered(
-        dial_string="33140", funded_s=60, ahead_s=10, in_stasis=True
+        dial_string="33140", funded_s=60, pace=PACE, in_stasis=True
     ),
     "refused": Refused("insufficient_balance"),
     "prompt finished": PromptFinished(),
@@ -51,6 +58,11 @@ EVERY_EVENT: dict[str, Event] = {
     "next increment reserved": IncrementReserved(interval=1, funded_s=120),
     "next increment refused": IncrementRefused(interval=1, at_talk_s=50),
     "increment begins": DebitDue(1),
+    "money is seen to last no further": MoneyLasts(60),
+    "warning due": WarningDue(60),
+    "money is short": MoneyShort(60),
+    "whisper channel open": WhisperReady("whisper"),
+    "whisper over": WhisperFinished("whisper"),
     "paid time is over": PaidTimeOver(60),
 }
 
@@ -78,7 +90,7 @@ def example(state: State) -> Call:
         state=state,
         dial_string="33140" if reserved else "",
         funded_s=60 if reserved else 0,
-        ahead_s=10 if reserved else 0,
+        pace=PACE,
         ringing=frozenset({LEG}) if state is State.DIALLING else frozenset(),
         leg=LEG if answered else "",
         answered_ms=1_000 if answered else 0,

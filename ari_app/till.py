@@ -1,7 +1,8 @@
 """The money side of one call: asks the ledger, and says the answer as an event."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -9,18 +10,23 @@ import structlog
 from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
+    CheckMoney,
     DebitFirst,
     Event,
     IncrementRefused,
     IncrementReserved,
+    MoneyLasts,
+    MoneyShort,
+    Pace,
     Refused,
     Reserve,
     Settle,
 )
 from charging.errors import ChargingUnavailable, Refusal
-from charging.rates import Rate
+from charging.rates import SECONDS_PER_MINUTE, Rate, affordable_s, charge_for
 from charging.usecases import Authorisation, CallRequest, Charging, Debited
 
+SHORTEST_WARNING_S = 10.0
 UNAVAILABLE = "unavailable"  # the refusal when the ledger cannot be asked
 SETTLE_RETRY_S = (0.2, 1.0, 5.0)  # and the last of them again and again
 
@@ -39,6 +45,11 @@ class Till:
         self._reserve_ahead_s = reserve_ahead_s
         self._log = log
         self._call_id = request.call_id
+        self._terms: Terms | None = None
+
+    def resume(self, terms: "Terms") -> None:
+        """Go on with a call that was authorised before."""
+        self._terms = terms
 
     async def authorise(self, heard: Callable[[Authorisation], None]) -> Event:
         """Classify the number and reserve the first increment; `heard` gets the whole answer."""
@@ -59,31 +70,38 @@ class Till:
         )
         if rate is None or funded_s is None or balance is None:
             return AuthorisedUnmetered(authorisation.number.dial_string)
+        self._terms = Terms(authorisation.office_id, rate)
         return Authorised(
             balance=balance,
             dial_string=authorisation.number.dial_string,
             funded_s=funded_s,
-            ahead_s=ahead_s(rate, self._reserve_ahead_s),
+            pace=pace_of(rate, self._reserve_ahead_s),
         )
 
-    async def debit_first(self, command: DebitFirst) -> None:
+    async def debit_first(self, command: DebitFirst) -> Event | None:
+        """The reservation of the first increment becomes a debit, with the leg on record."""
         answered_at = moment(command.answered_ms)
-        try:
-            debited = await self._charging.answered(
-                self._call_id, leg=command.leg, answered_at=answered_at
-            )
-        except ChargingUnavailable as error:  # settlement prices the whole call
-            self._log.warning("debit_postponed", interval=0, error=str(error))
-            return
-        self._log_debit(debited)
+        answered = self._charging.answered(self._call_id, leg=command.leg, answered_at=answered_at)
+        return await self._debited(0, answered)
 
-    async def debit(self, interval: int) -> None:
+    async def debit(self, interval: int) -> Event | None:
+        return await self._debited(interval, self._charging.debit(self._call_id, interval=interval))
+
+    async def check_money(self, command: CheckMoney) -> Event | None:
+        """Is it still true that the money ends at `talk_s`? Unknown is not a reason to warn."""
+        if self._terms is None:
+            return None
         try:
-            debited = await self._charging.debit(self._call_id, interval=interval)
-        except ChargingUnavailable as error:  # settlement prices the whole call
-            self._log.warning("debit_postponed", interval=interval, error=str(error))
-            return
-        self._log_debit(debited)
+            balances = await self._charging.balance(self._terms.office_id)
+        except ChargingUnavailable as error:
+            self._log.warning("money_not_checked", error=str(error))
+            return None
+        next_increment = charge_for(command.talk_s + 1, self._terms.rate) - charge_for(
+            command.talk_s, self._terms.rate
+        )
+        if balances.available >= next_increment:
+            return None
+        return MoneyShort(round(pace_of(self._terms.rate, self._reserve_ahead_s).warn_ahead_s))
 
     async def reserve(self, command: Reserve) -> Event:
         interval = command.interval
@@ -127,6 +145,18 @@ class Till:
             hangup_cause=command.hangup_cause,
         )
 
+    async def _debited(self, interval: int, debit: Awaitable[Debited]) -> Event | None:
+        try:
+            debited = await debit
+        except ChargingUnavailable as error:  # settlement prices the whole call
+            self._log.warning("debit_postponed", interval=interval, error=str(error))
+            return None
+        self._log_debit(debited)
+        if self._terms is None:
+            return None
+        lasts_s = money_lasts_s(debited, self._terms.rate)
+        return None if lasts_s is None else MoneyLasts(lasts_s)
+
     def _log_debit(self, debited: Debited) -> None:
         self._log.info(
             "increment_debited",
@@ -136,9 +166,27 @@ class Till:
         )
 
 
-def ahead_s(rate: Rate, reserve_ahead_s: float) -> float:
-    """How long before an increment begins it is reserved: never more than half an increment."""
-    return min(reserve_ahead_s, rate.increment_s / 2)
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Who pays for a call, and at what price."""
+
+    office_id: str
+    rate: Rate
+
+
+def money_lasts_s(debited: Debited, rate: Rate) -> int | None:
+    """For how long, from answer, the office can pay this call; None: for ever."""
+    return affordable_s(charge_for(debited.funded_s, rate) + debited.available, rate)
+
+
+def pace_of(rate: Rate, reserve_ahead_s: float) -> Pace:
+    """Never reserve more than half an increment early; warn a minute ahead where minutes count."""
+    half_s = rate.increment_s / 2
+    per_minute = rate.increment_s == SECONDS_PER_MINUTE
+    return Pace(
+        reserve_ahead_s=min(reserve_ahead_s, half_s),
+        warn_ahead_s=SECONDS_PER_MINUTE if per_minute else max(SHORTEST_WARNING_S, half_s),
+    )
 
 
 def facts(authorisation: Authorisation) -> dict[str, object]:
@@ -152,6 +200,9 @@ def facts(authorisation: Authorisation) -> dict[str, object]:
         known["currency"] = authorisation.rate.currency
         known["per_minute_micros"] = authorisation.rate.per_minute.micros
         known["connection_micros"] = authorisation.rate.connection_charge.micros
+        known["per_call_micros"] = authorisation.rate.per_call.micros
+        known["initial_s"] = authorisation.rate.initial_s
+        known["increment_s"] = authorisation.rate.increment_s
         known["reserved_micros"] = authorisation.reserved.micros
         known["funded_s"] = authorisation.funded_s
     return known

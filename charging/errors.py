@@ -17,7 +17,8 @@ ChargingError
 │   ├── UnknownCall
 │   ├── CallSettled
 │   ├── IntervalNotReserved
-│   └── ReservationMissing
+│   ├── ReservationMissing
+│   └── ConstraintBroken
 └── ChargingUnavailable      the database is locked, full or away: nothing is known to be changed,
                              and the same command may be sent again
 
@@ -175,6 +176,16 @@ class ReservationMissing(LedgerFault):
     def __init__(self, account: str) -> None:
         super().__init__(f"{account} holds less than its calls have reserved")
         self.account = account
+
+
+class ConstraintBroken(LedgerFault):
+    """The database refused what the rules allowed: its rows and ours disagree."""
+
+    code = "constraint_broken"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 class ChargingUnavailable(ChargingError):  # noqa: N818 - said as it is heard

@@ -176,6 +176,7 @@ class Books:
         spending: Mapping[SpendingScope, int] | None = None,
         open_calls: Mapping[tuple[str, str], int] | None = None,
     ) -> None:
+        self.balances_before: Mapping[Account, Money] = balances
         self._calls = dict(calls)
         self._balances = dict(balances)
         self._entries = dict(entries or {})

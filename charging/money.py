@@ -7,6 +7,7 @@ from functools import total_ordering
 from charging.errors import CurrencyMismatch
 
 MICROS_PER_UNIT = 1_000_000
+NO_CURRENCY = "---"  # for amounts that are read before their currency is known
 MICROS_MAX = 2**63 - 1  # what a BIGINT column holds
 
 

@@ -80,7 +80,7 @@ def _why_free(number: Number, plan: Plan) -> str | None:
         return f"{plan.title} plan lists {prefix} as free"
     home = number.country == plan.country
     if home and number.kind in plan.free_kinds:
-        return f"{plan.title} plan: {_words(number.kind)} numbers in {number.country} are free"
+        return f"{plan.title} plan: {words_for(number.kind)} in {number.country} are free"
     return None
 
 
@@ -88,11 +88,11 @@ def _why_barred(number: Number, plan: Plan) -> str | None:
     if prefix := longest_prefix(number.key, plan.barred_prefixes):
         return f"{plan.title} plan bars {prefix}"
     if number.kind in plan.barred_kinds:
-        return f"{plan.title} plan bars {_words(number.kind)} numbers"
+        return f"{plan.title} plan bars {words_for(number.kind)}"
     if number.country in plan.barred_countries:
         return f"{plan.title} plan bars calls to {number.country}"
     if number.kind in PREMIUM_KINDS and not plan.premium_allowed:
-        return f"{plan.title} plan allows no {_words(number.kind)} numbers"
+        return f"{plan.title} plan allows no {words_for(number.kind)}"
     return None
 
 
@@ -105,14 +105,14 @@ def _why_included(number: Number, plan: Plan) -> str | None:
         return None
     for inclusion in plan.inclusions:
         if number.country in inclusion.countries and number.kind in inclusion.kinds:
-            return f"{plan.title} plan includes {_words(number.kind)} lines in {number.country}"
+            return f"{plan.title} plan includes {words_for(number.kind)} in {number.country}"
     return None
 
 
 def _why_paid(number: Number, plan: Plan) -> str:
     if prefix := longest_prefix(number.key, plan.excluded_prefixes):
         return f"{plan.title} plan leaves out {prefix}"
-    return f"{plan.title} plan does not include {_words(number.kind)} lines in {number.country}"
+    return f"{plan.title} plan does not include {words_for(number.kind)} in {number.country}"
 
 
 def longest_prefix(key: str, prefixes: Iterable[str]) -> str | None:
@@ -120,5 +120,12 @@ def longest_prefix(key: str, prefixes: Iterable[str]) -> str | None:
     return max((prefix for prefix in prefixes if key.startswith(prefix)), key=len, default=None)
 
 
-def _words(kind: LineKind) -> str:
-    return kind.value.replace("_", " ")
+def words_for(kind: LineKind) -> str:
+    """A kind of line in plain words, as many of them: "landlines", "toll free numbers"."""
+    match kind:
+        case LineKind.LANDLINE | LineKind.MOBILE:
+            return f"{kind.value}s"
+        case LineKind.LANDLINE_OR_MOBILE:
+            return "landlines and mobiles"
+        case _:
+            return f"{kind.value.replace('_', ' ')} numbers"

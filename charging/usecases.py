@@ -134,7 +134,7 @@ class Charging:
         language = extension.language or plan.language
         if quotation.rate is None:
             return _without_money(request, extension, language, quotation)
-        call = _new_call(
+        call = new_call(
             request=request,
             extension=extension,
             plan=plan,
@@ -188,7 +188,7 @@ class Charging:
 
         Args:
             call_id: the call.
-            talk_s: whole completed seconds of the carrier leg; 0 if it never answered. An answered
+            talk_s: seconds begun of the carrier leg; 0 if it never answered. An answered
                 call counts as at least 1.
             ended_at: when the carrier leg ended.
             hangup_cause: Q.850, 0 when Asterisk does not know.
@@ -291,7 +291,7 @@ def _with_money(authorised: CallAuthorised, number: Number) -> Authorisation:
     )
 
 
-def _new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one place
+def new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one place
     *,
     request: CallRequest,
     extension: Extension,
@@ -300,6 +300,7 @@ def _new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one 
     rate: Rate,
     now: datetime,
 ) -> CallRecord:
+    """The record of a paid call before anything is reserved for it."""
     nothing = Money(0, rate.currency)
     return CallRecord(
         call_id=request.call_id,

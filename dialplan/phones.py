@@ -25,7 +25,7 @@ class Phone:
 
     extension: str
     name: str
-    language: str = "en"
+    language: str | None = None  # None: the language of the office's plan
     office: str = "main"
     incoming: tuple[str, ...] = ()
     enabled: bool = True
@@ -54,44 +54,44 @@ def load_phones(file: Path = EXAMPLE) -> tuple[Phone, ...]:
         raise PhonesError(f"{file} is not UTF-8 text") from error
     except tomllib.TOMLDecodeError as error:
         raise PhonesError(f"{file} is not valid TOML: {error}") from error
-    except _WrongEntry as error:
+    except _EntryError as error:
         raise PhonesError(f"{file}: {error}") from None
     return phones
 
 
-class _WrongEntry(Exception):
+class _EntryError(Exception):
     pass
 
 
 def _phones(content: Mapping[str, object]) -> Iterator[Phone]:
     for section in content:
         if section != "phones":
-            raise _WrongEntry(f"a section [{section}] means nothing, only [phones.EXTENSION]")
+            raise _EntryError(f"a section [{section}] means nothing, only [phones.EXTENSION]")
     entries = content.get("phones")
     if not isinstance(entries, Mapping) or not entries:
-        raise _WrongEntry("it lists no phone; write one as [phones.1001]")
+        raise _EntryError("it lists no phone; write one as [phones.1001]")
     for extension, fields in entries.items():
         if not isinstance(fields, Mapping):
-            raise _WrongEntry(f"phones.{extension} must be a section, [phones.{extension}]")
+            raise _EntryError(f"phones.{extension} must be a section, [phones.{extension}]")
         try:
             yield _phone(str(extension), fields)
-        except _WrongEntry as error:
-            raise _WrongEntry(f"[phones.{extension}] {error}") from None
+        except _EntryError as error:
+            raise _EntryError(f"[phones.{extension}] {error}") from None
 
 
 def _phone(extension: str, fields: Mapping[str, object]) -> Phone:
     known = {"name", "language", "office", "incoming", "enabled"}
     unknown = sorted(fields.keys() - known)
     if unknown:
-        raise _WrongEntry(f"has a field that means nothing: {', '.join(unknown)}")
+        raise _EntryError(f"has a field that means nothing: {', '.join(unknown)}")
     if not _EXTENSION.fullmatch(extension):
-        raise _WrongEntry("is not an extension: 2 to 8 digits")
-    language = _text(fields, "language", "en")
-    if language not in LANGUAGES:
-        raise _WrongEntry(f'language = "{language}" is not one of {", ".join(LANGUAGES)}')
+        raise _EntryError("is not an extension: 2 to 8 digits")
+    language = _text(fields, "language", "en") if "language" in fields else None
+    if language is not None and language not in LANGUAGES:
+        raise _EntryError(f'language = "{language}" is not one of {", ".join(LANGUAGES)}')
     enabled = fields.get("enabled", True)
     if not isinstance(enabled, bool):
-        raise _WrongEntry("enabled must be true or false")
+        raise _EntryError("enabled must be true or false")
     return Phone(
         extension=extension,
         name=_matching(_text(fields, "name", extension), _NAME, "name", "letters and digits"),
@@ -105,22 +105,22 @@ def _phone(extension: str, fields: Mapping[str, object]) -> Phone:
 def _text(fields: Mapping[str, object], field: str, default: str) -> str:
     value = fields.get(field, default)
     if not isinstance(value, str):
-        raise _WrongEntry(f'{field} must be text in quotes, like "{default}"')
+        raise _EntryError(f'{field} must be text in quotes, like "{default}"')
     return value
 
 
 def _matching(value: str, pattern: re.Pattern[str], field: str, wanted: str) -> str:
     if not pattern.fullmatch(value):
-        raise _WrongEntry(f"{field} = {value!r} is not {wanted}")
+        raise _EntryError(f"{field} = {value!r} is not {wanted}")
     return value
 
 
 def _incoming(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise _WrongEntry('incoming must be a list of numbers in quotes, like ["442079460101"]')
+        raise _EntryError('incoming must be a list of numbers in quotes, like ["442079460101"]')
     for number in value:
         if not isinstance(number, str) or not _INCOMING.fullmatch(number):
-            raise _WrongEntry(f"incoming holds {number!r}, which is not a number in quotes")
+            raise _EntryError(f"incoming holds {number!r}, which is not a number in quotes")
     return tuple(value)
 
 
@@ -130,7 +130,7 @@ def _refuse_shared_numbers(phones: tuple[Phone, ...]) -> None:
     for phone in phones:
         for number in phone.incoming:
             if number in owner:
-                raise _WrongEntry(
+                raise _EntryError(
                     f"[phones.{phone.extension}] incoming {number} already rings {owner[number]}"
                 )
             owner[number] = phone.extension

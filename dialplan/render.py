@@ -4,6 +4,7 @@ The `*.conf` files are Jinja2 templates, read as an administrator would read Ast
 value comes from one `AsteriskConfig`, and a value that could end a line is refused.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ from dialplan.phones import Phone
 TEMPLATES = Path(__file__).parent
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
+_RTP_PORTS_A_CALL = 4
+_LAST_PORT = 65535
 
 # A line end, a comment or a quote inside a value would change the meaning of the file around it.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f;"]')
@@ -74,6 +77,7 @@ class AsteriskConfig:
     rtp_last_port: int = 10999
     trunk_port: int = 5060
     app_name: str = "tollgate"
+    language: str = "en"  # of a phone whose entry names none
     ring_timeout_s: int = 60
     # From entering Stasis to being handed back, the balance prompt included.
     authorise_timeout_s: int = 40
@@ -149,12 +153,31 @@ def _problems(config: AsteriskConfig) -> Iterator[str]:
         if phone.extension not in config.secrets.phones:
             yield f"the extension {phone.extension} has no password yet"
     for number in (*config.free, *config.fallback):
-        if not _PATTERN.fullmatch(number.pattern):
-            yield f"the pattern {number.pattern!r} is not digits, X, Z, N and [ranges]"
-        if not re.fullmatch(r"\+?[0-9]*", number.prepend):
-            yield f"{number.prepend!r} cannot be put in front of a number"
-    if config.rtp_last_port - config.rtp_first_port < 4 or config.rtp_last_port > 65535:
+        yield from _pattern_problems(number)
+    yield from _address_problems(config)
+    if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
         yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
+
+
+def _address_problems(config: AsteriskConfig) -> Iterator[str]:
+    """SIP needs an address that phones can be told; what controls calls stays on this machine."""
+    for name, address in (("sip", config.sip_address), ("control", config.control_address)):
+        try:
+            given = ipaddress.ip_address(address)
+        except ValueError:
+            yield f"{name}_address {address!r} is not an IP address"
+            continue
+        if name == "sip" and given.is_unspecified:
+            yield f"sip_address {address} is every address; name the one that phones register at"
+        if name == "control" and not given.is_loopback:
+            yield f"control_address {address} is not of this machine alone, such as 127.0.0.1"
+
+
+def _pattern_problems(number: DirectNumber) -> Iterator[str]:
+    if not _PATTERN.fullmatch(number.pattern):
+        yield f"the pattern {number.pattern!r} is not digits, X, Z, N and [ranges]"
+    if not re.fullmatch(r"\+?[0-9]*", number.prepend):
+        yield f"{number.prepend!r} cannot be put in front of a number"
 
 
 def _write_private(file: Path, text: str) -> None:

@@ -21,6 +21,7 @@ from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig, Secrets, render
 from lab import processes
 from lab.errors import LabError
+from lab.ports import is_free_tcp, is_free_udp
 from lab.telephony import Telephony
 
 START_TIMEOUT_S = 30
@@ -31,7 +32,7 @@ _RUN_FOLDER_BYTES = 80
 _LOG_TAIL_LINES = 5
 
 
-class PortTaken(LabError):
+class PortTakenError(LabError):
     """Another program has a port that this instance needs."""
 
     def __init__(self, *, address: str, port: int, protocol: str, setting: str) -> None:
@@ -44,11 +45,11 @@ class PortTaken(LabError):
         self.setting = setting
 
 
-class AlreadyRunning(LabError):
+class AlreadyRunningError(LabError):
     """The folder belongs to an Asterisk that is running."""
 
 
-def asterisk_config(
+def asterisk_config(  # noqa: PLR0913 - each is one setting, given by name
     folder: Path,
     telephony: Telephony,
     *,
@@ -133,7 +134,10 @@ class Instance:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.stop()
 
@@ -155,8 +159,8 @@ class Instance:
         """Write the configuration and start; returns when calls are taken and ARI answers.
 
         Raises:
-            AlreadyRunning: an Asterisk is running in this folder.
-            PortTaken: another program has one of its ports.
+            AlreadyRunningError: an Asterisk is running in this folder.
+            PortTakenError: another program has one of its ports.
             LabError: Asterisk gave up; the message ends with what its log said last.
         """
         self._lock = self._take_folder()
@@ -219,28 +223,20 @@ class Instance:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise AlreadyRunning(
+            raise AlreadyRunningError(
                 f"an Asterisk is already running in {self.config.folder}"
             ) from None
         return lock
 
     def _require_free_ports(self) -> None:
         c = self.config
-        for address, port, kind, setting in (
-            (c.sip_address, c.sip_port, socket.SOCK_DGRAM, "sip_port"),
-            (c.control_address, c.http_port, socket.SOCK_STREAM, "http_port"),
-            (c.control_address, c.ami_port, socket.SOCK_STREAM, "ami_port"),
+        for address, port, protocol, is_free, setting in (
+            (c.sip_address, c.sip_port, "UDP", is_free_udp, "sip_port"),
+            (c.control_address, c.http_port, "TCP", is_free_tcp, "http_port"),
+            (c.control_address, c.ami_port, "TCP", is_free_tcp, "ami_port"),
         ):
-            protocol = "UDP" if kind is socket.SOCK_DGRAM else "TCP"
-            with socket.socket(socket.AF_INET, kind) as probe:
-                if kind is socket.SOCK_STREAM:  # as Asterisk does: an old connection is no program
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((address, port))
-                except OSError:
-                    raise PortTaken(
-                        address=address, port=port, protocol=protocol, setting=setting
-                    ) from None
+            if not is_free(address, port):
+                raise PortTakenError(address=address, port=port, protocol=protocol, setting=setting)
 
     async def _launch(self) -> None:
         assert self._lock is not None  # noqa: S101 - start() has just taken it
@@ -270,10 +266,11 @@ class Instance:
 
     async def _require_ari(self) -> None:
         secret = self.config.secrets
+        authorization = aiohttp.encode_basic_auth(secret.ari_username, secret.ari_password)
         try:
             async with (
                 aiohttp.ClientSession(
-                    auth=aiohttp.BasicAuth(secret.ari_username, secret.ari_password),
+                    headers={"Authorization": authorization},
                     timeout=aiohttp.ClientTimeout(total=CLI_TIMEOUT_S),
                 ) as session,
                 session.get(f"{self.ari_url}/ari/asterisk/info?only=status") as reply,
@@ -310,7 +307,10 @@ class _ReadySocket:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._socket.close()
         self.path.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ def _die_with_parent() -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-async def spawn(
+async def spawn(  # noqa: PLR0913 - each is one setting, given by name
     tool: Tool,
     arguments: Sequence[str | Path],
     *,
@@ -42,8 +42,15 @@ async def spawn(
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=keep_open,
             process_group=0,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock, no allocation
+            preexec_fn=_die_with_parent,  # one system call: no lock, no allocation
         )
+
+
+def write_private(file: Path, text: str) -> None:
+    """A file that holds a password is its owner's alone, from the first byte."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(text)
 
 
 async def stop(process: asyncio.subprocess.Process, *, patience_s: float = 5) -> None:

@@ -11,6 +11,7 @@ from ari_app.messages import (
     AuthorisedUnmetered,
     ChannelEnded,
     CheckLeg,
+    CheckMoney,
     Command,
     ContinueInDialplan,
     CutOff,
@@ -28,9 +29,12 @@ from ari_app.messages import (
     LegAnswered,
     LegDialled,
     LegFailed,
+    MoneyLasts,
+    MoneyShort,
     PaidTimeOver,
     PlayBalance,
     PlayRefusal,
+    PlayWhisper,
     PromptFinished,
     Refused,
     RefuseInDialplan,
@@ -38,14 +42,18 @@ from ari_app.messages import (
     Reserve,
     ReserveDue,
     Settle,
+    TellTopUp,
     WarnCaller,
+    WarningDue,
     WatchLeg,
+    WhisperFinished,
+    WhisperReady,
 )
-from ari_app.table import CALLER, EVERY_EVENT, LEG, document, example
+from ari_app.table import CALLER, EVERY_EVENT, LEG, PACE, document, example
 from charging.money import Money
 
 BALANCE = Money(5_000_000, "EUR")
-AUTHORISED = Authorised(balance=BALANCE, dial_string="33142685300", funded_s=60, ahead_s=10)
+AUTHORISED = Authorised(balance=BALANCE, dial_string="33142685300", funded_s=60, pace=PACE)
 ANSWERED_MS = 1_000_000
 
 
@@ -94,7 +102,7 @@ def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
         Reserve(interval=1, at_talk_s=50),
         ExtendTimeout(LEG, 120),
         Debit(1),
-        Settle(talk_s=75, ended_ms=ANSWERED_MS + 75_400, hangup_cause=16),
+        Settle(talk_s=76, ended_ms=ANSWERED_MS + 75_400, hangup_cause=16),
     ]
     assert call.state is State.ENDED
     assert call.over
@@ -159,7 +167,7 @@ def test_call_found_talking_is_metered_on_from_where_it_stands() -> None:
             leg=LEG,
             answered_ms=ANSWERED_MS,
             funded_s=120,
-            ahead_s=10,
+            pace=PACE,
             next_interval=2,
             undebited=((1, 60),),
         ),
@@ -181,7 +189,7 @@ def test_call_found_talking_is_metered_on_from_where_it_stands() -> None:
 @pytest.mark.parametrize("in_stasis", [True, False])
 def test_call_found_unanswered_goes_on_to_be_dialled(*, in_stasis: bool) -> None:
     call, commands = run(
-        FoundUnanswered(dial_string="3314", funded_s=60, ahead_s=10, in_stasis=in_stasis),
+        FoundUnanswered(dial_string="3314", funded_s=60, pace=PACE, in_stasis=in_stasis),
         LegDialled(LEG),
         answered(),
     )
@@ -204,8 +212,8 @@ def test_transfer_that_replaces_the_caller_leaves_the_leg_charged() -> None:
     assert call.over
 
 
-def test_talk_time_is_whole_seconds_and_at_least_one() -> None:
-    for talk_ms, talk_s in [(0, 1), (400, 1), (1_999, 1), (60_000, 60), (60_999, 60)]:
+def test_talk_time_is_every_second_begun_and_at_least_one() -> None:
+    for talk_ms, talk_s in [(0, 1), (400, 1), (1_000, 1), (1_001, 2), (60_000, 60), (60_001, 61)]:
         _, commands = run(*TALKING, ended(LEG, talk_ms=talk_ms))
         assert settlements(commands) == [talk_s]
 
@@ -213,9 +221,32 @@ def test_talk_time_is_whole_seconds_and_at_least_one() -> None:
 def test_caller_is_warned_once_and_money_is_asked_for_until_it_runs_out() -> None:
     refused = [IncrementRefused(interval=1, at_talk_s=50.0 + n) for n in range(10)]
     _, commands = run(*TALKING, *refused)
-    assert commands.count(WarnCaller()) == 1
+    assert [c for c in commands if isinstance(c, WarnCaller)] == [WarnCaller(10)]
     retries = [c.at_talk_s for c in commands if isinstance(c, Remind)][2:]
     assert retries == [51, 52, 53, 54, 55, 56, 57, 58, 59]
+
+
+def test_caller_is_warned_a_minute_ahead_when_the_money_is_seen_to_end() -> None:
+    _, commands = run(*TALKING, MoneyLasts(60), WarningDue(60), MoneyShort(60))
+    assert commands[-3:] == [Remind(0, WarningDue(60)), CheckMoney(60), WarnCaller(60)]
+
+
+def test_caller_is_not_warned_while_the_next_increment_can_still_be_paid() -> None:
+    call, commands = run(*TALKING)
+    assert step(call, MoneyLasts(120)) == (call, ())
+    assert WarnCaller(60) not in commands
+
+
+def test_warning_is_whispered_on_a_channel_of_its_own_that_is_closed_again() -> None:
+    _, commands = run(*TALKING, WhisperReady("w"), WhisperFinished("w"))
+    assert commands[-2:] == [PlayWhisper("w"), HangUp("w")]
+
+
+def test_warned_caller_is_told_of_a_top_up() -> None:
+    _, commands = run(*TALKING, MoneyShort(60), IncrementReserved(interval=1, funded_s=120))
+    assert TellTopUp() in commands
+    _, commands = run(*TALKING, IncrementReserved(interval=1, funded_s=120))
+    assert TellTopUp() not in commands
 
 
 def test_top_up_after_a_refusal_lengthens_the_call() -> None:

@@ -5,8 +5,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_app.messages import DebitDue, PaidTimeOver
-from ari_app.meter import Meter, Reminder, Timetable
+from ari_app.messages import DebitDue, PaidTimeOver, Reminder
+from ari_app.meter import Meter, Timetable
 
 
 def test_reminders_come_in_order_of_their_due_time_and_not_before() -> None:

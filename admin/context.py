@@ -1,0 +1,106 @@
+"""What commands share: the settings, the ledger's database, and how a command fails."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from sqlalchemy import Engine
+
+from charging.errors import ChargingError
+from charging.extensions import Extension
+from charging.numbering import Site
+from charging.plan import Plan
+from db.engine import DatabaseUrlError, open_engine
+from db.schema import upgrade
+from dialplan.extensions import PhoneExtensions
+from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from dialplan.plan_files import SHIPPED_PLANS, OfficePlans, PlanFileError, PlanFiles, UnknownOffice
+from settings import Settings, SettingsError, load_settings
+
+SETTINGS_FILE = "TOLLGATE_SETTINGS"
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+Office = Annotated[
+    str | None, typer.Option("--office", help="Whose account, where the settings name several.")
+]
+
+_PROBLEMS = (
+    ChargingError,
+    DatabaseUrlError,
+    PhonesError,
+    PlanFileError,
+    SettingsError,
+    UnknownOffice,
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything is read when it is first asked for: `price` needs no database."""
+
+    settings: Settings
+
+    @cached_property
+    def plan_files(self) -> PlanFiles:
+        folder = self.settings.site.plans_folder or SHIPPED_PLANS
+        return PlanFiles(folder, report=lambda error: typer.echo(f"ignored: {error}", err=True))
+
+    def plan_of(self, office_id: str) -> Plan:
+        names = {name: office.plan for name, office in self.settings.offices.items()}
+        return OfficePlans(self.plan_files, names).plan_of(office_id)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The ledger's database, with its tables up to date."""
+        engine = open_engine(self.settings.database.url)
+        upgrade(engine)
+        return engine
+
+    def site(self, country: str | None = None) -> Site:
+        site = self.settings.site
+        return Site(
+            country=country or site.country,
+            outside_line_prefix=site.outside_line_prefix,
+            international_prefix=site.international_prefix,
+        )
+
+    def extension(self, endpoint: str) -> Extension:
+        phones = load_phones(self.settings.site.phones_file or EXAMPLE)
+        return PhoneExtensions(phones).find(endpoint)
+
+    def office(self, wanted: str | None) -> str:
+        """The office asked for, or else the only one, or `main`."""
+        offices = self.settings.offices
+        name = wanted or (next(iter(offices)) if len(offices) == 1 else "main")
+        if name not in offices:
+            raise UnknownOffice(name)
+        return name
+
+
+@contextmanager
+def command() -> Iterator[Context]:
+    """What a command works with; whatever goes wrong is one sentence and exit status 1."""
+    context: Context | None = None
+    try:
+        context = Context(load_settings(Path(os.environ.get(SETTINGS_FILE, "tollgate.toml"))))
+        yield context
+    except _PROBLEMS as error:
+        fail(str(error))
+    finally:
+        if context is not None and "engine" in context.__dict__:
+            context.engine.dispose()
+
+
+def fail(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,201 @@
+"""What would happen if a number were dialled: the rules of a real call, and nothing reserved."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import typer
+
+from admin.context import Context
+from charging.commands import AuthoriseCall
+from charging.deck_file import DeckFormat, read_deck
+from charging.errors import (
+    CurrencyMismatch,
+    DestinationBarred,
+    InsufficientBalance,
+    InvalidNumber,
+    Refusal,
+)
+from charging.extensions import Extension
+from charging.money import Money
+from charging.numbering import Number, Site, parse_number
+from charging.plan import Category, Plan, classify
+from charging.quotation import Quotation, describe, quote, require_allowed
+from charging.rates import Rate, RateDeck, affordable_s, interval_price
+from charging.usecases import CallRequest, new_call
+from db.dry_run import try_out
+from db.ledger import read_from
+from db.rate_decks import decks_in_force, load_rates_of
+
+SAMPLES = Path(__file__).parent.parent / "dialplan" / "rates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who is thought to dial, on which plan, and when."""
+
+    extension: Extension
+    plan: Plan
+    site: Site
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What would happen. `refusal` is None where the call would be allowed."""
+
+    dialled: str
+    number: Number | None
+    category: Category
+    reason: str
+    destination: str
+    rate: Rate | None = None
+    affordable_s: int | None = None  # None: endless, or nothing to pay
+    refusal: Refusal | None = None
+
+    @property
+    def reserve(self) -> Money | None:
+        return None if self.rate is None else interval_price(0, self.rate)
+
+
+def caller_of(
+    context: Context,
+    *,
+    plan_name: str | None,
+    endpoint: str | None,
+    office: str | None,
+    at: datetime | None,
+) -> Caller:
+    """Whoever the options of a command name; without --extension, nobody's limits apply."""
+    if endpoint is None:
+        office_id = context.office(office)
+        extension = Extension(endpoint="", name="", office_id=office_id)
+    else:
+        extension = context.extension(endpoint)
+    if plan_name is None:
+        plan, site = context.plan_of(extension.office_id), context.site()
+    else:
+        plan = context.plan_files.plan(plan_name)
+        site = context.site(country=plan.country)
+    moment = datetime.now(UTC) if at is None else at
+    if moment.tzinfo is None:  # what an admin types is the office's own time
+        moment = moment.replace(tzinfo=plan.timezone)
+    return Caller(extension=extension, plan=plan, site=site, at=moment)
+
+
+def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
+    """Raises Refusal."""
+    number = parse_number(dialled, caller.site)
+    return quote(
+        number, plan=caller.plan, deck=_deck_for(context, number, caller.plan), at=caller.at
+    )
+
+
+def explain_call(context: Context, dialled: str, caller: Caller) -> Explanation:
+    try:
+        number = parse_number(dialled, caller.site)
+    except InvalidNumber as refusal:
+        return Explanation(
+            dialled=dialled,
+            number=None,
+            category=Category.INVALID,
+            reason=refusal.reason,
+            destination="",
+            refusal=refusal,
+        )
+    try:
+        quotation = quote_number(context, dialled, caller)
+    except Refusal as refusal:
+        return _unpriced(number, caller, refusal)
+    return _priced(context, quotation, caller)
+
+
+def _unpriced(number: Number, caller: Caller, refusal: Refusal) -> Explanation:
+    barred = isinstance(refusal, DestinationBarred)
+    return Explanation(
+        dialled=number.dialled,
+        number=number,
+        category=Category.BARRED if barred else Category.PAID,
+        reason=classify(number, caller.plan).reason if barred else str(refusal),
+        destination=describe(number),
+        refusal=refusal,
+    )
+
+
+def _priced(context: Context, quotation: Quotation, caller: Caller) -> Explanation:
+    refusal: Refusal | None = None
+    balance: Money | None = None
+    try:
+        require_allowed(caller.extension, quotation, caller.plan)
+        balance = _balance_to_spend(context, quotation, caller)
+    except InsufficientBalance as error:
+        refusal, balance = error, error.available
+    except Refusal as error:
+        refusal = error
+    rate = quotation.rate
+    return Explanation(
+        dialled=quotation.number.dialled,
+        number=quotation.number,
+        category=quotation.category,
+        reason=quotation.reason,
+        destination=quotation.destination,
+        rate=rate,
+        affordable_s=None if rate is None or balance is None else affordable_s(balance, rate),
+        refusal=refusal,
+    )
+
+
+def _balance_to_spend(context: Context, quotation: Quotation, caller: Caller) -> Money | None:
+    """What a paid call would find.
+
+    None if nothing is to be paid, or if the account is of another currency than a plan that was
+    only asked about.
+
+    Raises:
+        Refusal: what the authorisation of the call would raise.
+    """
+    if quotation.rate is None:
+        return None
+    request = CallRequest(
+        call_id=uuid.uuid4().hex,
+        endpoint=caller.extension.endpoint,
+        dialled=quotation.number.dialled,
+        caller_channel="",
+        asterisk="",
+    )
+    call = new_call(
+        request=request,
+        extension=caller.extension,
+        plan=caller.plan,
+        quotation=quotation,
+        rate=quotation.rate,
+        now=caller.at,
+    )
+    authorise = AuthoriseCall(call, calls_at_once=caller.extension.calls_at_once)
+    try:
+        return try_out(context.engine, authorise).available_before
+    except CurrencyMismatch:
+        return None
+
+
+def _deck_for(context: Context, number: Number, plan: Plan) -> Callable[[], RateDeck]:
+    """What the deck in force says of one number; where none was imported, the sample deck."""
+
+    def load() -> RateDeck:
+        if plan.currency in read_from(context.engine, decks_in_force):
+            return load_rates_of(context.engine, number.key, plan.currency)
+        return _sample_deck(plan.currency)
+
+    return load
+
+
+def _sample_deck(currency: str) -> RateDeck:
+    file = SAMPLES / f"sample-{currency.lower()}.csv"
+    if not file.exists():
+        return RateDeck((), currency=currency)
+    typer.echo(f"no {currency} deck was imported: using the sample deck", err=True)
+    form = DeckFormat(columns={}, effective=date.min)
+    with file.open(encoding="utf-8", newline="") as lines:
+        return RateDeck(read_deck(lines, form).rows, currency=currency)

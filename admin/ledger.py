@@ -1,0 +1,127 @@
+"""`tollgate ledger`: read it, prove it, and take a mistaken top-up out again."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from admin.amounts import shown
+from admin.context import AsJson, Office, command, print_json
+from charging.commands import CancelTopUp, TopUpCancelled
+from charging.ledger import LedgerEntry
+from db.audit import audit
+from db.history import last_entries
+from db.ledger import SqlLedger, read_from
+
+app = typer.Typer(no_args_is_help=True, help="Read the ledger, prove it, cancel a top-up.")
+
+
+@app.command()
+def verify(*, as_json: AsJson = False) -> None:
+    """Recompute every balance from the postings; exit status 1 if anything disagrees."""
+    with command() as context:
+        found = read_from(context.engine, audit)
+    if as_json:
+        print_json(
+            {
+                "sound": found.sound,
+                "accounts": found.accounts,
+                "entries": found.entries,
+                "calls": found.calls,
+                "problems": list(found.problems),
+            }
+        )
+    else:
+        for problem in found.problems:
+            typer.echo(problem)
+        verdict = "sound" if found.sound else f"{len(found.problems)} problems"
+        typer.echo(f"{verdict}: {found.accounts} accounts, {found.entries} entries")
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    office: Office = None,
+    call: Annotated[str | None, typer.Option("--call", help="Only the entries of a call.")] = None,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many entries.")] = 20,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last entries of an office, oldest first."""
+    with command() as context:
+        office_id = context.office(office)
+        entries = read_from(
+            context.engine,
+            lambda reader: last_entries(reader, office_id=office_id, limit=last, call_id=call),
+        )
+    if as_json:
+        print_json({"office": office_id, "entries": [_fields(entry) for entry in entries]})
+        return
+    table = Table("Time", "Entry", "From", "To", "Amount", "Note")
+    for entry in entries:
+        for posting in entry.postings:
+            table.add_row(
+                entry.posted_at.strftime("%Y-%m-%d %H:%M:%S"),
+                entry.key,
+                posting.source,
+                posting.target,
+                shown(posting.amount.micros, posting.amount.currency),
+                entry.note,
+            )
+    Console().print(table)
+
+
+@app.command("cancel-topup")
+def cancel_top_up(
+    key: Annotated[str, typer.Argument(help="The key that `tollgate topup` gave.")],
+    office: Office = None,
+    note: Annotated[str, typer.Option("--note", help="Kept with the entry.")] = "by hand",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Take a mistaken top-up out again, as far as it is unspent."""
+    with command() as context:
+        office_id = context.office(office)
+        cancel = CancelTopUp(office_id=office_id, key=key, note=note, at=datetime.now(UTC))
+        done = asyncio.run(_carry_out(SqlLedger(context.engine), cancel))
+    currency = done.amount.currency
+    if as_json:
+        print_json(
+            {
+                "office": office_id,
+                "key": key,
+                "cancelled_micros": done.amount.micros,
+                "available_micros": done.balances.available.micros,
+                "currency": currency,
+            }
+        )
+    else:
+        left = shown(done.balances.available.micros, currency)
+        typer.echo(f"{shown(done.amount.micros, currency)} taken out, {left} available")
+
+
+async def _carry_out(ledger: SqlLedger, cancel: CancelTopUp) -> TopUpCancelled:
+    async with ledger:
+        return await ledger.carry_out(cancel)
+
+
+def _fields(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "key": entry.key,
+        "call_id": entry.call_id,
+        "posted_at": entry.posted_at.isoformat(),
+        "note": entry.note,
+        "postings": [
+            {
+                "source": posting.source,
+                "target": posting.target,
+                "micros": posting.amount.micros,
+                "currency": posting.amount.currency,
+            }
+            for posting in entry.postings
+        ],
+    }

@@ -1,0 +1,77 @@
+"""`tollgate balance` and `tollgate topup`: what is in an office's account, and more of it."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from admin.amounts import shown
+from admin.context import AsJson, Office, command, fail, print_json
+from charging.commands import TopUp
+from charging.ledger import Balances
+from charging.money import parse_money
+from db.ledger import SqlLedger
+
+app = typer.Typer()
+
+
+@app.command()
+def balance(office: Office = None, *, as_json: AsJson = False) -> None:
+    """Show what an office can spend, and what its live calls have reserved."""
+    with command() as context:
+        office_id = context.office(office)
+        currency = context.plan_of(office_id).currency
+        ledger = SqlLedger(context.engine)
+        found = asyncio.run(ledger.balances(office_id, currency))
+    _show(office_id, found, as_json=as_json)
+
+
+@app.command()
+def topup(
+    amount: Annotated[str, typer.Argument(help="In the office's currency: 20 or 12.50.")],
+    office: Office = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="Repeating a key changes nothing. Else a new one.")
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="Kept with the entry.")] = "by hand",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Put money into an office's account."""
+    with command() as context:
+        office_id = context.office(office)
+        try:
+            money = parse_money(amount, context.plan_of(office_id).currency)
+            chosen = key or uuid.uuid4().hex
+            top_up = TopUp(
+                office_id=office_id, amount=money, key=chosen, note=note, at=datetime.now(UTC)
+            )
+        except ValueError as error:
+            fail(str(error))
+        found = asyncio.run(_carry_out(SqlLedger(context.engine), top_up))
+    _show(office_id, found, as_json=as_json, key=chosen)
+
+
+async def _carry_out(ledger: SqlLedger, top_up: TopUp) -> Balances:
+    async with ledger:
+        return await ledger.carry_out(top_up)
+
+
+def _show(office_id: str, found: Balances, *, as_json: bool, **more: Any) -> None:
+    currency = found.available.currency
+    if as_json:
+        print_json(
+            {
+                "office": office_id,
+                "available_micros": found.available.micros,
+                "reserved_micros": found.reserved.micros,
+                "currency": currency,
+            }
+            | more
+        )
+        return
+    typer.echo(f"{shown(found.available.micros, currency)} available")
+    if found.reserved:
+        typer.echo(f"{shown(found.reserved.micros, currency)} reserved by live calls")

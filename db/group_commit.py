@@ -1,0 +1,135 @@
+"""Group commit: commands that wait at the same time share one transaction, and one sync to disk.
+
+Commands that nobody waits for linger a little, so that there is company; an urgent one (a caller
+is waiting) takes along whatever has gathered.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from charging.errors import ChargingUnavailable
+from charging.ledger import Command
+
+Result = TypeVar("Result")
+_Waiting = tuple[Command[Any], "asyncio.Future[Any]"]
+Outcome = Any  # a command's result, or the error it ends with
+
+BATCH_MAX = 256  # keeps the locks of one transaction short
+URGENT_MAX = 2000  # more callers waiting than this is overload: the next one is refused
+LINGER_MS = 15
+PATIENCE_S = 20  # longer than any time limit of the database itself
+
+
+class GroupCommit:
+    def __init__(
+        self,
+        run_batch: Callable[[Sequence[Command[Any]]], Sequence[Outcome]],
+        *,
+        linger_ms: int = LINGER_MS,
+        patience_s: int = PATIENCE_S,
+    ) -> None:
+        """Run batches, one at a time, in a thread of their own.
+
+        Args:
+            run_batch: carries out commands in one transaction and gives one outcome for each.
+            linger_ms: how long a command that is not urgent may wait for others.
+            patience_s: how long anybody waits for an outcome.
+        """
+        self._run_batch = run_batch
+        self._linger_ms = linger_ms
+        self._patience_s = patience_s
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._waiting: deque[_Waiting] = deque()
+        self._urgent_count = 0
+        self._arrived = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def carry_out(self, command: Command[Result]) -> Result:
+        """Wait for the outcome of one command.
+
+        Raises:
+            ChargingUnavailable: no outcome in time; the command may or may not be carried out.
+        """
+        if self._closed:
+            raise ChargingUnavailable("the ledger is closed")
+        future = self._enqueue(command)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                outcome: Result = await future
+        except TimeoutError:
+            raise ChargingUnavailable(f"no answer in {self._patience_s} s") from None
+        return outcome
+
+    async def close(self) -> None:
+        """Carry out what is waiting, then stop."""
+        self._closed = True
+        self._arrived.set()
+        self._urgent.set()
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+
+    def _enqueue(self, command: Command[Any]) -> "asyncio.Future[Any]":
+        if command.urgent:
+            if self._urgent_count >= URGENT_MAX:  # a new call, never the end of one
+                raise ChargingUnavailable("too many calls are waiting")
+            self._urgent_count += 1
+            self._urgent.set()
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, future))
+        self._arrived.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._serve())
+        return future
+
+    async def _serve(self) -> None:
+        while not (self._closed and not self._waiting):
+            await self._arrived.wait()
+            await self._linger()
+            batch = self._take_batch()
+            if batch:
+                await self._run(batch)
+
+    async def _linger(self) -> None:
+        """Wait for company, unless somebody is in a hurry or there is company enough."""
+        if self._urgent.is_set() or len(self._waiting) >= BATCH_MAX:
+            return
+        try:
+            async with asyncio.timeout(self._linger_ms / 1000):
+                await self._urgent.wait()
+        except TimeoutError:
+            return
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        while self._waiting and len(batch) < BATCH_MAX:
+            command, future = self._waiting.popleft()
+            self._urgent_count -= command.urgent
+            if not future.done():  # else whoever asked has given up
+                batch.append((command, future))
+        if not self._closed:
+            if not self._waiting:
+                self._arrived.clear()
+            if not self._urgent_count:
+                self._urgent.clear()
+        return batch
+
+    async def _run(self, batch: list[_Waiting]) -> None:
+        commands = [command for command, _ in batch]
+        loop = asyncio.get_running_loop()
+        try:
+            outcomes = await loop.run_in_executor(self._thread, self._run_batch, commands)
+        except Exception as error:  # noqa: BLE001 - a defect: everyone who waits is told of it
+            outcomes = [error] * len(batch)
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)

@@ -1,0 +1,192 @@
+"""Tables. Column names carry units; amounts are whole micro-units, never Numeric.
+
+One ledger entry is the rows of `postings` that share an entry key: a movement per row.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment. SQLite stores no zone, so everything is UTC before it is stored."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+# Integer on SQLite, where only INTEGER PRIMARY KEY counts up by itself.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+# By code point on both databases: a deck arrives in the order its lookup wants.
+_Prefix = String(24, collation="C").with_variant(String(24), "sqlite")
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("account", String(120), primary_key=True),
+    Column("currency", String(3), nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    # The last line of defence: whatever the code believes, no balance falls below zero.
+    CheckConstraint("micros >= 0", name="not_negative"),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    Column("id", _RowId, primary_key=True),  # the order of posting
+    Column("entry_key", String(160), nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("office_id", String(64), nullable=False),
+    Column("call_id", String(64)),
+    Column("source", String(120), nullable=False),
+    Column("target", String(120), nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("posted_at", UtcDateTime, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    UniqueConstraint("entry_key", "line"),
+    CheckConstraint("micros > 0", name="positive"),
+    CheckConstraint("source <> target", name="moves"),
+    Index(None, "office_id", "id"),
+    Index(None, "call_id"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", String(64), primary_key=True),
+    Column("office_id", String(64), nullable=False),
+    Column("endpoint", String(64), nullable=False),
+    Column("extension", String(120), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("dialled", String(32), nullable=False),
+    Column("number", String(32), nullable=False),
+    Column("dial_string", String(40), nullable=False),
+    Column("country", String(3), nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("destination", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("currency", String(3), nullable=False),
+    # The rate as it was when the call was authorised: a running call keeps its price.
+    Column("per_minute_micros", BigInteger, nullable=False),
+    Column("connection_micros", BigInteger, nullable=False),
+    Column("per_call_micros", BigInteger, nullable=False),
+    Column("initial_s", Integer, nullable=False),
+    Column("increment_s", Integer, nullable=False),
+    Column("extension_day_limit_micros", BigInteger),
+    Column("extension_month_limit_micros", BigInteger),
+    Column("office_day_limit_micros", BigInteger),
+    Column("caller_channel", String(150), nullable=False),
+    Column("asterisk", String(64), nullable=False),
+    Column("authorised_at", UtcDateTime, nullable=False),
+    Column("spending_day", String(10), nullable=False),
+    Column("reserved_intervals", Integer, nullable=False),
+    Column("debited_intervals", Integer, nullable=False),
+    Column("held_micros", BigInteger, nullable=False),
+    Column("debited_micros", BigInteger, nullable=False),
+    Column("leg", String(150)),
+    Column("answered_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("talk_s", Integer),
+    Column("released_micros", BigInteger),
+    Column("hangup_cause", Integer),
+    Column("settled_at", UtcDateTime),
+    CheckConstraint("held_micros >= 0 AND debited_micros >= 0", name="not_negative"),
+    CheckConstraint("debited_intervals <= reserved_intervals", name="reserved_first"),
+    CheckConstraint("settled_at IS NULL OR held_micros = 0", name="settled_holds_nothing"),
+    # Limits add up what an extension, or an office, has committed on a day or in a month.
+    Index("ix_calls_office_id_spending_day_endpoint", "office_id", "spending_day", "endpoint"),
+    Index(
+        "ix_calls_open",
+        "asterisk",
+        "authorised_at",
+        sqlite_where=text("settled_at IS NULL"),
+        postgresql_where=text("settled_at IS NULL"),
+    ),
+)
+
+rate_decks = Table(
+    "rate_decks",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("currency", String(3), nullable=False),
+    Column("source", Text, nullable=False),  # the file's name, as a help to memory
+    Column("sha256", String(64), nullable=False),
+    Column("imported_at", UtcDateTime, nullable=False),
+)
+
+rates = Table(
+    "rates",
+    metadata,
+    Column("deck_id", ForeignKey("rate_decks.id"), primary_key=True),
+    Column(
+        "prefix", String(24, collation="C").with_variant(String(24), "sqlite"), primary_key=True
+    ),
+    Column("effective", Date, primary_key=True),
+    Column("destination", String(200), nullable=False),
+    Column("per_minute_micros", BigInteger, nullable=False),
+    Column("connection_micros", BigInteger, nullable=False),
+    Column("per_call_micros", BigInteger, nullable=False),
+    Column("initial_s", Integer, nullable=False),
+    Column("increment_s", Integer, nullable=False),
+    CheckConstraint(
+        "per_minute_micros >= 0 AND connection_micros >= 0 AND per_call_micros >= 0",
+        name="not_negative",
+    ),
+    CheckConstraint("initial_s > 0 AND increment_s > 0", name="increments"),
+    sqlite_with_rowid=False,
+)
+
+# Which deck is in force: the last change of a currency says. Rolling back is a change, too.
+deck_changes = Table(
+    "deck_changes",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("currency", String(3), nullable=False),
+    Column("deck_id", ForeignKey("rate_decks.id"), nullable=False),
+    Column("action", String(16), nullable=False),  # import, rollback
+    Column("changed_at", UtcDateTime, nullable=False),
+    Index("ix_deck_changes_currency", "currency", "id"),
+)

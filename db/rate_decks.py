@@ -1,0 +1,252 @@
+"""Rate decks in the database, and the decks in force in memory: charging.ports.RateDecks.
+
+Decks are never changed: an import adds one, and the last line of `deck_changes` says which is in
+force. So rolling back is pointing at an earlier one.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select
+from sqlalchemy.exc import DBAPIError
+
+from charging.errors import ChargingError, ChargingUnavailable
+from charging.rates import RateDeck, RateFields
+from db.engine import WRITER
+from db.ledger import read_from
+from db.models import deck_changes, rate_decks, rates
+
+CHUNK_ROWS = 10_000  # written at once
+
+_IN_FORCE = select(deck_changes.c.currency, deck_changes.c.deck_id).where(
+    deck_changes.c.id.in_(select(func.max(deck_changes.c.id)).group_by(deck_changes.c.currency))
+)
+_FIELDS = (
+    rates.c.prefix,
+    rates.c.destination,
+    rates.c.per_minute_micros,
+    rates.c.connection_micros,
+    rates.c.per_call_micros,
+    rates.c.initial_s,
+    rates.c.increment_s,
+    rates.c.effective,
+)
+_ROWS_OF_DECK = (
+    select(*_FIELDS)
+    .where(rates.c.deck_id == bindparam("deck"))
+    .order_by(rates.c.prefix, rates.c.effective)
+)
+_ROWS_OF_PREFIXES = _ROWS_OF_DECK.where(rates.c.prefix.in_(bindparam("prefixes", expanding=True)))
+
+
+class NothingToRollBackTo(ChargingError):  # noqa: N818 - what there is not
+    """There is no earlier deck of this currency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeckChange:
+    """Which deck is in force since when."""
+
+    deck_id: int
+    currency: str
+    source: str
+    action: str
+    changed_at: datetime
+
+
+class LiveDecks:
+    """The decks in force, in memory; `refresh` takes up what was imported meanwhile."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._decks: dict[str, RateDeck] = {}
+        self._in_force: dict[str, int] | None = None  # None: never read
+
+    def deck(self, currency: str) -> RateDeck:
+        """The deck in force; an empty one if none was ever imported.
+
+        Raises:
+            ChargingUnavailable: the database could not be read yet.
+        """
+        if self._in_force is None:
+            raise ChargingUnavailable("no rate deck could be read yet")
+        return self._decks.get(currency) or RateDeck((), currency=currency)
+
+    async def refresh(self) -> bool:
+        """Read what changed; whether something did. Live calls keep the rate they began with.
+
+        Raises:
+            ChargingUnavailable: the database is away; the decks in memory stay in force.
+        """
+        in_force = await asyncio.to_thread(read_from, self._engine, decks_in_force)
+        changed = {c: deck for c, deck in in_force.items() if self._deck_id(c) != deck}
+        for currency, deck_id in changed.items():
+            self._decks[currency] = await asyncio.to_thread(
+                load_deck, self._engine, deck_id, currency
+            )
+        self._in_force = in_force
+        return bool(changed)
+
+    def _deck_id(self, currency: str) -> int | None:
+        return None if self._in_force is None else self._in_force.get(currency)
+
+
+def decks_in_force(reader: Connection) -> dict[str, int]:
+    """The number of the deck in force of each currency."""
+    return {row.currency: row.deck_id for row in reader.execute(_IN_FORCE)}
+
+
+def load_deck(engine: Engine, deck_id: int, currency: str) -> RateDeck:
+    """Read a whole deck.
+
+    Raises:
+        ChargingUnavailable: the database is away.
+    """
+
+    def query(reader: Connection) -> RateDeck:
+        found = reader.execution_options(yield_per=CHUNK_ROWS).execute(
+            _ROWS_OF_DECK, {"deck": deck_id}
+        )
+        return RateDeck(map(_prefix_and_fields, found), currency=currency)
+
+    return read_from(engine, query)
+
+
+def load_rates_of(engine: Engine, key: str, currency: str) -> RateDeck:
+    """Read only what may match one number: a command line need not read a million rows.
+
+    Raises:
+        ChargingUnavailable: the database is away.
+    """
+
+    def query(reader: Connection) -> RateDeck:
+        deck_id = decks_in_force(reader).get(currency)
+        prefixes = [key[:length] for length in range(1, len(key) + 1)]
+        found = reader.execute(_ROWS_OF_PREFIXES, {"deck": deck_id, "prefixes": prefixes})
+        return RateDeck(map(_prefix_and_fields, found), currency=currency)
+
+    return read_from(engine, query)
+
+
+def import_deck(  # noqa: PLR0913 - what a deck is remembered by
+    engine: Engine,
+    rows: Iterable[tuple[str, RateFields]],
+    *,
+    currency: str,
+    source: str,
+    sha256: str,
+    at: datetime,
+) -> int:
+    """Store a deck and put it in force, or neither.
+
+    Raises:
+        ChargingUnavailable: the database is away; nothing was changed.
+    """
+    deck = {"currency": currency, "source": source, "sha256": sha256, "imported_at": at}
+    try:
+        with engine.connect().execution_options(**WRITER) as writer, writer.begin():
+            added = writer.execute(insert(rate_decks).values(deck).returning(rate_decks.c.id))
+            deck_id: int = added.scalar_one()
+            _write_rows(writer, deck_id, rows)
+            _put_in_force(writer, deck_id, currency=currency, action="import", at=at)
+    except DBAPIError as error:
+        raise ChargingUnavailable(str(error.orig)) from error
+    return deck_id
+
+
+def roll_back(engine: Engine, *, currency: str, at: datetime, deck_id: int | None = None) -> int:
+    """Put an earlier deck in force again: a given one, or the one before the deck in force.
+
+    Raises:
+        NothingToRollBackTo: there is none.
+        ChargingUnavailable: the database is away; nothing was changed.
+    """
+    try:
+        with engine.connect().execution_options(**WRITER) as writer, writer.begin():
+            earlier = _earlier_deck(writer, currency, deck_id)
+            _put_in_force(writer, earlier, currency=currency, action="rollback", at=at)
+    except DBAPIError as error:
+        raise ChargingUnavailable(str(error.orig)) from error
+    return earlier
+
+
+def deck_history(reader: Connection, currency: str) -> Sequence[DeckChange]:
+    """Every change of the deck in force, the last one first."""
+    query = (
+        select(deck_changes, rate_decks.c.source)
+        .join(rate_decks, rate_decks.c.id == deck_changes.c.deck_id)
+        .where(deck_changes.c.currency == currency)
+        .order_by(deck_changes.c.id.desc())
+    )
+    return [
+        DeckChange(
+            deck_id=row.deck_id,
+            currency=row.currency,
+            source=row.source,
+            action=row.action,
+            changed_at=row.changed_at,
+        )
+        for row in reader.execute(query)
+    ]
+
+
+def _earlier_deck(writer: Connection, currency: str, wanted: int | None) -> int:
+    in_force = decks_in_force(writer).get(currency)
+    query = select(func.max(rate_decks.c.id)).where(rate_decks.c.currency == currency)
+    if wanted is None:
+        query = query.where(rate_decks.c.id < (in_force or 0))
+    else:
+        query = query.where(rate_decks.c.id == wanted)
+    found: int | None = writer.scalar(query)
+    if found is None:
+        raise NothingToRollBackTo(f"there is no earlier {currency} deck")
+    return found
+
+
+def _put_in_force(
+    writer: Connection, deck_id: int, *, currency: str, action: str, at: datetime
+) -> None:
+    change = {"currency": currency, "deck_id": deck_id, "action": action, "changed_at": at}
+    writer.execute(insert(deck_changes), change)
+
+
+def _write_rows(writer: Connection, deck_id: int, rows: Iterable[tuple[str, RateFields]]) -> None:
+    for chunk in _chunks(sorted(rows), CHUNK_ROWS):
+        writer.execute(insert(rates), [_row(deck_id, prefix, fields) for prefix, fields in chunk])
+
+
+def _chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _row(deck_id: int, prefix: str, fields: RateFields) -> dict[str, Any]:
+    return {
+        "deck_id": deck_id,
+        "prefix": prefix,
+        "effective": date.fromordinal(fields.effective_day),
+        "destination": fields.destination,
+        "per_minute_micros": fields.per_minute_micros,
+        "connection_micros": fields.connection_micros,
+        "per_call_micros": fields.per_call_micros,
+        "initial_s": fields.initial_s,
+        "increment_s": fields.increment_s,
+    }
+
+
+def _prefix_and_fields(row: Any) -> tuple[str, RateFields]:
+    prefix, destination, per_minute, connection, per_call, initial_s, increment_s, effective = row
+    return prefix, RateFields(
+        destination,
+        per_minute,
+        connection,
+        per_call,
+        initial_s,
+        increment_s,
+        effective.toordinal(),
+    )

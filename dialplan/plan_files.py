@@ -1,0 +1,303 @@
+"""Plan files: read, refuse with line and reason, and take up again as soon as they change.
+
+The last good plan stays in force while its file is wrong, half-written or gone.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import phonenumbers
+from babel import Locale
+from babel.numbers import list_currencies
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from charging.kinds import LineKind
+from charging.money import NO_CURRENCY, parse_money
+from charging.plan import Inclusion, Plan
+
+SHIPPED_PLANS = Path(__file__).parent / "plans"
+LANGUAGES = ("en", "fr")
+_PREFIX = re.compile(r"[1-9][0-9]{0,14}|[A-Z]{2}:[0-9]{2,6}")
+
+
+class PlanFileError(Exception):
+    """A plan file that cannot be used; the message names file, line and reason."""
+
+    def __init__(self, file: Path, line: int, reason: str) -> None:
+        super().__init__(f"{file}, line {line}: {reason}")
+        self.file = file
+        self.line = line
+        self.reason = reason
+
+
+class PlanFiles:
+    """Plans by name from a folder; a changed file is read when its plan is next asked for."""
+
+    def __init__(
+        self, folder: Path = SHIPPED_PLANS, *, report: Callable[[PlanFileError], None]
+    ) -> None:
+        """Take a folder of `<name>.toml` files.
+
+        Args:
+            folder: where the files are.
+            report: told once of every version of a file that is refused.
+        """
+        self._folder = folder
+        self._report = report
+        self._good: dict[str, Plan] = {}
+        self._seen: dict[str, tuple[int, ...]] = {}
+
+    def plan(self, name: str) -> Plan:
+        """The plan in force: the file's, or the last good one.
+
+        Raises:
+            PlanFileError: the file is wrong and no good one was seen before.
+        """
+        file = self._folder / f"{name}.toml"
+        version = _version_of(file)
+        if self._seen.get(name) != version:
+            self._read(name, file)
+            self._seen[name] = version
+        return self._good[name]
+
+    def _read(self, name: str, file: Path) -> None:
+        try:
+            self._good[name] = read_plan(file)
+        except PlanFileError as error:
+            if name not in self._good:
+                raise
+            self._report(error)
+
+
+def _version_of(file: Path) -> tuple[int, ...]:
+    """Changes whenever the file is written or replaced; empty if it is not there."""
+    try:
+        status = file.stat()
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def read_plan(file: Path) -> Plan:
+    """Read one plan file.
+
+    Raises:
+        PlanFileError: it cannot be read, is not TOML, or says something that has no meaning.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanFileError(file, 1, f"cannot be read: {error}") from error
+    try:
+        fields = _PlanFields.model_validate(tomllib.loads(text))
+        return _plan_of(file.stem, fields)
+    except tomllib.TOMLDecodeError as error:
+        raise PlanFileError(file, _line_of_syntax(error, text), str(error)) from error
+    except ValidationError as error:
+        # A key that means nothing explains a key that is missing, not the other way round.
+        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        location = first["loc"]
+        where = ".".join(str(part) for part in location)
+        reason = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        raise PlanFileError(file, line_of(text, location), reason) from error
+
+
+# --- what may stand in a file ----------------------------------------------------------------
+
+
+def _known_country(code: str) -> str:
+    if code not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"{code!r} is not the ISO 3166 code of a country with telephones")
+    return code
+
+
+def _known_currency(code: str) -> str:
+    if code not in list_currencies():
+        raise ValueError(f"{code!r} is not an ISO 4217 currency")
+    return code
+
+
+def _known_language(code: str) -> str:
+    if code not in LANGUAGES:
+        raise ValueError(f"{code!r} is not a language with prompts: {', '.join(LANGUAGES)}")
+    return Locale(code).language
+
+
+def _zone(name: Any) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise ValueError(f"{name!r} is not a time zone such as Europe/London") from None
+
+
+def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        raise ValueError(f"{text!r} is neither digits without + and 00, nor GB:118 or the like")
+    return text
+
+
+def _amount(text: str) -> str:
+    if parse_money(text, NO_CURRENCY).micros < 0:
+        raise ValueError(f"{text!r} is negative")
+    return text
+
+
+_Country = Annotated[str, AfterValidator(_known_country)]
+_Currency = Annotated[str, AfterValidator(_known_currency)]
+_Language = Annotated[str, AfterValidator(_known_language)]
+_Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+_Prefix = Annotated[str, AfterValidator(_prefix)]
+_Amount = Annotated[str, AfterValidator(_amount)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True
+    )
+
+
+class _Included(_Table):
+    countries: list[_Country] = Field(min_length=1)
+    kinds: list[Annotated[LineKind, Field(strict=False)]] = Field(min_length=1)
+
+
+class _Prefixes(_Table):
+    included: list[_Prefix] = []
+    excluded: list[_Prefix] = []
+
+
+class _Free(_Table):
+    kinds: list[Annotated[LineKind, Field(strict=False)]] = []
+    prefixes: list[_Prefix] = []
+
+
+class _Barred(_Table):
+    kinds: list[Annotated[LineKind, Field(strict=False)]] = [LineKind.SATELLITE]
+    countries: list[_Country] = []
+    prefixes: list[_Prefix] = ["979"]
+
+
+class _Premium(_Table):
+    allowed: bool
+    access_per_minute: _Amount = "0"
+    access_connection: _Amount = "0"
+
+
+class _PlanFields(_Table):
+    title: str = Field(min_length=1, max_length=60)
+    country: _Country
+    currency: _Currency
+    language: _Language
+    timezone: _Zone
+    daily_ceiling: _Amount | None = None
+    included: list[_Included] = []
+    prefixes: _Prefixes = _Prefixes()
+    free: _Free = _Free()
+    barred: _Barred = _Barred()
+    premium: _Premium
+
+
+def _plan_of(name: str, fields: _PlanFields) -> Plan:
+    ceiling = fields.daily_ceiling
+    return Plan(
+        name=name,
+        title=fields.title,
+        country=fields.country,
+        currency=fields.currency,
+        language=fields.language,
+        timezone=fields.timezone,
+        inclusions=tuple(
+            Inclusion(countries=frozenset(rule.countries), kinds=frozenset(rule.kinds))
+            for rule in fields.included
+        ),
+        included_prefixes=frozenset(fields.prefixes.included),
+        excluded_prefixes=frozenset(fields.prefixes.excluded),
+        free_kinds=frozenset(fields.free.kinds),
+        free_prefixes=frozenset(fields.free.prefixes),
+        barred_kinds=frozenset(fields.barred.kinds),
+        barred_countries=frozenset(fields.barred.countries),
+        barred_prefixes=frozenset(fields.barred.prefixes),
+        premium_allowed=fields.premium.allowed,
+        access_per_minute=parse_money(fields.premium.access_per_minute, fields.currency),
+        access_connection=parse_money(fields.premium.access_connection, fields.currency),
+        daily_ceiling=None if ceiling is None else parse_money(ceiling, fields.currency),
+    )
+
+
+# --- where in the file -----------------------------------------------------------------------
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_-]+)\s*\]\]?")
+_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
+
+
+def _line_of_syntax(error: tomllib.TOMLDecodeError, text: str) -> int:
+    found = re.search(r"at line (\d+)", str(error))
+    return int(found[1]) if found else text.count("\n") + 1
+
+
+def line_of(text: str, location: tuple[int | str, ...]) -> int:
+    """The line that says `location`, such as ("included", 1, "kinds", 0), or the nearest to it.
+
+    tomllib does not tell lines. Plan files have tables one deep, and one key a line.
+    """
+    best_line, best_match = 1, 0
+    table: tuple[int | str, ...] = ()
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _table_of(header, counts)
+            here = table
+        elif key := _KEY.match(line):
+            here = (*table, key[1])
+        else:
+            continue
+        match = _common_length(here, location)
+        if match == len(here) > best_match:
+            best_line, best_match = number, match
+    return best_line
+
+
+def _table_of(header: re.Match[str], counts: dict[str, int]) -> tuple[int | str, ...]:
+    name = header[2]
+    if header[1] == "[":
+        return (name,)
+    counts[name] = counts.get(name, -1) + 1
+    return (name, counts[name])
+
+
+def _common_length(one: tuple[int | str, ...], other: tuple[int | str, ...]) -> int:
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+class OfficePlans:
+    """The plan of each office: charging.ports.Plans."""
+
+    def __init__(self, files: PlanFiles, plan_names: Mapping[str, str]) -> None:
+        """Take the files, and the name of each office's plan."""
+        self._files = files
+        self._plan_names = plan_names
+
+    def plan_of(self, office_id: str) -> Plan:
+        """Raises UnknownOffice, or PlanFileError if there never was a good file."""
+        name = self._plan_names.get(office_id)
+        if name is None:
+            raise UnknownOffice(office_id)
+        return self._files.plan(name)
+
+
+class UnknownOffice(Exception):  # noqa: N818 - a fact of the settings, not of a call
+    def __init__(self, office_id: str) -> None:
+        super().__init__(f"the settings have no office {office_id!r}")
+        self.office_id = office_id

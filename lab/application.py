@@ -1,0 +1,158 @@
+"""The Stasis application as a process of its own, with its log as it is written."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from lab import processes
+from lab.errors import LabError
+from lab.telephony import Tool
+from lab.watch import FileWatch
+
+START_TIMEOUT_S = 20
+Entry = Mapping[str, Any]
+
+
+class Application:
+    """`async with Application(settings, folder) as application:` runs one."""
+
+    def __init__(self, settings: Path, folder: Path) -> None:
+        """`settings` is its settings file; its log goes to `folder`."""
+        self._tool = Tool("ari_app", (sys.executable, "-m", "ari_app"))
+        self._settings = settings
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._started_at_line = 0
+
+    @property
+    def log_file(self) -> Path:
+        return self._folder / "application.log"
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise LabError("the application is not running")
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start; returns when it has its connections and has taken up what was open.
+
+        Raises:
+            LabError: it gave up, or was not ready in time; the message says what it said last.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.log_file.touch()
+        self._started_at_line = len(self.entries())
+        self._process = await processes.spawn(
+            self._tool,
+            [self._settings],
+            folder=Path.cwd(),
+            output=self.log_file,
+        )
+        try:
+            await self.wait_for("ready", after=self._started_at_line, timeout_s=START_TIMEOUT_S)
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def stop(self) -> None:
+        if self._process is not None:
+            await processes.stop(self._process)
+            self._process = None
+
+    async def kill(self) -> None:
+        """As `kill -9` would."""
+        if self._process is not None:
+            await processes.kill(self._process)
+            self._process = None
+
+    def entries(self) -> list[Entry]:
+        """Every whole line of its log so far; what is not JSON is kept as `{"event": line}`."""
+        whole = self.log_file.read_text(encoding="utf-8").rpartition("\n")[0]
+        return [_entry(line) for line in whole.splitlines()]
+
+    async def wait_for(
+        self, event: str, *, after: int = 0, timeout_s: float = 10, **facts: object
+    ) -> Entry:
+        """The first entry of that event with those facts, as soon as it is written.
+
+        `after` skips that many entries from the beginning: `len(application.entries())` waits for
+        a new one.
+
+        Raises:
+            LabError: there was none in time, or the application ended.
+        """
+
+        def found() -> list[Entry]:
+            return [e for e in self._alive_entries()[after:] if _is(e, event, facts)]
+
+        return await self._until(found, f"{event} {facts or ''}", timeout_s)
+
+    async def follow(self, *, after: int, timeout_s: float) -> AsyncGenerator[Entry, None]:
+        """Every entry from number `after` on, as it is written; ends when the reader stops.
+
+        Raises:
+            LabError: nothing was written for `timeout_s`, or the application ended.
+        """
+        seen = after
+        while True:
+            await self._until(partial(self._entries_from, seen), "next line", timeout_s)
+            for entry in self.entries()[seen:]:
+                seen += 1
+                yield entry
+
+    def _entries_from(self, first: int) -> list[Entry]:
+        return self._alive_entries()[first:]
+
+    def _alive_entries(self) -> list[Entry]:
+        self._require_running()
+        return self.entries()
+
+    async def _until(self, found: Callable[[], list[Entry]], what: str, timeout_s: float) -> Entry:
+        with FileWatch(self.log_file) as watch:
+            try:
+                await watch.until(lambda: bool(found()), timeout_s=timeout_s)
+            except TimeoutError:
+                raise LabError(f"the application logged no {what}: {self._last_words()}") from None
+        return found()[0]
+
+    def _require_running(self) -> None:
+        if self._process is not None and self._process.returncode is not None:
+            raise LabError(f"the application gave up: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = self.log_file.read_text(encoding="utf-8").splitlines()[self._started_at_line :]
+        return " | ".join(lines[-5:]) or "nothing"
+
+
+def _entry(line: str) -> Entry:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {"event": line}
+    return entry if isinstance(entry, dict) else {"event": line}
+
+
+def _is(entry: Entry, event: str, facts: Mapping[str, object]) -> bool:
+    return entry.get("event") == event and all(entry.get(k) == v for k, v in facts.items())

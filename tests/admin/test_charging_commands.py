@@ -1,0 +1,201 @@
+"""The commands that need no Asterisk, run as an admin runs them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from admin.__main__ import app
+
+SAMPLES = Path(__file__).parents[2] / "dialplan" / "rates"
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "tollgate.toml"
+    file.write_text('[ari]\npassword = "a"\n[ami]\nsecret = "b"\n', encoding="utf-8")
+    monkeypatch.setenv("TOLLGATE_SETTINGS", str(file))
+    return file
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def told(*arguments: str) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def refused(*arguments: str) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 1, result.output
+    assert not result.stdout
+    return result.stderr.strip()
+
+
+def test_explain_tells_everything_about_a_paid_call() -> None:
+    told("rates", "import", str(SAMPLES / "sample-gbp.csv"))
+    told("topup", "12.40")
+    assert told("explain", "0033612345678") == {
+        "dialled": "0033612345678",
+        "e164": "33612345678",
+        "country": "FR",
+        "kind": "mobile",
+        "destination": "France mobile",
+        "category": "paid",
+        "reason": "UK plan does not include mobiles in FR",
+        "rate": {
+            "per_minute_micros": 110_000,
+            "connection_micros": 0,
+            "per_call_micros": 0,
+            "initial_s": 60,
+            "increment_s": 60,
+            "currency": "GBP",
+        },
+        "reserve_micros": 110_000,
+        "affordable_s": 112 * 60,
+        "decision": "allow",
+        "refusal": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("dialled", "category", "decision", "refusal"),
+    [
+        ("999", "emergency", "allow", None),
+        ("08001234567", "free", "allow", None),
+        ("02079460000", "included", "allow", None),
+        ("0033612345678", "paid", "refuse", "insufficient_balance"),
+        ("+881612345678", "barred", "refuse", "barred"),
+        ("9999", "invalid", "refuse", "invalid_number"),
+        ("0033&PJSIP/x@trunk", "invalid", "refuse", "invalid_number"),
+        ("00998711234567", "paid", "refuse", "no_rate"),
+    ],
+)
+def test_explain_decides_as_a_real_call_would(
+    dialled: str, category: str, decision: str, refusal: str | None
+) -> None:
+    found = told("explain", dialled)
+    assert (found["category"], found["decision"], found["refusal"]) == (category, decision, refusal)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "category"),
+    [("15", "emergency"), ("15000", "invalid"), ("0142685300", "included"), ("3949", "paid")],
+)
+def test_explain_answers_for_another_plan(dialled: str, category: str) -> None:
+    assert told("explain", dialled, "--plan", "france")["category"] == category
+
+
+def test_explain_answers_for_an_extension() -> None:
+    assert told("explain", "02079460000", "--extension", "1001")["decision"] == "allow"
+    assert "no extension has the endpoint '77'" in refused(
+        "explain", "02079460000", "--extension", "77"
+    )
+
+
+def test_explain_answers_for_another_day(tmp_path: Path) -> None:
+    deck = tmp_path / "deck.csv"
+    deck.write_text("prefix,rate,effective\n33,0.1,2026-01-01\n33,0.2,2030-01-01\n")
+    told("rates", "import", str(deck))
+    later = told("explain", "0033612345678", "--at", "2030-01-01T00:00:00")
+    assert later["rate"]["per_minute_micros"] == 200_000
+    before = told("explain", "0033612345678", "--at", "2029-12-31T23:59:59")
+    assert before["rate"]["per_minute_micros"] == 100_000
+
+
+def test_price_tells_charge_and_billable_seconds() -> None:
+    told("rates", "import", str(SAMPLES / "sample-gbp.csv"))
+    found = told("price", "0033612345678", "--seconds", "61")
+    assert (found["charge_micros"], found["billable_s"]) == (220_000, 120)
+    found = told("price", "02079460000", "--seconds", "61")
+    assert (found["charge_micros"], found["billable_s"]) == (0, 0)
+    assert "9999" in refused("price", "9999", "--seconds", "61")
+    assert run("price", "0033612345678", "--seconds", "-1").exit_code == 2
+
+
+def test_money_is_put_in_once_per_key_and_taken_out_again() -> None:
+    assert told("balance")["available_micros"] == 0
+    for _ in range(2):
+        found = told("topup", "20", "--key", "k1", "--note", "cash")
+        assert (found["available_micros"], found["key"]) == (20_000_000, "k1")
+    assert "already names something else" in refused("topup", "21", "--key", "k1")
+    found = told("ledger", "cancel-topup", "k1")
+    assert (found["cancelled_micros"], found["available_micros"]) == (20_000_000, 0)
+    assert told("ledger", "cancel-topup", "k1")["cancelled_micros"] == 20_000_000
+    assert "no top-up 'k2'" in refused("ledger", "cancel-topup", "k2")
+
+
+@pytest.mark.parametrize("amount", ["0", "x", "1.2345678", "1e9", "NaN"])
+def test_what_is_no_amount_is_not_put_in(amount: str) -> None:
+    assert refused("topup", amount)
+    assert told("balance")["available_micros"] == 0
+
+
+def test_the_ledger_is_shown_and_verified() -> None:
+    told("topup", "20", "--key", "k1", "--note", "cash")
+    (entry,) = told("ledger", "show")["entries"]
+    assert (entry["key"], entry["note"], entry["call_id"]) == ("topup:k1", "cash", None)
+    assert entry["postings"] == [
+        {
+            "source": "operator:funding",
+            "target": "office:main:available",
+            "micros": 20_000_000,
+            "currency": "GBP",
+        }
+    ]
+    assert told("ledger", "verify") == {
+        "sound": True,
+        "accounts": 1,
+        "entries": 1,
+        "calls": 0,
+        "problems": [],
+    }
+
+
+def test_commands_speak_to_people_too() -> None:
+    run("rates", "import", str(SAMPLES / "sample-gbp.csv"))
+    assert run("topup", "12.40").stdout == "£12.40 available\n"
+    assert run("balance").stdout == "£12.40 available\n"
+    assert "£0.11 a minute; blocks of 60/60 s" in run("explain", "0033612345678").stdout
+    assert "refuse: '9999'" in run("explain", "9999").stdout
+    assert "£0.22 for 61 s" in run("price", "0033612345678", "--seconds", "61").stdout
+    assert "topup" in run("ledger", "show").stdout
+    assert "sound" in run("ledger", "verify").stdout
+
+
+def test_a_wrong_deck_is_refused_line_by_line(tmp_path: Path) -> None:
+    deck = tmp_path / "deck.csv"
+    deck.write_text("prefix,rate\n33,0.1\nx,0.1\n")
+    said = refused("rates", "import", str(deck))
+    assert f"{deck}, line 3: 'x' is not a prefix" in said
+    assert "nothing was imported" in said
+    assert "cannot be read" in refused("rates", "import", str(tmp_path / "missing.csv"))
+    assert "is not one of" in refused("rates", "import", str(deck), "--column", "nonsense")
+    assert "is not two numbers" in refused("rates", "import", str(deck), "--increments", "60")
+
+
+def test_a_dry_run_changes_nothing() -> None:
+    found = told("rates", "import", str(SAMPLES / "sample-gbp.csv"), "--dry-run")
+    assert found["imported"] is False
+    assert "sample deck" in run("explain", "0033612345678").stderr
+
+
+def test_missing_settings_and_unknown_offices_are_one_sentence(
+    settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no office 'paris'" in refused("balance", "--office", "paris")
+    monkeypatch.setenv("TOLLGATE_SETTINGS", str(settings.with_name("missing.toml")))
+    assert "there is no settings file" in refused("balance")
+
+
+def test_an_unusable_database_is_one_sentence(settings: Path) -> None:
+    text = settings.read_text() + '[database]\nurl = "mysql://x"\n'
+    settings.write_text(text)
+    assert "neither sqlite nor postgresql" in refused("balance")
+    settings.write_text(text.replace("mysql://x", "sqlite:////nowhere/at/all.sqlite"))
+    assert "unable to open database file" in refused("balance")

@@ -1,0 +1,109 @@
+"""Asterisk's leg log, and what an open call owes by it."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ari_app.cel import Leg, carrier_leg, legs_of, read_legs
+from ari_app.messages import Pace
+from ari_app.recovery import found_talking, settlement
+from charging.money import Money
+from charging.rates import Rate
+from charging.usecases import OpenCall
+
+PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
+CALLER, TRUNK = "tg-1.1", "tg-1.2"
+ANSWERED_MS = 1_790_000_000_250
+RATE = Rate(
+    per_minute=Money(100_000, "GBP"),
+    connection_charge=Money(0, "GBP"),
+    per_call=Money(0, "GBP"),
+    initial_s=60,
+    increment_s=60,
+)
+OPEN = OpenCall(
+    call_id="c1",
+    office_id="main",
+    endpoint="1001",
+    extension="Reception",
+    language="en",
+    number="33142685300",
+    dial_string="33142685300",
+    caller_channel=CALLER,
+    asterisk="tg",
+    rate=RATE,
+    authorised_at=datetime.fromtimestamp(ANSWERED_MS / 1000 - 5, UTC),
+    leg=None,
+    answered_at=None,
+    reserved_intervals=1,
+    debited_intervals=0,
+    funded_s=60,
+)
+
+
+def line(kind: str, channel: str, at_ms: int) -> str:
+    event = {"eventtype": kind, "eventtime": f"{at_ms / 1000:.6f}", "uniqueid": channel}
+    return json.dumps(event | {"linkedid": CALLER, "channame": "PJSIP/x", "eventextra": ""})
+
+
+def test_legs_of_a_call_are_put_together_from_their_lines() -> None:
+    legs = legs_of(
+        [
+            line("ANSWER", TRUNK, ANSWERED_MS),
+            line("ANSWER", CALLER, ANSWERED_MS + 3),
+            line("HANGUP", TRUNK, ANSWERED_MS + 61_000),
+            '{"eventtype":"HANGUP","Ev',  # Asterisk died while writing
+            "",
+        ]
+    )
+    leg = carrier_leg(legs[CALLER], caller=CALLER)
+    assert leg == Leg(
+        channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ANSWERED_MS + 61_000
+    )
+
+
+def test_missing_log_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_legs(tmp_path / "legs.json")
+
+
+def test_leg_that_failed_before_the_one_that_answered_is_not_charged() -> None:
+    busy = Leg(channel="tg-1.9", call=CALLER, ended_ms=ANSWERED_MS - 50)
+    answered = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
+    assert carrier_leg([busy, answered], caller=CALLER) == answered
+
+
+def test_call_that_ended_unwatched_owes_what_its_leg_talked() -> None:
+    ended_ms = ANSWERED_MS + 75_900
+    leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ended_ms)
+    settle = settlement(OPEN, leg)
+    assert (settle.talk_s, settle.ended_ms) == (76, ended_ms)
+
+
+def test_call_that_was_never_answered_owes_nothing() -> None:
+    assert settlement(OPEN, None).talk_s == 0
+
+
+def test_call_whose_end_nobody_wrote_down_owes_what_was_debited() -> None:
+    debited = replace(
+        OPEN,
+        leg=TRUNK,
+        answered_at=datetime.fromtimestamp(ANSWERED_MS / 1000, UTC).replace(year=2020),
+        reserved_intervals=3,
+        debited_intervals=2,
+        funded_s=180,
+    )
+    assert settlement(debited, None).talk_s == 120
+
+
+def test_call_found_talking_debits_what_began_while_nobody_watched() -> None:
+    call = replace(OPEN, leg=TRUNK, reserved_intervals=3, debited_intervals=1, funded_s=180)
+    leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
+    found = found_talking(call, TRUNK, leg, PACE)
+    assert found.undebited == ((1, 60.0), (2, 120.0))
+    assert found.next_interval == 3
+    assert found.funded_s == 180
+    assert found.answered_ms == ANSWERED_MS

@@ -1,0 +1,166 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from charging.money import Money
+from dialplan.plan_files import (
+    SHIPPED_PLANS,
+    OfficePlans,
+    PlanFileError,
+    PlanFiles,
+    UnknownOffice,
+    read_plan,
+)
+
+UK = (SHIPPED_PLANS / "uk.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    copy = tmp_path / "uk.toml"
+    copy.write_text(UK, encoding="utf-8")
+    return copy
+
+
+def rewrite(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('country = "GB"', 'country = "UK"', "'UK' is not the ISO 3166 code"),
+        ('currency = "GBP"', 'currency = "POUNDS"', "'POUNDS' is not an ISO 4217 currency"),
+        ('language = "en"', 'language = "de"', "'de' is not a language with prompts"),
+        ("Europe/London", "Europe/Londres", "'Europe/Londres' is not a time zone"),
+        ('"mobile", "national"]', '"mobil"]', "included.0.kinds.1: Input should be"),
+        ('countries = ["GB"]', "countries = []", "included.0.countries: List should have"),
+        ('prefixes = ["979"]', 'prefixes = ["+979"]', "'+979' is neither digits"),
+        ("excluded = []", 'excluded = ["0044"]', "'0044' is neither digits"),
+        ("allowed = true", 'allowed = "yes"', "premium.allowed: Input should be a valid boolean"),
+        ('"0.13"', '"cheap"', "'cheap' is not an amount"),
+        ('"0.13"', '"-0.13"', "'-0.13' is negative"),
+        ('"0.13"', "0.13", "access_per_minute: Input should be a valid string"),
+        ("[premium]", "[premiom]", "premiom: Extra inputs are not permitted"),
+        ("title =", "titel =", "titel: Extra inputs are not permitted"),
+        ('currency = "GBP"', "currency = GBP", "Invalid value"),
+        ("[free]", "[free", "Expected ']'"),
+    ],
+)
+def test_a_wrong_plan_is_refused_with_its_line_and_the_reason(
+    file: Path, old: str, new: str, reason: str
+) -> None:
+    rewrite(file, old, new)
+    with pytest.raises(PlanFileError) as refusal:
+        read_plan(file)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert reason in refusal.value.reason
+    assert refusal.value.file == file
+    assert new.splitlines()[0] in lines[refusal.value.line - 1]
+    assert str(refusal.value).startswith(f"{file}, line {refusal.value.line}: ")
+
+
+def test_the_line_is_that_of_the_right_one_of_several_tables(file: Path) -> None:
+    more = '\n[[included]]\ncountries = ["FR"]\nkinds = ["nonsense"]\n'
+    file.write_text(UK + more, encoding="utf-8")
+    with pytest.raises(PlanFileError) as refusal:
+        read_plan(file)
+    assert refusal.value.line == len((UK + more).splitlines())
+
+
+def test_what_is_left_out_is_named(file: Path) -> None:
+    rewrite(file, 'title = "UK"', "")
+    with pytest.raises(PlanFileError, match="title: Field required"):
+        read_plan(file)
+
+
+def test_a_file_that_cannot_be_read_is_refused(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(PlanFileError, match="cannot be read"):
+        read_plan(tmp_path / "missing.toml")
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(PlanFileError, match="cannot be read"):
+        read_plan(file)
+
+
+def test_satellite_and_979_are_barred_even_where_a_plan_says_nothing(file: Path) -> None:
+    start, end = UK.index("[barred]"), UK.index("[premium]")
+    file.write_text(UK[:start] + UK[UK.rindex("\n#", start, end) :], encoding="utf-8")
+    plan = read_plan(file)
+    assert plan.barred_kinds == {"satellite"}
+    assert plan.barred_prefixes == {"979"}
+
+
+def test_a_daily_ceiling_is_of_the_plans_currency(file: Path) -> None:
+    rewrite(file, '# daily_ceiling = "100.00"', 'daily_ceiling = "100.00"')
+    assert read_plan(file).daily_ceiling == Money(100_000_000, "GBP")
+
+
+# --- hot reload ------------------------------------------------------------------------------
+
+
+class Watched:
+    """A folder of plans, and what was reported about it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.errors: list[PlanFileError] = []
+        self.files = PlanFiles(folder, report=self.errors.append)
+
+
+def test_a_correct_file_takes_effect_at_once(file: Path) -> None:
+    watched = Watched(file.parent)
+    before = watched.files.plan("uk")
+    rewrite(file, 'title = "UK"', 'title = "United Kingdom"')
+    assert watched.files.plan("uk") == replace(before, title="United Kingdom")
+    assert not watched.errors
+
+
+def test_a_wrong_file_leaves_the_last_good_plan_in_force_and_is_reported_once(file: Path) -> None:
+    watched = Watched(file.parent)
+    good = watched.files.plan("uk")
+    rewrite(file, 'country = "GB"', 'country = "UK"')
+    assert watched.files.plan("uk") is good
+    assert watched.files.plan("uk") is good
+    assert [error.line for error in watched.errors] == [6]
+    rewrite(file, 'country = "UK"', 'country = "IE"')
+    assert watched.files.plan("uk").country == "IE"
+
+
+def test_a_file_that_is_gone_leaves_its_plan_in_force(file: Path) -> None:
+    watched = Watched(file.parent)
+    good = watched.files.plan("uk")
+    file.unlink()
+    assert watched.files.plan("uk") is good
+    assert len(watched.errors) == 1
+
+
+def test_a_file_replaced_by_another_of_the_same_time_and_size_is_noticed(
+    file: Path, tmp_path: Path
+) -> None:
+    watched = Watched(file.parent)
+    watched.files.plan("uk")
+    new = tmp_path / "new"
+    new.write_text(UK.replace('title = "UK"', 'title = "XY"'), encoding="utf-8")
+    status = file.stat()
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    new.replace(file)
+    assert watched.files.plan("uk").title == "XY"
+
+
+def test_without_a_good_plan_from_the_start_there_is_none(file: Path) -> None:
+    file.write_text("nonsense", encoding="utf-8")
+    watched = Watched(file.parent)
+    for _ in range(2):
+        with pytest.raises(PlanFileError):
+            watched.files.plan("uk")
+
+
+def test_each_office_has_the_plan_that_the_settings_name() -> None:
+    plans = OfficePlans(PlanFiles(report=lambda _: None), {"main": "uk", "paris": "france"})
+    assert plans.plan_of("main").currency == "GBP"
+    assert plans.plan_of("paris").currency == "EUR"
+    with pytest.raises(UnknownOffice, match="no office 'lyon'"):
+        plans.plan_of("lyon")

@@ -1,0 +1,167 @@
+"""Plans, decks, extensions and whole `Charging` objects for tests."""
+
+from collections.abc import Iterable
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from charging.errors import ChargingUnavailable, UnknownExtension
+from charging.extensions import Extension
+from charging.kinds import LineKind
+from charging.money import Money, parse_money
+from charging.numbering import Site
+from charging.plan import Inclusion, Plan
+from charging.ports import Clock, Ledger
+from charging.rates import Rate, RateDeck, RateFields
+from charging.usecases import CallRequest, Charging
+from tests.fakes.clock import ManualClock
+
+
+def gbp(amount: str) -> Money:
+    return parse_money(amount, "GBP")
+
+
+def eur(amount: str) -> Money:
+    return parse_money(amount, "EUR")
+
+
+UK_PLAN = Plan(
+    name="uk",
+    title="UK",
+    country="GB",
+    currency="GBP",
+    language="en",
+    timezone=ZoneInfo("Europe/London"),
+    inclusions=(
+        Inclusion(
+            countries=frozenset({"GB"}),
+            kinds=frozenset({LineKind.LANDLINE, LineKind.MOBILE, LineKind.NATIONAL}),
+        ),
+    ),
+    included_prefixes=frozenset(),
+    excluded_prefixes=frozenset(),
+    free_kinds=frozenset({LineKind.TOLL_FREE}),
+    free_prefixes=frozenset(),
+    barred_kinds=frozenset({LineKind.SATELLITE}),
+    barred_countries=frozenset(),
+    barred_prefixes=frozenset({"979"}),
+    premium_allowed=True,
+    access_per_minute=gbp("0.13"),
+    access_connection=gbp("0"),
+    daily_ceiling=None,
+)
+
+FRANCE_MOBILE = "0033612345678"  # 0.10 a minute, 60/60
+GERMANY = "0049301234567"  # 0.05 on answer, 0.06 a minute, 30/6
+DIRECTORY = "118118"  # service charge 1.00 per call and 0.50 a minute, 60/1
+
+
+def rate(
+    per_minute: str,
+    *,
+    connection: str = "0",
+    per_call: str = "0",
+    blocks: tuple[int, int] = (60, 60),
+    currency: str = "GBP",
+) -> Rate:
+    return Rate(
+        per_minute=parse_money(per_minute, currency),
+        connection_charge=parse_money(connection, currency),
+        per_call=parse_money(per_call, currency),
+        initial_s=blocks[0],
+        increment_s=blocks[1],
+    )
+
+
+def deck_row(
+    prefix: str, destination: str, of: Rate, *, effective: date = date(2026, 1, 1)
+) -> tuple[str, RateFields]:
+    return prefix, RateFields(
+        destination,
+        of.per_minute.micros,
+        of.connection_charge.micros,
+        of.per_call.micros,
+        of.initial_s,
+        of.increment_s,
+        effective.toordinal(),
+    )
+
+
+DECK = RateDeck(
+    [
+        deck_row("33", "France landline", rate("0.02")),
+        deck_row("336", "France mobile", rate("0.10")),
+        deck_row("49", "Germany", rate("0.06", connection="0.05", blocks=(30, 6))),
+        deck_row("44", "United Kingdom", rate("0.02")),
+        deck_row("44843", "UK 0843", rate("0.07", blocks=(60, 1))),
+        deck_row("441534", "Jersey", rate("0.06")),
+        deck_row("GB:118", "UK directory", rate("0.50", per_call="1.00", blocks=(60, 1))),
+    ],
+    currency="GBP",
+)
+
+RECEPTION = Extension(endpoint="1001", name="Reception", office_id="main")
+
+
+class KnownExtensions:
+    def __init__(self, extensions: Iterable[Extension]) -> None:
+        self._extensions = {extension.endpoint: extension for extension in extensions}
+
+    def find(self, endpoint: str) -> Extension:
+        found = self._extensions.get(endpoint)
+        if found is None:
+            raise UnknownExtension(endpoint)
+        return found
+
+
+class OnePlan:
+    """Every office is on the same plan."""
+
+    def __init__(self, plan: Plan = UK_PLAN) -> None:
+        self.plan = plan
+
+    def plan_of(self, office_id: str) -> Plan:
+        del office_id
+        return self.plan
+
+
+class OneDeck:
+    def __init__(self, deck: RateDeck | None = DECK) -> None:
+        self.current = deck  # None: the database was never reached
+
+    def deck(self, currency: str) -> RateDeck:
+        if self.current is None:
+            raise ChargingUnavailable("no rate deck could be read yet")
+        return (
+            self.current if self.current.currency == currency else RateDeck((), currency=currency)
+        )
+
+
+def charging_with(  # noqa: PLR0913 - each part may be replaced by a test
+    ledger: Ledger,
+    *,
+    clock: Clock | None = None,
+    plan: Plan = UK_PLAN,
+    decks: OneDeck | None = None,
+    extensions: Iterable[Extension] = (RECEPTION,),
+    site: Site | None = None,
+) -> Charging:
+    return Charging(
+        site=site or Site(),
+        extensions=KnownExtensions(extensions),
+        plans=OnePlan(plan),
+        decks=decks or OneDeck(),
+        ledger=ledger,
+        clock=clock or ManualClock(),
+    )
+
+
+def request(
+    call_id: str, dialled: str = FRANCE_MOBILE, *, endpoint: str = "1001", channel: str = ""
+) -> CallRequest:
+    return CallRequest(
+        call_id=call_id,
+        endpoint=endpoint,
+        dialled=dialled,
+        caller_channel=channel or f"channel-of-{call_id}",
+        asterisk="pbx",
+    )

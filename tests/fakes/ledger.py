@@ -1,0 +1,83 @@
+"""A ledger in memory: the same rules, one command at a time, and nothing on disk.
+
+tests/db replays everything that is claimed of it against SQLite and PostgreSQL.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from charging.errors import ChargingUnavailable
+from charging.ledger import (
+    Account,
+    Balances,
+    Books,
+    CallRecord,
+    Command,
+    EntryKey,
+    LedgerEntry,
+    SpendingScope,
+    available,
+    every_scope,
+    reserved,
+)
+from charging.money import Money
+
+Result = TypeVar("Result")
+
+
+class MemoryLedger:
+    def __init__(self) -> None:
+        self.calls: dict[str, CallRecord] = {}
+        self.entries: dict[EntryKey, LedgerEntry] = {}
+        self.stored: dict[Account, Money] = {}
+        self.away = False  # True: as if the database were locked or gone
+
+    async def carry_out(self, command: Command[Result]) -> Result:
+        self._require_database()
+        books = Books(
+            calls=self.calls,
+            balances=self.stored,
+            entries=self.entries,
+            spending=self._spending(command),
+            open_calls=self._open_calls(),
+        )
+        result = books.carry_out(command)
+        self.calls |= books.new_calls | books.changed_calls
+        self.entries |= {entry.key: entry for entry in books.new_entries}
+        self.stored |= books.changed_balances
+        return result
+
+    async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
+        self._require_database()
+        calls = [call for call in self.calls.values() if call.settled_at is None]
+        here = [call for call in calls if call.asterisk == asterisk]
+        return sorted(here, key=lambda call: call.authorised_at)
+
+    async def balances(self, office_id: str, currency: str) -> Balances:
+        self._require_database()
+        nothing = Money(0, currency)
+        return Balances(
+            available=self.stored.get(available(office_id), nothing),
+            reserved=self.stored.get(reserved(office_id), nothing),
+        )
+
+    def _require_database(self) -> None:
+        if self.away:
+            raise ChargingUnavailable("database is locked")
+
+    def _open_calls(self) -> dict[tuple[str, str], int]:
+        counts: dict[tuple[str, str], int] = {}
+        for call in self.calls.values():
+            if call.settled_at is None:
+                phone = (call.office_id, call.endpoint)
+                counts[phone] = counts.get(phone, 0) + 1
+        return counts
+
+    def _spending(self, command: Command[Result]) -> dict[SpendingScope, int]:
+        spending: dict[SpendingScope, int] = {}
+        if command.new_call is not None:
+            spending |= dict.fromkeys(every_scope(command.new_call), 0)
+        for call in self.calls.values():
+            for scope in every_scope(call):
+                spending[scope] = spending.get(scope, 0) + call.committed.micros
+        return spending

@@ -1,0 +1,98 @@
+"""House rules that no linter knows."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FUNCTION_LINES_MAX = 70
+
+
+def tracked(pattern: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", pattern],  # noqa: S607 - whichever git the developer uses
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / line for line in listed.stdout.splitlines()]
+
+
+def nodes(folder: str) -> Iterator[tuple[Path, ast.AST]]:
+    for file in tracked(f"{folder}/*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            yield file, node
+
+
+def test_functions_can_be_held_in_the_head() -> None:
+    long = [
+        f"{file.name}:{node.name}"
+        for file, node in nodes(".")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX
+    ]
+    assert not long
+
+
+@pytest.mark.parametrize("folder", ["charging", "db"])
+def test_money_never_meets_a_float(folder: str) -> None:
+    """Seconds may be fractions at the edges; what is written to the ledger may not."""
+    floats = [
+        f"{file.name}:{node.lineno}"
+        for file, node in nodes(folder)
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        or (isinstance(node, ast.Name) and node.id in {"float", "Float", "Numeric"})
+    ]
+    assert not floats
+
+
+def test_what_was_dialled_is_filtered_before_it_is_dialled_on() -> None:
+    for file in tracked("dialplan/*.conf"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            code = line.partition(";")[0]
+            if "Dial(" in code:
+                assert "${EXTEN" not in code, f"{file.name}: {line}"
+
+
+def test_every_language_has_every_text() -> None:
+    keys = {
+        file.stem: {
+            (section, key)
+            for section, texts in tomllib.loads(file.read_text(encoding="utf-8")).items()
+            for key in texts
+        }
+        for file in tracked("prompts/??.toml")
+    }
+    assert keys.keys() == {"en", "fr"}
+    assert keys["en"] == keys["fr"]
+
+
+def test_every_sound_that_the_dialplan_plays_has_a_text() -> None:
+    english = tomllib.loads((ROOT / "prompts/en.toml").read_text(encoding="utf-8"))
+    clips = {key for texts in english.values() for key in texts}
+    played = {
+        clip
+        for file in tracked("dialplan/*.conf")
+        for clip in re.findall(r"tollgate/([a-z0-9-]+)", file.read_text(encoding="utf-8"))
+    }
+    assert played
+    assert played <= clips
+
+
+def test_lock_files_hold_hashes_and_no_address() -> None:
+    for file in tracked("requirements/*.txt"):
+        text = file.read_text(encoding="utf-8")
+        assert "--hash=sha256:" in text
+        assert "://" not in text
+
+
+def test_nothing_is_left_to_be_done_later() -> None:
+    marks = "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX"])
+    for file in [*tracked("*.py"), *tracked("*.conf"), *tracked("*.sh")]:
+        assert not re.search(rf"\b({marks})\b", file.read_text(encoding="utf-8")), file
