@@ -2,13 +2,14 @@
 
 import typer
 
-from admin import ledger, money, prompts, rates, rating
+from admin import demo, ledger, money, prompts, rates, rating
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Prepaid calling for an office phone system on Asterisk.",
 )
+app.add_typer(demo.app)
 app.add_typer(rating.app)
 app.add_typer(money.app)
 app.add_typer(ledger.app, name="ledger")

@@ -15,6 +15,7 @@ import aiohttp
 from settings import AriSettings
 
 JSON = "application/json"
+MESSAGE_BYTES_MAX = 256 * 1024 * 1024  # a listing of ten thousand channels is some 15 MB
 PING_EVERY_S = 5.0  # an inbound socket of Asterisk's sends no pings of its own
 
 # What Dial() and the dialplan would otherwise send for every variable they touch.
@@ -66,6 +67,7 @@ class Ari:
                     params={"app": self._settings.app_name},
                     headers=authorization(self._settings),
                     heartbeat=PING_EVERY_S,
+                    max_msg_size=MESSAGE_BYTES_MAX,
                 )
         except aiohttp.WSServerHandshakeError as error:
             raise AriUnavailableError(f"Asterisk refused {url}: {error.status}") from error

@@ -133,10 +133,10 @@ class CallTask:
     async def extend_timeout(self) -> None:
         """Tell Asterisk how long the leg is paid for; also after AMI was away."""
         if self.call.state is State.TALKING:
-            paid_s = self._paid_s(self.call.funded_s)
-            left_s = self._answered_s + paid_s - asyncio.get_running_loop().time()
+            limit_s = self._limit_s(self.call.funded_s)
+            left_s = self._answered_s + limit_s - asyncio.get_running_loop().time()
             await self._line.set_timeout(
-                self.call.leg, paid_s=paid_s, left_s=max(left_s, SHORTEST_TIMEOUT_S)
+                self.call.leg, limit_s=limit_s, left_s=max(left_s, SHORTEST_TIMEOUT_S)
             )
 
     async def watch_again(self) -> None:
@@ -153,8 +153,9 @@ class CallTask:
     def _note(self, authorisation: Authorisation) -> None:
         self._language = authorisation.language
 
-    def _paid_s(self, funded_s: int) -> float:
-        return funded_s + self._settings.paid_time_grace_s
+    def _limit_s(self, funded_s: int) -> float:
+        """When Asterisk ends the leg: a hang-up takes time, and none of it may be unpaid."""
+        return funded_s - self._settings.cut_off_early_s
 
     async def _handle(self, event: Event) -> None:
         waiting = deque([event])
@@ -186,8 +187,8 @@ class CallTask:
             case StopPrompt():
                 await self._line.stop_prompt()
             case ContinueInDialplan(dial_string, funded_s):
-                paid_s = None if funded_s is None else self._paid_s(funded_s)
-                await self._line.dial(dial_string, paid_s=paid_s)
+                limit_s = None if funded_s is None else self._limit_s(funded_s)
+                await self._line.dial(dial_string, limit_s=limit_s)
             case RefuseInDialplan(code):
                 await self._line.refuse(HANGUP_CAUSES.get(code, CALL_REJECTED))
             case WatchLeg(leg):
@@ -214,7 +215,7 @@ class CallTask:
             case PlayWhisper(channel):
                 await self._line.whisper(channel, self._to_whisper, self._language)
             case CutOff(leg):
-                self._log.info("money_exhausted", funded_s=self.call.funded_s)
+                self._log.warning("cut_off_by_us", funded_s=self.call.funded_s)
                 await self._line.cut_off(leg)
             case HangUp(channel):
                 await self._line.hang_up(channel)

@@ -159,7 +159,7 @@ def step(call: Call, event: Event) -> Step:  # noqa: C901, PLR0911, PLR0912 - on
             return call, (PlayWhisper(channel),)
         case _, WhisperReady(channel) | WhisperFinished(channel):
             return call, (HangUp(channel),)
-        case State.TALKING, PaidTimeOver(funded_s):
+        case State.TALKING, PaidTimeOver(funded_s):  # Asterisk should have ended it a moment ago
             return call, (CutOff(call.leg),) if funded_s == call.funded_s else ()
         case State.TALKING, ChannelEnded(channel=channel) if channel == call.leg:
             return replace(call, state=State.ENDED), (_settlement(call, event),)
@@ -294,9 +294,13 @@ def _warn_and_keep_trying(call: Call, event: IncrementRefused) -> Step:
 
 
 def _settlement(call: Call, event: ChannelEnded) -> Settle:
-    """Whole completed seconds, and never less than one once somebody answered."""
-    talk_s = max(1, (event.at_ms - call.answered_ms) // 1000)
+    talk_s = talk_seconds(answered_ms=call.answered_ms, ended_ms=event.at_ms)
     return Settle(talk_s=talk_s, ended_ms=event.at_ms, hangup_cause=event.hangup_cause)
+
+
+def talk_seconds(*, answered_ms: int, ended_ms: int) -> int:
+    """Every second that was begun, as carriers count; an answered call has at least one."""
+    return max(1, -(-(ended_ms - answered_ms) // 1000))
 
 
 def _nothing_talked(event: ChannelEnded | None = None) -> Settle:

@@ -67,11 +67,11 @@ class Line:
     async def stop_prompt(self) -> None:
         await self._attempt("stop_prompt", self._ari.stop_playback(self._playback))
 
-    async def dial(self, dial_string: str, *, paid_s: float | None) -> None:
-        """Give the caller back to the dialplan. `paid_s` None: without a time limit."""
+    async def dial(self, dial_string: str, *, limit_s: float | None) -> None:
+        """Give the caller back to the dialplan. `limit_s` None: without a time limit."""
         variables = {"TOLLGATE_DIAL": dial_string}
-        if paid_s is not None:
-            variables["TOLLGATE_PAID_S"] = f"{paid_s:.3f}"
+        if limit_s is not None:
+            variables["TOLLGATE_PAID_S"] = f"{limit_s:.3f}"
             variables["__TOLLGATE_CALL"] = self._call_id
         await self._leave_stasis(variables)
 
@@ -102,23 +102,23 @@ class Line:
             return None
         return ended_now(channel)
 
-    async def set_timeout(self, leg: str, *, paid_s: float, left_s: float) -> None:
+    async def set_timeout(self, leg: str, *, limit_s: float, left_s: float) -> None:
         """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
 
-        `paid_s` counts from answer: by it the dialplan knows an end of money from a hang-up.
+        `limit_s` is the same, from answer: by it the dialplan knows an end of money from a hang-up.
         """
         try:
-            await self._tell_paid_time(paid_s)
+            await self._tell_limit(limit_s)
             await self._ami.set_timeout(leg, timeout_s=left_s)
         except AmiRefusedError as error:
             self._log.info("leg_already_gone", error=str(error))
         except AmiUnavailableError as error:  # told again as soon as AMI is back
             self._log.warning("timeout_not_extended", error=str(error))
 
-    async def _tell_paid_time(self, paid_s: float) -> None:
+    async def _tell_limit(self, limit_s: float) -> None:
         try:
             await self._ami.set_variable(
-                self._caller, name="TOLLGATE_PAID_S", value=f"{paid_s:.3f}"
+                self._caller, name="TOLLGATE_PAID_S", value=f"{limit_s:.3f}"
             )
         except (
             AmiRefusedError

@@ -290,7 +290,7 @@ class PlayWhisper:
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """End the leg, and let the caller hear why."""
+    """End the leg that Asterisk should have ended, and let the caller hear why."""
 
     leg: str
 

@@ -14,8 +14,10 @@ from ari_app.ari import Ari
 from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, Legs, carrier_leg, read_legs
 from ari_app.driver import Driver
+from ari_app.flow import talk_seconds
 from ari_app.messages import FoundTalking, FoundUnanswered, Pace, Settle
 from ari_app.till import Terms, pace_of
+from charging.errors import LedgerFault
 from charging.rates import funded_s
 from charging.usecases import CallRequest, OpenCall
 
@@ -48,7 +50,10 @@ class Recovery:
         live = await live_channels(self._services.ari)
         legs = self._legs()
         for call in lost:
-            await self._recover(call, live, legs.get(call.caller_channel, ()))
+            try:
+                await self._recover(call, live, legs.get(call.caller_channel, ()))
+            except LedgerFault as error:  # a defect of one call must not keep the others waiting
+                log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
     def _legs(self) -> Legs:
         return {} if self._cel_file is None else read_legs(self._cel_file)
@@ -142,7 +147,7 @@ def settlement(call: OpenCall, leg: Leg | None) -> Settle:
         proved_s = funded_s(max(0, call.debited_intervals - 1), call.rate)
         elapsed_s = (now_ms() - answered_ms(call, leg)) // 1000
         return Settle(talk_s=max(1, min(proved_s, elapsed_s)), ended_ms=None, hangup_cause=0)
-    talk_s = max(1, (leg.ended_ms - answered_ms(call, leg)) // 1000)
+    talk_s = talk_seconds(answered_ms=answered_ms(call, leg), ended_ms=leg.ended_ms)
     return Settle(talk_s=talk_s, ended_ms=leg.ended_ms, hangup_cause=0)
 
 

@@ -200,6 +200,9 @@ def facts(authorisation: Authorisation) -> dict[str, object]:
         known["currency"] = authorisation.rate.currency
         known["per_minute_micros"] = authorisation.rate.per_minute.micros
         known["connection_micros"] = authorisation.rate.connection_charge.micros
+        known["per_call_micros"] = authorisation.rate.per_call.micros
+        known["initial_s"] = authorisation.rate.initial_s
+        known["increment_s"] = authorisation.rate.increment_s
         known["reserved_micros"] = authorisation.reserved.micros
         known["funded_s"] = authorisation.funded_s
     return known

@@ -188,7 +188,7 @@ class Charging:
 
         Args:
             call_id: the call.
-            talk_s: whole completed seconds of the carrier leg; 0 if it never answered. An answered
+            talk_s: seconds begun of the carrier leg; 0 if it never answered. An answered
                 call counts as at least 1.
             ended_at: when the carrier leg ended.
             hangup_cause: Q.850, 0 when Asterisk does not know.

@@ -8,13 +8,44 @@ import itertools
 import socket
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from lab.errors import LabError
 
 _FIRST_NETWORK = 64 * 256  # 127.64.0.0, far from the addresses people use by hand
 _NETWORKS = 4096
 _LAST_HOST = 254
+
+
+class Addresses(Protocol):
+    """Where the programs of one laboratory listen."""
+
+    @property
+    def asterisk(self) -> str: ...
+
+    @property
+    def carrier(self) -> str: ...
+
+    def next(self) -> str:
+        """An address that nothing else has been given."""
+        ...
+
+    def release(self) -> None: ...
+
+
+class GivenAddresses:
+    """Addresses that a person chose, so that a phone's settings stay the same from run to run."""
+
+    def __init__(self, *, asterisk: str, carrier: str) -> None:
+        self.asterisk = asterisk
+        self.carrier = carrier
+        self._hosts = itertools.count(10)
+
+    def next(self) -> str:
+        return f"127.0.0.{next(self._hosts)}"
+
+    def release(self) -> None:
+        """Nothing was claimed."""
 
 
 class AddressBlock:

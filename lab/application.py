@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -104,10 +105,29 @@ class Application:
         """
 
         def found() -> list[Entry]:
-            self._require_running()
-            return [e for e in self.entries()[after:] if _is(e, event, facts)]
+            return [e for e in self._alive_entries()[after:] if _is(e, event, facts)]
 
         return await self._until(found, f"{event} {facts or ''}", timeout_s)
+
+    async def follow(self, *, after: int, timeout_s: float) -> AsyncGenerator[Entry, None]:
+        """Every entry from number `after` on, as it is written; ends when the reader stops.
+
+        Raises:
+            LabError: nothing was written for `timeout_s`, or the application ended.
+        """
+        seen = after
+        while True:
+            await self._until(partial(self._entries_from, seen), "next line", timeout_s)
+            for entry in self.entries()[seen:]:
+                seen += 1
+                yield entry
+
+    def _entries_from(self, first: int) -> list[Entry]:
+        return self._alive_entries()[first:]
+
+    def _alive_entries(self) -> list[Entry]:
+        self._require_running()
+        return self.entries()
 
     async def _until(self, found: Callable[[], list[Entry]], what: str, timeout_s: float) -> Entry:
         with FileWatch(self.log_file) as watch:

@@ -1,11 +1,12 @@
 """The simulated carrier: SIPp answering the trunk, with a log of its own that tests believe.
 
 How a call is treated depends on the number that was dialled: give `Rule`s. Whatever no rule
-names is answered. The log is written by SIPp, so it is evidence from outside Tollgate and outside Asterisk.
+names is answered. The log is written by SIPp, so it is evidence from outside Tollgate and outside
+Asterisk.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +15,13 @@ from typing import Self
 
 import numpy as np
 import soundfile
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lab import processes
+from lab import processes, sipp
+from lab.caller import Calls, PlacedCall, place_calls
 from lab.errors import LabError
 from lab.telephony import Telephony
 from lab.watch import FileWatch
 
-SCENARIOS = Path(__file__).with_name("scenarios")
 START_TIMEOUT_S = 10
 SAMPLE_RATE_HZ = 8000
 FAR_END_TONE_HZ = 440
@@ -146,7 +146,7 @@ class Carrier:
         """Without `media` it sends no sound: for loads of many calls."""
         self.address = address
         self.port = port
-        self._tool = telephony.tool("sipp")
+        self._telephony = telephony
         self._folder = folder.absolute()
         self._rules = tuple(rules)
         self._default = default
@@ -186,8 +186,8 @@ class Carrier:
         self.log_file.write_text("", encoding="utf-8")
         with FileWatch(self.log_file) as watch:
             self._process = await processes.spawn(
-                self._tool,
-                self._arguments(scenario),
+                self._telephony.tool("sipp"),
+                sipp.arguments(self._folder, name="carrier", address=self.address, port=self.port),
                 folder=self._folder,
                 output=self._folder / "carrier.out",
             )
@@ -195,7 +195,9 @@ class Carrier:
                 await watch.until(self._is_ready, timeout_s=START_TIMEOUT_S)
             except TimeoutError:
                 await self.stop()
-                raise LabError(f"the carrier did not start: {self._last_words()}") from None
+                raise LabError(
+                    f"the carrier did not start: {sipp.last_words(self._folder, name='carrier')}"
+                ) from None
 
     async def stop(self) -> None:
         """End the carrier; calls in progress end without a word."""
@@ -205,7 +207,7 @@ class Carrier:
 
     def calls(self) -> list[CarrierCall]:
         """Every call so far, in the order in which they came in."""
-        return list(_calls(_lines(self.log_file)).values())
+        return list(_calls(self.log_file).values())
 
     async def wait_for(
         self, wanted: Callable[[CarrierCall], bool], *, timeout_s: float = 10
@@ -222,27 +224,25 @@ class Carrier:
                 raise LabError(f"no such call at the carrier; it had {self.calls()}") from None
         return next(filter(wanted, self.calls()))
 
+    async def call(self, server: str, number: str, *, talk_ms: int = 500) -> PlacedCall:
+        """Deliver one call for `number` to the office at `server`, and hang up after `talk_ms`."""
+        wanted = Calls(number=number, user="447700900123", talk_ms=talk_ms)
+        placed = await place_calls(
+            self._telephony,
+            self._folder / "delivered",
+            wanted,
+            address=self.address,
+            server=server,
+            port=self.port + 1,
+        )
+        return placed[0]
+
     # --- helpers --------------------------------------------------------------------------------
 
-    def _arguments(self, scenario: Path) -> list[str | Path]:
-        return [
-            *("-sf", scenario, "-i", self.address, "-p", str(self.port), "-mi", self.address),
-            *("-trace_logs", "-log_file", self.log_file),
-            *("-trace_err", "-error_file", self._folder / "carrier.errors"),
-            *("-min_rtp_port", "20000", "-max_rtp_port", "39998"),
-            "-nostdin",
-        ]
-
     def _scenario(self) -> str:
-        environment = Environment(
-            loader=FileSystemLoader(SCENARIOS),
-            undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701 - the values are ours, and it is not a web page
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
         behaviours = dict.fromkeys([*(rule.behaviour for rule in self._rules), self._default])
-        return environment.get_template("carrier.xml").render(
+        return sipp.render_scenario(
+            "carrier.xml",
             rules=self._rules,
             default=self._default,
             labels={behaviour: f"b{n}" for n, behaviour in enumerate(behaviours, start=10)},
@@ -253,50 +253,33 @@ class Carrier:
 
     def _is_ready(self) -> bool:
         if self._process is not None and self._process.returncode is not None:
-            raise LabError(f"the carrier gave up: {self._last_words()}")
-        return "ready" in _lines(self.log_file)
-
-    def _last_words(self) -> str:
-        lines: list[str] = []
-        for name in ("carrier.errors", "carrier.out"):
-            file = self._folder / name
-            if file.exists():
-                lines += file.read_text(errors="replace").splitlines()
-        return " | ".join(line.strip() for line in lines[-5:] if line.strip())
+            raise LabError(f"the carrier gave up: {sipp.last_words(self._folder, name='carrier')}")
+        return "ready" in sipp.log_lines(self.log_file)
 
 
-def _lines(file: Path) -> list[str]:
-    """Whole lines only, which end in ";.": SIPp writes a line's end together with the next one."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [line.removesuffix(";.") for line in lines if line.endswith(";.")]
-
-
-def _calls(lines: Iterable[str]) -> Mapping[str, CarrierCall]:
+def _calls(log: Path) -> Mapping[str, CarrierCall]:
     calls: dict[str, CarrierCall] = {}
-    for line in lines:
-        what, *rest = line.split(";")
-        if what == "ready":
-            continue
-        call_id, seconds, microseconds, detail = rest
-        at_s = float(seconds) + float(microseconds) / 1e6
-        if what == "invited":
-            calls[call_id] = CarrierCall(sip_call_id=call_id, dialled=detail, invited_at_s=at_s)
+    for note in sipp.notes(log):
+        key = note.sip_call_id
+        if note.what == "invited":
+            calls[key] = CarrierCall(sip_call_id=key, dialled=note.detail, invited_at_s=note.at_s)
         else:
-            calls[call_id] = _advanced(calls[call_id], what, at_s, detail)
+            calls[key] = _advanced(calls[key], note)
     return calls
 
 
-def _advanced(call: CarrierCall, what: str, at_s: float, detail: str) -> CarrierCall:
-    match what:
+def _advanced(call: CarrierCall, note: sipp.Note) -> CarrierCall:
+    match note.what:
         case "answered":
-            return replace(call, answered_at_s=at_s)
+            return replace(call, answered_at_s=note.at_s)
         case "rejected":
-            return replace(call, ended_at_s=at_s, ended_by="carrier", rejected_with=int(detail))
+            status = int(note.detail)
+            return replace(call, ended_at_s=note.at_s, ended_by="carrier", rejected_with=status)
         case "cancelled":
-            return replace(call, ended_at_s=at_s, ended_by="caller")
+            return replace(call, ended_at_s=note.at_s, ended_by="caller")
         case "ended":
-            return replace(call, ended_at_s=at_s, ended_by=detail)
-    raise LabError(f"the carrier's log holds a line that means nothing: {what}")
+            return replace(call, ended_at_s=note.at_s, ended_by=note.detail)
+    raise LabError(f"the carrier's log holds a line that means nothing: {note.what}")
 
 
 def _tone(file: Path, frequency_hz: int) -> Path:

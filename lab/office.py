@@ -9,7 +9,7 @@ from typing import Self
 from dialplan.phones import Phone as PhoneEntry
 from dialplan.phones import load_phones
 from dialplan.render import AsteriskConfig
-from lab.addresses import AddressBlock
+from lab.addresses import AddressBlock, Addresses
 from lab.carrier import ANSWERS, Behaviour, Carrier, Rule
 from lab.instance import Instance, asterisk_config
 from lab.phone import Phone
@@ -31,11 +31,15 @@ class Office:
         default: Behaviour = ANSWERS,
         media: bool = True,
         adapt: Callable[[AsteriskConfig], AsteriskConfig] = lambda config: config,
+        addresses: Addresses | None = None,
     ) -> None:
-        """`adapt` may change any field of the configuration, with `dataclasses.replace`."""
+        """`adapt` may change any field of the configuration, with `dataclasses.replace`.
+
+        `addresses` None: a block of its own, so that any number of offices run side by side.
+        """
         self.telephony = telephony
         self.folder = folder
-        self.addresses = AddressBlock()
+        self.addresses = addresses or AddressBlock()
         self.carrier = Carrier(
             telephony,
             folder / "carrier",
@@ -62,7 +66,9 @@ class Office:
         self._running.callback(self.addresses.release)
         try:
             await self._running.enter_async_context(self.carrier)
-            await self._running.enter_async_context(self.asterisk)
+            # Killed in the end, not stopped: it saves a second, and a laboratory owes no farewell.
+            self._running.push_async_callback(self.asterisk.kill)
+            await self.asterisk.start()
         except BaseException:
             await self._running.aclose()
             raise

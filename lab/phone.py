@@ -19,6 +19,7 @@ from lab.watch import FileWatch
 START_TIMEOUT_S = 10
 CONTROL_PORT = 4444
 SAMPLE_RATE_HZ = 16000
+REGISTER_EVERY_S = 60
 # The phone hangs up when the file it speaks from ends.
 LONGEST_CALL_S = 15 * 60
 _EVENTS_KEPT = 1000
@@ -89,11 +90,15 @@ class Phone:
             try:
                 await watch.until(lambda: self._is_up(output), timeout_s=START_TIMEOUT_S)
                 self._control = await _Control.connect(self._address)
-                await self._control.send("uafind", f"sip:{self.extension}@{self._server}")
             except (TimeoutError, OSError) as error:
                 await self.stop()
                 raise LabError(f"the phone {self.extension} did not start: {error}") from error
-        await self.wait_for("REGISTER_OK", timeout_s=START_TIMEOUT_S)
+        # Its account is made only now, when somebody listens for the answer to its registration.
+        await self._control_open.send("uanew", self._account())
+        answer = await self._first("REGISTER_OK", "REGISTER_FAIL", timeout_s=START_TIMEOUT_S)
+        if answer.type == "REGISTER_FAIL":
+            await self.stop()
+            raise LabError(f"the phone {self.extension} was not let in: {answer.detail}")
 
     async def stop(self) -> None:
         if self._control is not None:
@@ -146,23 +151,50 @@ class Phone:
         Raises:
             LabError: there was none in time; the message lists the events there were.
         """
+        return await self._first(kind, detail=detail, after=after, timeout_s=timeout_s)
 
+    def recordings(self) -> list[Path]:
+        """What it heard, one WAV file for each stream of sound, oldest first."""
+        return sorted(self._heard.glob("dump-*-dec.wav"))
+
+    async def hear(self, seconds: float, *, timeout_s: float = 20) -> None:
+        """Return when it has kept that much more sound.
+
+        Raises:
+            LabError: it did not hear that much in time.
+        """
+        wanted = self._heard_bytes() + int(seconds * SAMPLE_RATE_HZ) * 2
+        with FileWatch(self._heard) as watch:
+            try:
+                await watch.until(lambda: self._heard_bytes() >= wanted, timeout_s=timeout_s)
+            except TimeoutError:
+                raise LabError(
+                    f"the phone {self.extension} did not hear {seconds} s of sound"
+                ) from None
+
+    async def _first(
+        self, *kinds: str, detail: str = "", after: int = 0, timeout_s: float
+    ) -> PhoneEvent:
         def wanted(event: PhoneEvent) -> bool:
-            return event.type == kind and detail in event.detail
+            return event.type in kinds and detail in event.detail
 
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._control_open.first(wanted, after)
         except TimeoutError:
+            seen = self.events[after:]
             raise LabError(
-                f"the phone {self.extension} saw no {kind} {detail}; it saw {self.events[after:]}"
+                f"the phone {self.extension} saw no {kinds[0]} {detail}; it saw {seen}"
             ) from None
 
-    def recordings(self) -> list[Path]:
-        """What it heard, one WAV file for each stream of sound, oldest first."""
-        return sorted(self._folder.glob("heard/dump-*-dec.wav"))
-
     # --- helpers --------------------------------------------------------------------------------
+
+    @property
+    def _heard(self) -> Path:
+        return self._folder / "heard"
+
+    def _heard_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.recordings())
 
     @property
     def _control_open(self) -> "_Control":
@@ -175,8 +207,16 @@ class Phone:
             raise LabError(f"the phone {self.extension} gave up: {output.read_text()[-300:]}")
         return "baresip is ready" in output.read_text(errors="replace")
 
+    def _account(self) -> str:
+        return (
+            f"<sip:{self.extension}@{self._server}>;auth_user={self.extension}"
+            f";auth_pass={self._password};regint={REGISTER_EVERY_S}"
+            f";audio_codecs=G722/16000,PCMA/8000"
+            f";answermode={'auto' if self._answers else 'manual'}"
+        )
+
     def _write_configuration(self) -> None:
-        (self._folder / "heard").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._heard.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in self.recordings():
             old.unlink()
         silence = self._folder / "silence.wav"
@@ -186,16 +226,11 @@ class Phone:
             control_port=CONTROL_PORT,
             modules=self._telephony.baresip_modules,
             silence=silence,
-            heard=self._folder / "heard",
+            heard=self._heard,
         )
-        account = (
-            f"<sip:{self.extension}@{self._server}>;auth_user={self.extension}"
-            f";auth_pass={self._password};regint=60;audio_codecs=G722/16000,PCMA/8000"
-            f";answermode={'auto' if self._answers else 'manual'}\n"
-        )
-        _write_private(self._folder / "config", config)
-        _write_private(self._folder / "accounts", account)
-        _write_private(self._folder / "contacts", "")
+        processes.write_private(self._folder / "config", config)
+        processes.write_private(self._folder / "accounts", "")
+        processes.write_private(self._folder / "contacts", "")
 
 
 class _Control:
@@ -231,7 +266,7 @@ class _Control:
         except TimeoutError:
             raise LabError(f"the phone did not answer to {command}") from None
         if not answer.get("ok"):
-            raise LabError(f"the phone refused {command} {parameters}: {answer.get('data')}")
+            raise LabError(f"the phone refused {command}: {answer.get('data')}")
 
     async def first(self, wanted: Callable[[PhoneEvent], bool], after: int) -> PhoneEvent:
         async with self._happened:
@@ -289,12 +324,6 @@ def _write_silence(file: Path, seconds: int) -> None:
     os.truncate(file, len(header) + size)
 
 
-def _write_private(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        out.write(text)
-
-
 _CONFIG = """\
 sip_listen {address}:0
 sip_verify_server no
@@ -307,7 +336,7 @@ auplay_srate 16000
 ausrc_channels 1
 auplay_channels 1
 audio_buffer 20-160
-rtp_ports 10000-19998
+rtp_ports 40000-59998
 jitter_buffer_type off
 module_path {modules}
 module g722.so

@@ -46,6 +46,13 @@ async def spawn(  # noqa: PLR0913 - each is one setting, given by name
         )
 
 
+def write_private(file: Path, text: str) -> None:
+    """A file that holds a password is its owner's alone, from the first byte."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(text)
+
+
 async def stop(process: asyncio.subprocess.Process, *, patience_s: float = 5) -> None:
     """Ask the process to end; after `patience_s` kill it and whatever it started."""
     signal_group(process, signal.SIGTERM)

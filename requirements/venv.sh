@@ -16,8 +16,9 @@ fail() {
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     if [ "$(id -u)" -eq 0 ]; then as_root=""; else as_root="sudo -n"; fi
     echo "set-up: installing python3-venv"
-    { $as_root apt-get update -qq && $as_root apt-get install -y -qq python3-venv; } >/dev/null ||
-        fail "python3-venv is missing; install it with: sudo apt-get install python3-venv"
+    said=$({ $as_root apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq python3-venv; } 2>&1) ||
+        fail "python3-venv is missing; install it with: sudo apt-get install python3-venv ($said)"
 fi
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv

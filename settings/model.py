@@ -84,9 +84,9 @@ class SiteSettings(_Section):
 
 class CallSettings(_Section):
     ring_timeout_s: PositiveInt = 60
-    # Asterisk itself ends a leg this long after its paid time, with every process of ours dead.
-    # Less than 1.5 s, since only whole seconds are charged and Asterisk needs some time itself.
-    paid_time_grace_s: NonNegativeFloat = Field(default=1.0, le=1.5)
+    # Asterisk ends a leg this long before its paid time is over, so that the time its hang-up takes
+    # does not begin an increment that nobody paid for.
+    cut_off_early_s: NonNegativeFloat = Field(default=0.15, le=0.5)
     # The next increment is reserved this long before it begins, or half an increment where shorter.
     reserve_ahead_s: PositiveFloat = 10
     allow_transfer: bool = False

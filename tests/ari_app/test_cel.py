@@ -80,7 +80,7 @@ def test_call_that_ended_unwatched_owes_what_its_leg_talked() -> None:
     ended_ms = ANSWERED_MS + 75_900
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ended_ms)
     settle = settlement(OPEN, leg)
-    assert (settle.talk_s, settle.ended_ms) == (75, ended_ms)
+    assert (settle.talk_s, settle.ended_ms) == (76, ended_ms)
 
 
 def test_call_that_was_never_answered_owes_nothing() -> None:

@@ -102,7 +102,7 @@ def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
         Reserve(interval=1, at_talk_s=50),
         ExtendTimeout(LEG, 120),
         Debit(1),
-        Settle(talk_s=75, ended_ms=ANSWERED_MS + 75_400, hangup_cause=16),
+        Settle(talk_s=76, ended_ms=ANSWERED_MS + 75_400, hangup_cause=16),
     ]
     assert call.state is State.ENDED
     assert call.over
@@ -212,8 +212,8 @@ def test_transfer_that_replaces_the_caller_leaves_the_leg_charged() -> None:
     assert call.over
 
 
-def test_talk_time_is_whole_seconds_and_at_least_one() -> None:
-    for talk_ms, talk_s in [(0, 1), (400, 1), (1_999, 1), (60_000, 60), (60_999, 60)]:
+def test_talk_time_is_every_second_begun_and_at_least_one() -> None:
+    for talk_ms, talk_s in [(0, 1), (400, 1), (1_000, 1), (1_001, 2), (60_000, 60), (60_001, 61)]:
         _, commands = run(*TALKING, ended(LEG, talk_ms=talk_ms))
         assert settlements(commands) == [talk_s]
 

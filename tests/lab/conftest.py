@@ -1,20 +1,26 @@
-"""What the tests of the laboratory share: the tools, found or built once, and spoken clips."""
+"""What the live tests share: the tools, clips one can tell apart, and a stand-in application."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-import subprocess
 
+import aiohttp
+import numpy as np
 import pytest
+import soundfile
 
+from lab.instance import Instance
+from lab.office import Office
 from lab.telephony import Telephony, find_telephony
 
-CLIPS = {
-    "en": {
-        "service-unavailable": "This service is not available at the moment",
-        "number-not-valid": "The number you have dialled is not valid",
-        "funds-exhausted": "Your funds have run out",
-    }
-}
+RATE_HZ = 16000
+# Every clip that the dialplan plays is a tone here, so that a recording says which it was.
+CLIP_TONES_HZ = {"service-unavailable": 600, "number-not-valid": 700, "funds-exhausted": 1000}
+
+MakeOffice = Callable[..., Office]
+Answer = Callable[[str], Mapping[str, str]]
+RunApplication = Callable[[Instance, Answer], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +29,79 @@ def telephony() -> Telephony:
 
 
 @pytest.fixture(scope="session")
-def sounds(telephony: Telephony, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The few clips that the dialplan plays by itself, as prompts would lay them out."""
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sounds")
+    clips = folder / "en/tollgate"
+    clips.mkdir(parents=True)
+    times_s = np.arange(RATE_HZ * 6 // 10) / RATE_HZ
+    for clip, tone_hz in CLIP_TONES_HZ.items():
+        wave = 0.5 * np.sin(2 * np.pi * tone_hz * times_s)
+        soundfile.write(clips / f"{clip}.wav16", wave, RATE_HZ, format="WAV", subtype="PCM_16")
     return folder
+
+
+@pytest.fixture
+def make_office(telephony: Telephony, sounds: Path, tmp_path: Path) -> MakeOffice:
+    """An office in this test's own folder; the arguments are `Office`'s."""
+
+    def make(**settings: object) -> Office:
+        return Office(telephony, tmp_path / "office", sounds=sounds, **settings)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def heard() -> Callable[[Path], set[int]]:
+    """The tones, in hertz, of which a recording holds at least a quarter of a second."""
+
+    def tones(recording: Path) -> set[int]:
+        samples, rate_hz = soundfile.read(recording)
+        step = rate_hz // 20
+        loudest = []
+        for start in range(0, len(samples) - step, step):
+            spectrum = np.abs(np.fft.rfft(samples[start : start + step]))
+            if spectrum.max() > 0.05 * step:
+                loudest.append(int(spectrum.argmax()) * 20)
+        return {tone for tone in set(loudest) if loudest.count(tone) >= 5}
+
+    return tones
+
+
+@pytest.fixture
+def application() -> RunApplication:
+    """Stand in for the Stasis application: set the variables it is told to and `continue`."""
+
+    @asynccontextmanager
+    async def run(asterisk: Instance, answer: Answer) -> AsyncIterator[None]:
+        secrets = asterisk.config.secrets
+        login = aiohttp.encode_basic_auth(secrets.ari_username, secrets.ari_password)
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": login}) as session,
+            session.ws_connect(f"{asterisk.ari_url}/ari/events?app=tollgate") as events,
+        ):
+            serving = asyncio.create_task(_serve(session, events, asterisk.ari_url, answer))
+            try:
+                yield
+            finally:
+                serving.cancel()
+                await asyncio.wait([serving])
+
+    return run
+
+
+async def _serve(
+    session: aiohttp.ClientSession,
+    events: aiohttp.ClientWebSocketResponse,
+    url: str,
+    answer: Answer,
+) -> None:
+    async for message in events:
+        event = message.json()
+        if event["type"] != "StasisStart":
+            continue
+        channel = f"{url}/ari/channels/{event['channel']['id']}"
+        variables = answer(event["args"][2])
+        for name, value in variables.items():
+            await session.post(f"{channel}/variable", params={"variable": name, "value": value})
+        if variables:  # none at all: an application that hangs
+            await session.post(f"{channel}/continue")

@@ -55,7 +55,7 @@ def test_relative_paths_start_at_the_settings_file(tmp_path: Path) -> None:
         ('[ari]\npassword = "x"\n', "ami"),
         (GOOD + "[call]\nring_timeout_s = 'soon'\n", "call.ring_timeout_s"),
         (GOOD + "[call]\nring_timout_s = 5\n", "call.ring_timout_s"),
-        (GOOD + "[call]\npaid_time_grace_s = 5\n", "call.paid_time_grace_s"),
+        (GOOD + "[call]\ncut_off_early_s = 5\n", "call.cut_off_early_s"),
         (GOOD + "[cal]\nring_timeout_s = 5\n", "a section that means nothing: cal"),
         ("\x00\x01", "is not valid TOML"),
     ],

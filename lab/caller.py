@@ -1,0 +1,124 @@
+"""Many calls at once, placed by SIPp: by a desk phone, or by the carrier calling the office."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lab import processes, sipp
+from lab.errors import LabError
+from lab.telephony import Telephony
+
+# What may come instead of an answer; anything else is a defect, and SIPp reports it as such.
+REFUSALS = (403, 404, 408, 480, 484, 486, 487, 488, 500, 503, 603)
+FINISH_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """What to place. `calls` of them, `rate_per_s` new ones each second."""
+
+    number: str
+    user: str  # the extension
+    password: str = field(default="", repr=False)  # "": known by its address, as the carrier is
+    calls: int = 1
+    rate_per_s: int = 1
+    talk_ms: int = 0  # then the caller hangs up; 0: the other side does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedCall:
+    """One call as its caller saw it; times are seconds since 1970."""
+
+    sip_call_id: str
+    placed_at_s: float
+    ringing_at_s: float | None = None
+    answered_at_s: float | None = None
+    ended_at_s: float | None = None
+    refused_with: int | None = None
+
+    @property
+    def set_up_s(self) -> float:
+        """From dialling to answer.
+
+        Raises:
+            LabError: it was not answered.
+        """
+        if self.answered_at_s is None:
+            raise LabError(f"the call {self.sip_call_id} was not answered")
+        return self.answered_at_s - self.placed_at_s
+
+
+async def place_calls(  # noqa: PLR0913 - each is one setting, given by name
+    telephony: Telephony,
+    folder: Path,
+    wanted: Calls,
+    *,
+    address: str,
+    server: str,
+    server_port: int = 5060,
+    port: int = 5070,
+    timeout_s: float = FINISH_TIMEOUT_S,
+) -> list[PlacedCall]:
+    """Place the calls and wait for the end of the last one.
+
+    Raises:
+        LabError: SIPp met something that has no place in a call, or the calls did not end in time.
+    """
+    _prepare(folder, wanted)
+    process = await processes.spawn(
+        telephony.tool("sipp"),
+        [
+            *sipp.arguments(folder, name="caller", address=address, port=port),
+            *("-s", wanted.number, "-m", str(wanted.calls), "-r", str(wanted.rate_per_s)),
+            *("-l", str(wanted.calls), f"{server}:{server_port}"),
+        ],
+        folder=folder,
+        output=folder / "caller.out",
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            status = await process.wait()
+    except TimeoutError:
+        raise LabError(f"the calls did not end within {timeout_s} s") from None
+    finally:
+        await processes.kill(process)
+    if status != 0:
+        raise LabError(f"a call went wrong: {sipp.last_words(folder, name='caller')}")
+    return list(_placed(folder / "caller.log").values())
+
+
+def _prepare(folder: Path, wanted: Calls) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    scenario = sipp.render_scenario(
+        "caller.xml",
+        user=wanted.user,
+        password=wanted.password,
+        talk_ms=wanted.talk_ms,
+        refusals=REFUSALS,
+    )
+    processes.write_private(folder / "caller.xml", scenario)
+    (folder / "caller.log").write_text("", encoding="utf-8")
+
+
+def _placed(log: Path) -> dict[str, PlacedCall]:
+    calls: dict[str, PlacedCall] = {}
+    for note in sipp.notes(log):
+        if note.what == "placed":
+            call = PlacedCall(sip_call_id=note.sip_call_id, placed_at_s=note.at_s)
+        else:
+            call = _advanced(calls[note.sip_call_id], note)
+        calls[note.sip_call_id] = call
+    return calls
+
+
+def _advanced(call: PlacedCall, note: sipp.Note) -> PlacedCall:
+    match note.what:
+        case "ringing":
+            return replace(call, ringing_at_s=call.ringing_at_s or note.at_s)
+        case "answered":
+            return replace(call, answered_at_s=note.at_s)
+        case "refused":
+            return replace(call, ended_at_s=note.at_s, refused_with=int(note.detail))
+        case "ended":
+            return replace(call, ended_at_s=note.at_s)
+    raise LabError(f"the caller's log holds a line that means nothing: {note.what}")

@@ -1,0 +1,166 @@
+"""A whole office with a Prepaid Account: Asterisk, carrier, phones, the ledger and the application.
+
+What `make run`, the live tests and the benchmarks stand on.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from assembly import open_charging
+from charging.deck_file import DeckFormat, read_deck
+from charging.ledger import Balances, LedgerEntry
+from charging.money import Money
+from db.engine import open_engine
+from db.history import last_entries
+from db.ledger import read_from
+from db.rate_decks import import_deck
+from db.schema import upgrade
+from dialplan.render import AsteriskConfig
+from lab.application import Application
+from lab.office import Office
+from settings import Settings, load_settings
+
+OFFICE_ID = "main"
+ENTRIES_MAX = 1000
+Sections = Mapping[str, Mapping[str, object]]
+
+
+class PaidOffice:
+    """`async with PaidOffice(office, …) as paid:` runs all of it; nothing outlives the block."""
+
+    def __init__(
+        self,
+        office: Office,
+        *,
+        deck: str,
+        currency: str = "GBP",
+        opening: Money | None,
+        settings: Sections | None = None,
+    ) -> None:
+        """Prepare nothing yet.
+
+        Args:
+            office: not yet running.
+            deck: the rate deck as CSV.
+            currency: of the deck, and of the office's plan.
+            opening: topped up before the first call; None for an account that is as it was.
+            settings: sections of the settings file, beside what the instance itself decides.
+        """
+        self.office = office
+        self.settings_file = office.folder / "tollgate.toml"
+        self.application = Application(self.settings_file, office.folder / "application")
+        self._deck = deck
+        self._currency = currency
+        self._opening = opening
+        self._extra = settings or {}
+        self._running = AsyncExitStack()
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.settings_file)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._running.enter_async_context(self.office)
+            self._write_settings()
+            await self._prepare_ledger()
+            await self._running.enter_async_context(self.application)
+        except BaseException:
+            await self._running.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._running.aclose()
+
+    async def top_up(self, amount: Money) -> Balances:
+        """As the office manager would."""
+        async with open_charging(self.settings) as assembled:
+            key = f"lab-{datetime.now(UTC).isoformat()}"
+            return await assembled.charging.top_up(
+                OFFICE_ID, amount=amount, key=key, note="laboratory"
+            )
+
+    async def balances(self) -> Balances:
+        async with open_charging(self.settings) as assembled:
+            return await assembled.charging.balance(OFFICE_ID)
+
+    async def entries(self, call_id: str | None = None) -> Sequence[LedgerEntry]:
+        """The ledger's entries, oldest first: all of the office, or of one call."""
+        async with open_charging(self.settings) as assembled:
+            return await asyncio.to_thread(
+                read_from,
+                assembled.engine,
+                lambda reader: last_entries(
+                    reader, office_id=OFFICE_ID, limit=ENTRIES_MAX, call_id=call_id
+                ),
+            )
+
+    def _write_settings(self) -> None:
+        text = settings_text(
+            self.office.config, legs_file=self.office.asterisk.legs_file, extra=self._extra
+        )
+        descriptor = os.open(self.settings_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    async def _prepare_ledger(self) -> None:
+        await asyncio.to_thread(import_rates, self.settings, self._deck, self._currency)
+        if self._opening is not None:
+            await self.top_up(self._opening)
+
+
+def import_rates(settings: Settings, deck: str, currency: str) -> None:
+    """Create the tables where they are missing, and put the deck in force."""
+    engine = open_engine(settings.database.url)
+    upgrade(engine)
+    form = DeckFormat(columns={}, effective=date(2020, 1, 1))
+    import_deck(
+        engine,
+        read_deck(deck.splitlines(), form).rows,
+        currency=currency,
+        source="laboratory",
+        sha256=hashlib.sha256(deck.encode()).hexdigest(),
+        at=datetime.now(UTC),
+    )
+    engine.dispose()
+
+
+def settings_text(config: AsteriskConfig, *, legs_file: Path, extra: Sections) -> str:
+    """The settings file of an instance: how to reach its Asterisk, and whatever `extra` says."""
+    sections: dict[str, dict[str, Any]] = {
+        "asterisk": {"name": config.name, "cel_file": str(legs_file)},
+        "ari": {
+            "base_url": f"http://{config.control_address}:{config.http_port}",
+            "username": config.secrets.ari_username,
+            "password": config.secrets.ari_password,
+        },
+        "ami": {
+            "host": config.control_address,
+            "port": config.ami_port,
+            "username": config.secrets.ami_username,
+            "secret": config.secrets.ami_password,
+        },
+    }
+    for name, fields in extra.items():
+        sections.setdefault(name, {}).update(fields)
+    return "\n".join(_section(name, fields) for name, fields in sections.items())
+
+
+def _section(name: str, fields: Mapping[str, Any]) -> str:
+    """JSON's strings, numbers, booleans and lists are TOML's too."""
+    lines = [f"{field} = {json.dumps(value)}" for field, value in fields.items()]
+    return "\n".join([f"[{name}]", *lines, ""])

@@ -1,0 +1,65 @@
+"""What the carrier and the callers share: how SIPp is started, what it logs, what it said last."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+SCENARIOS = Path(__file__).with_name("scenarios")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line of a scenario's log: at that moment this happened to that call."""
+
+    what: str
+    sip_call_id: str
+    at_s: float  # since 1970
+    detail: str
+
+
+def render_scenario(name: str, **values: object) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(SCENARIOS),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the values are ours, and it is not a web page
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name).render(values)
+
+
+def arguments(folder: Path, *, name: str, address: str, port: int) -> list[str | Path]:
+    """SIPp's arguments for the scenario `folder`/`name`.xml, its log and its errors beside it."""
+    return [
+        *("-sf", folder / f"{name}.xml", "-i", address, "-p", str(port), "-mi", address),
+        *("-trace_logs", "-log_file", folder / f"{name}.log"),
+        *("-trace_err", "-error_file", folder / f"{name}.errors"),
+        *("-min_rtp_port", "20000", "-max_rtp_port", "39998"),
+        "-nostdin",
+    ]
+
+
+def log_lines(file: Path) -> list[str]:
+    """Whole lines only, which end in ";.": SIPp writes a line's end together with the next one."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [line.removesuffix(";.") for line in lines if line.endswith(";.")]
+
+
+def notes(file: Path) -> Iterator[Note]:
+    for line in log_lines(file):
+        what, *rest = line.split(";")
+        if rest:
+            call_id, seconds, microseconds, detail = rest
+            yield Note(what, call_id, float(seconds) + float(microseconds) / 1e6, detail)
+
+
+def last_words(folder: Path, *, name: str) -> str:
+    """The end of what SIPp said, for a message about why it gave up."""
+    lines: list[str] = []
+    for suffix in ("errors", "out"):
+        file = folder / f"{name}.{suffix}"
+        if file.exists():
+            lines += file.read_text(errors="replace").splitlines()
+    return " | ".join(line.strip() for line in lines[-5:] if line.strip())

@@ -1,0 +1,180 @@
+"""The configuration as written: what varies, what may not, and who may read it."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dialplan.phones import Phone
+from dialplan.render import (
+    TEMPLATES,
+    AsteriskConfig,
+    DirectNumber,
+    RenderError,
+    Secrets,
+    render,
+    rendered,
+)
+
+
+def config(folder: Path = Path("/nowhere/instance")) -> AsteriskConfig:
+    return AsteriskConfig(
+        name="desk",
+        folder=folder,
+        run_folder=folder / "run",
+        modules=Path("/modules"),
+        sip_address="127.64.0.1",
+        trunk_host="127.64.0.2",
+        phones=(
+            Phone(extension="1001", name="Reception", incoming=("442079460101",)),
+            Phone(extension="1002", name="Atelier", language="fr"),
+        ),
+        secrets=Secrets(
+            ari_password="ari-secret",  # noqa: S106 - a stand-in
+            ami_password="ami-secret",  # noqa: S106 - a stand-in
+            phones={"1001": "first-secret", "1002": "second-secret"},
+        ),
+        emergency_numbers=("112", "999"),
+    )
+
+
+def context(text: str, name: str) -> list[str]:
+    """The lines of one dialplan context, without comments."""
+    _, _, after = text.partition(f"\n[{name}]\n")
+    lines = re.split(r"^\[", after, maxsplit=1, flags=re.MULTILINE)[0].splitlines()
+    return [line for line in lines if line.strip() and not line.startswith(";")]
+
+
+def test_every_file_is_written_and_its_owners_alone(tmp_path: Path) -> None:
+    etc = render(config(tmp_path / "instance"))
+    assert {file.name for file in etc.iterdir()} == {file.name for file in TEMPLATES.glob("*.conf")}
+    assert etc.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in etc.iterdir()} == {0o600}
+
+
+def test_writing_again_replaces_what_was_there(tmp_path: Path) -> None:
+    render(config(tmp_path))
+    etc = render(replace(config(tmp_path), sip_port=5099))
+    assert "bind = 127.64.0.1:5099" in (etc / "pjsip.conf").read_text()
+
+
+def test_no_secret_stands_in_the_templates_or_shows_in_a_repr() -> None:
+    shown = repr(config())
+    for secret in ("ari-secret", "ami-secret", "first-secret", "second-secret"):
+        assert secret not in shown
+    for template in TEMPLATES.glob("*.conf"):
+        for line in template.read_text().splitlines():
+            if re.match(r"\s*(password|secret)\s*=", line):
+                assert "{{ secrets." in line, f"{template.name}: {line}"
+
+
+def test_a_phone_gets_its_endpoint_its_password_and_its_language() -> None:
+    pjsip = rendered(config())["pjsip.conf"]
+    assert '[1002](phone)\nauth = 1002\naors = 1002\ncallerid = "Atelier" <1002>' in pjsip
+    assert "\nlanguage = fr\n" in pjsip
+    assert "[1002](phone-auth)\nusername = 1002\npassword = second-secret\n" in pjsip
+
+
+def test_transfers_are_refused_unless_the_site_allows_them() -> None:
+    refused = rendered(config())["pjsip.conf"]
+    allowed = rendered(replace(config(), allow_transfer=True))["pjsip.conf"]
+    assert "allow_transfer = yes" not in refused
+    assert allowed.count("allow_transfer = yes") == 1  # the phones; never the trunk
+
+
+def test_emergency_numbers_are_exact_and_never_meet_the_application() -> None:
+    text = rendered(replace(config(), outside_line_prefix="9"))["extensions.conf"]
+    lines = context(text, "tollgate-emergency")
+    dialled = [line.split(",")[0].removeprefix("exten => ") for line in lines if "exten" in line]
+    assert dialled == ["112", "9112", "999", "9999"]
+    assert "Gosub(tollgate-emergency-trunk,s,1(112))" in lines[2]
+    assert not any("Stasis" in line or "TIMEOUT" in line for line in lines)
+    trunk = context(text, "tollgate-emergency-trunk")
+    assert not any("Stasis" in line or "U(" in line for line in trunk)
+
+
+def test_emergency_comes_first_wherever_the_application_can_be_reached() -> None:
+    text = rendered(config())["extensions.conf"]
+    for name in ("office", "tollgate"):
+        assert context(text, name)[0] == "include => tollgate-emergency"
+
+
+def test_the_carrier_reaches_phones_and_nothing_else() -> None:
+    assert context(rendered(config())["extensions.conf"], "from-trunk") == [
+        "exten => 1001,1,Goto(tollgate-phones,1001,1)",
+        "exten => 442079460101,1,Goto(tollgate-phones,1001,1)",
+        "exten => 1002,1,Goto(tollgate-phones,1002,1)",
+    ]
+
+
+def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
+    site = replace(
+        config(),
+        free=(DirectNumber(pattern="_0800!", strip=1, prepend="44"),),
+        fallback=(DirectNumber(pattern="_020XXXXXXXX", strip=1, prepend="44"),),
+    )
+    text = rendered(site)["extensions.conf"]
+    uses = [line for line in text.splitlines() if "${EXTEN" in line and not line.startswith(";")]
+    filtered = "Set(DIALLED=${FILTER(+0-9,${EXTEN})})"
+    compared = "GotoIf($[${LEN(${DIALLED})} = ${LEN(${EXTEN})}]?:tollgate-unknown,refused,1)"
+    assert uses
+    assert all(line.endswith((filtered, compared)) for line in uses), uses
+    assert "Dial(PJSIP/${EXTEN" not in text
+
+
+def test_every_application_that_dials_is_given_a_rendered_or_a_filtered_number() -> None:
+    text = rendered(config())["extensions.conf"]
+    dials = re.findall(r"Dial\(([^,)]*)", text)
+    assert set(dials) == {
+        "PJSIP/${TOLLGATE_DIAL}@trunk",
+        "PJSIP/${ARG1}@trunk",
+        "PJSIP/1001",
+        "PJSIP/1002",
+    }
+
+
+def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
+    site = replace(config(), free=(DirectNumber(pattern="_0800!", strip=1, prepend="44"),))
+    lines = context(rendered(site)["extensions.conf"], "tollgate-free")
+    assert lines[0].startswith("exten => _0800!,1,")
+    assert " same => n,Set(TOLLGATE_DIAL=44${DIALLED:1})" in lines
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"emergency_numbers": ()}, "there is no emergency number"),
+        ({"emergency_numbers": ("112", "9x9")}, "'9x9' is not digits"),
+        ({"emergency_numbers": ("112", "1001")}, "extension 1001 is an emergency number"),
+        (
+            {"emergency_numbers": ("001",), "outside_line_prefix": "1"},
+            "extension 1001 is an emergency number",
+        ),
+        ({"outside_line_prefix": "9&"}, "'9&112' is not digits"),
+        ({"name": "a\nb"}, "cannot stand in an Asterisk configuration file"),
+        ({"trunk_host": "1.2.3.4;x"}, "cannot stand in an Asterisk configuration file"),
+        ({"free": (DirectNumber(pattern="_."),)}, "pattern '_.' is not"),
+        ({"free": (DirectNumber(pattern="_0X,1,System(x)"),)}, "pattern .* is not"),
+        ({"fallback": (DirectNumber(pattern="_0X", prepend="${X}"),)}, "cannot be put in front"),
+        ({"rtp_last_port": 10002}, "hold no call"),
+        ({"rtp_last_port": 70000}, "hold no call"),
+        (
+            {"phones": (Phone(extension="1003", name="New"),)},
+            "extension 1003 has no password",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_and_nothing_is_written(
+    tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
+    site = replace(config(tmp_path / "instance"), **changes)  # type: ignore[arg-type]
+    with pytest.raises(RenderError, match=reason):
+        render(site)
+    assert not (tmp_path / "instance" / "etc" / "extensions.conf").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "instance").write_text("a file in the folder's place")
+    with pytest.raises(RenderError, match="etc cannot be written: Not a directory"):
+        render(config(tmp_path / "instance"))

@@ -1,0 +1,376 @@
+"""Calls through a real Asterisk, with desk phones, a carrier, and mostly no application at all."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dialplan.render import AsteriskConfig, DirectNumber
+from lab.carrier import (
+    BUSY,
+    EARLY_MEDIA,
+    EARLY_TONE_HZ,
+    FAR_END_TONE_HZ,
+    NEVER_ANSWERS,
+    OUT_OF_ORDER,
+    UNKNOWN_NUMBER,
+    Rule,
+    hangs_up_after,
+    redirects_to,
+    vanishes_after,
+)
+from lab.errors import LabError
+from lab.instance import Instance
+from lab.office import Office
+from lab.phone import Phone
+
+pytestmark = pytest.mark.live
+
+MakeOffice = Callable[..., Office]
+Heard = Callable[[Path], set[int]]
+RunApplication = Callable[
+    [Instance, Callable[[str], Mapping[str, str]]], AbstractAsyncContextManager[None]
+]
+
+UNAVAILABLE_HZ = 600
+NOT_VALID_HZ = 700
+EXHAUSTED_HZ = 1000
+
+
+def with_fallback(config: AsteriskConfig) -> AsteriskConfig:
+    """A site that lets landlines through while the application is away: the way to the trunk."""
+    landlines = DirectNumber(pattern="_020XXXXXXXX", strip=1, prepend="44")
+    return replace(config, fallback=(landlines,), ring_timeout_s=3)
+
+
+async def heard_before_closing(phone: Phone, heard: Heard, number: str) -> tuple[str, set[int]]:
+    """Dial a number that is refused; what the phone showed in the end, and what it heard."""
+    await phone.dial(number)
+    closed = await phone.wait_for("CALL_CLOSED")
+    return closed.detail, heard(phone.recordings()[-1])
+
+
+# --- the office ---------------------------------------------------------------------------------
+
+
+async def test_a_phone_with_a_wrong_password_is_refused(make_office: MakeOffice) -> None:
+    async with make_office() as office:
+        good = office.phone("1001")
+        bad = Phone(
+            office.telephony,
+            office.folder / "intruder",
+            extension="1001",
+            password="guessed",  # noqa: S106 - it is not one
+            address=office.addresses.next(),
+            server=office.config.sip_address,
+        )
+        with pytest.raises(LabError, match="not let in: 401"):
+            await bad.start()
+        async with good:
+            assert good.events[-1].type == "REGISTER_OK"
+
+
+async def test_one_phone_calls_another(make_office: MakeOffice) -> None:
+    async with (
+        make_office() as office,
+        office.phone("1001") as caller,
+        office.phone("1002") as callee,
+    ):
+        await caller.dial("1002")
+        await callee.wait_for("CALL_ESTABLISHED", detail="1001")
+        await caller.wait_for("CALL_ESTABLISHED")
+        await caller.hang_up()
+        await callee.wait_for("CALL_CLOSED")
+        assert office.carrier.calls() == []
+
+
+async def test_a_phone_that_is_switched_off_is_unavailable(make_office: MakeOffice) -> None:
+    async with make_office() as office, office.phone("1001") as phone:
+        await phone.dial("1002")
+        closed = await phone.wait_for("CALL_CLOSED")
+    assert closed.detail.startswith("480")
+
+
+@pytest.mark.parametrize("number", ["1001", "442079460101"])
+async def test_a_call_from_the_carrier_rings_the_phone(
+    make_office: MakeOffice, number: str
+) -> None:
+    async with make_office() as office, office.phone("1001") as phone:
+        call = await office.carrier.call(office.config.sip_address, number)
+        await phone.wait_for("CALL_ESTABLISHED", detail="447700900123")
+        await phone.wait_for("CALL_CLOSED")
+    assert call.answered_at_s is not None
+
+
+@pytest.mark.parametrize("number", ["112", "0033142685300", "2000"])
+async def test_a_call_from_the_carrier_cannot_leave_the_office_again(
+    make_office: MakeOffice, number: str
+) -> None:
+    async with make_office() as office:
+        call = await office.carrier.call(office.config.sip_address, number)
+        assert call.refused_with == 404
+        assert office.carrier.calls() == []
+
+
+# --- emergency ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["112", "999", "9112", "9999"])
+async def test_an_emergency_call_reaches_the_carrier_with_no_application(
+    make_office: MakeOffice, heard: Heard, number: str
+) -> None:
+    async with (
+        make_office(adapt=lambda config: replace(config, outside_line_prefix="9")) as office,
+        office.phone("1001") as phone,
+    ):
+        await phone.dial(number)
+        await phone.wait_for("CALL_ESTABLISHED")
+        await phone.hear(0.5)
+        await phone.hang_up()
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert call.dialled == number[-3:]
+    assert call.ended_by == "office"
+    assert heard(phone.recordings()[0]) == {FAR_END_TONE_HZ}
+
+
+# --- everything else, with the application away -------------------------------------------------
+
+
+async def test_a_paid_number_is_refused_with_a_spoken_reason(
+    make_office: MakeOffice, heard: Heard
+) -> None:
+    async with make_office() as office, office.phone("1001") as phone:
+        detail, tones = await heard_before_closing(phone, heard, "0033142685300")
+        assert office.carrier.calls() == []
+    assert detail.startswith("503")
+    assert tones == {UNAVAILABLE_HZ}
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0033&PJSIP/x@trunk",
+        "112&PJSIP/0033142685300@trunk",
+        "1002&PJSIP/0033142685300@trunk",
+        '0033"',
+        "0033,60,giU(x)",
+        "0033${CHANNEL(name)}",
+        "0033):0:1(",
+        "$[1 + 1]",
+        "sip:0033",
+        "trunk",
+        "tollgate-connect",
+    ],
+)
+async def test_a_hostile_string_is_refused_with_a_spoken_reason_and_dials_nothing(
+    make_office: MakeOffice, heard: Heard, number: str
+) -> None:
+    async with make_office() as office, office.phone("1001") as phone:
+        detail, tones = await heard_before_closing(phone, heard, number)
+        channels = await office.asterisk.cli("core show channels count")
+        log = office.asterisk.log_file.read_text()
+        assert office.carrier.calls() == []
+    assert detail.startswith("484")
+    assert tones == {NOT_VALID_HZ}
+    assert "1 call processed" in channels
+    assert "ERROR" not in log
+
+
+async def test_an_included_number_goes_through_where_the_site_allows_it(
+    make_office: MakeOffice,
+) -> None:
+    async with make_office(adapt=with_fallback) as office, office.phone("1001") as phone:
+        await phone.dial("02079460123")
+        await phone.wait_for("CALL_ESTABLISHED")
+        await phone.hang_up()
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert call.dialled == "442079460123"
+
+
+async def test_a_free_number_needs_no_application(make_office: MakeOffice) -> None:
+    def with_free(config: AsteriskConfig) -> AsteriskConfig:
+        return replace(config, free=(DirectNumber(pattern="_0800!", strip=1, prepend="44"),))
+
+    async with make_office(adapt=with_free) as office, office.phone("1001") as phone:
+        await phone.dial("08001111")
+        await phone.wait_for("CALL_ESTABLISHED")
+        await phone.hang_up()
+        call = await office.carrier.wait_for(lambda call: call.ended)
+        await phone.dial("0800&PJSIP/0033142685300@trunk")
+        await phone.wait_for("CALL_CLOSED", detail="484")
+    assert call.dialled == "448001111"
+    assert len(office.carrier.calls()) == 1
+
+
+# --- what the carrier says, the phone shows ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "shown"),
+    [(BUSY, "486"), (UNKNOWN_NUMBER, "404"), (OUT_OF_ORDER, "503"), (NEVER_ANSWERS, "480")],
+    ids=lambda value: getattr(value, "name", value),
+)
+async def test_the_carriers_refusal_is_passed_on(
+    make_office: MakeOffice, behaviour: object, shown: str
+) -> None:
+    async with (
+        make_office(adapt=with_fallback, default=behaviour) as office,
+        office.phone("1001") as phone,
+    ):
+        await phone.dial("02079460123")
+        closed = await phone.wait_for("CALL_CLOSED")
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert closed.detail.startswith(shown)
+    assert not call.answered
+
+
+async def test_ringing_is_passed_on(make_office: MakeOffice) -> None:
+    async with (
+        make_office(adapt=with_fallback, default=NEVER_ANSWERS) as office,
+        office.phone("1001") as phone,
+    ):
+        await phone.dial("02079460123")
+        await phone.wait_for("CALL_RINGING")
+        await phone.hang_up()
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert call.ended_by == "caller"
+
+
+async def test_early_media_is_heard_before_the_answer(
+    make_office: MakeOffice, heard: Heard
+) -> None:
+    async with (
+        make_office(adapt=with_fallback, default=EARLY_MEDIA) as office,
+        office.phone("1001") as phone,
+    ):
+        await phone.dial("02079460123")
+        await phone.wait_for("CALL_PROGRESS")
+        await phone.wait_for("CALL_ESTABLISHED")
+        await phone.hear(1)
+        await phone.hang_up()
+    tones = set[int]().union(*map(heard, phone.recordings()))
+    assert tones == {EARLY_TONE_HZ, FAR_END_TONE_HZ}
+
+
+async def test_the_carriers_hang_up_ends_the_call(make_office: MakeOffice) -> None:
+    async with (
+        make_office(adapt=with_fallback, default=hangs_up_after(700)) as office,
+        office.phone("1001") as phone,
+    ):
+        await phone.dial("02079460123")
+        await phone.wait_for("CALL_CLOSED")
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert call.ended_by == "carrier"
+    assert 0.7 <= call.talk_s < 0.8
+
+
+async def test_a_redirection_by_the_carrier_is_not_followed(make_office: MakeOffice) -> None:
+    async with (
+        make_office(
+            adapt=with_fallback, rules=[Rule("442079460123", redirects_to("447700900999"))]
+        ) as office,
+        office.phone("1001") as phone,
+    ):
+        await phone.dial("02079460123")
+        await phone.wait_for("CALL_CLOSED")
+        assert [call.dialled for call in office.carrier.calls()] == ["442079460123"]
+
+
+async def test_a_carrier_that_vanished_is_noticed_by_its_silence(make_office: MakeOffice) -> None:
+    def impatient(config: AsteriskConfig) -> AsteriskConfig:
+        return replace(with_fallback(config), rtp_timeout_s=2)
+
+    async with (
+        make_office(adapt=impatient, default=vanishes_after(500)) as office,
+        office.phone("1001") as phone,
+    ):
+        await phone.dial("02079460123")
+        await phone.wait_for("CALL_ESTABLISHED")
+        await phone.wait_for("CALL_CLOSED", timeout_s=8)
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert call.ended_by == "vanished"
+
+
+# --- what the application passes to the dialplan -------------------------------------------------
+
+
+async def test_a_call_is_cut_when_its_paid_time_is_over_and_the_caller_hears_why(
+    make_office: MakeOffice, heard: Heard, application: RunApplication
+) -> None:
+    async with (
+        make_office() as office,
+        office.phone("1001") as phone,
+        application(
+            office.asterisk,
+            lambda dialled: {"TOLLGATE_DIAL": dialled[2:], "TOLLGATE_PAID_S": "1.5"},
+        ),
+    ):
+        await phone.dial("0033142685300")
+        await phone.wait_for("CALL_CLOSED")
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert call.dialled == "33142685300"
+    assert call.ended_by == "office"
+    assert 1.5 <= call.talk_s < 1.7
+    assert heard(phone.recordings()[-1]) == {FAR_END_TONE_HZ, EXHAUSTED_HZ}
+
+
+async def test_a_call_that_ends_by_itself_is_not_told_that_funds_are_exhausted(
+    make_office: MakeOffice, heard: Heard, application: RunApplication
+) -> None:
+    async with (
+        make_office(default=hangs_up_after(1200)) as office,
+        office.phone("1001") as phone,
+        application(
+            office.asterisk,
+            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": "1.5"},
+        ),
+    ):
+        await phone.dial("0033142685300")
+        await phone.wait_for("CALL_CLOSED")
+    assert heard(phone.recordings()[-1]) == {FAR_END_TONE_HZ}
+
+
+async def test_an_unlimited_call_is_not_cut(
+    make_office: MakeOffice, application: RunApplication
+) -> None:
+    async with (
+        make_office(default=hangs_up_after(1500)) as office,
+        office.phone("1001") as phone,
+        application(
+            office.asterisk, lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": ""}
+        ),
+    ):
+        await phone.dial("02079460123")
+        await phone.wait_for("CALL_CLOSED")
+        call = await office.carrier.wait_for(lambda call: call.ended)
+    assert call.ended_by == "carrier"
+
+
+async def test_the_applications_refusal_ends_with_the_cause_it_gave(
+    make_office: MakeOffice, application: RunApplication
+) -> None:
+    async with (
+        make_office() as office,
+        office.phone("1001") as phone,
+        application(office.asterisk, lambda _: {"TOLLGATE_HANGUP_CAUSE": "17"}),
+    ):
+        await phone.dial("0033142685300")
+        closed = await phone.wait_for("CALL_CLOSED")
+        assert office.carrier.calls() == []
+    assert closed.detail.startswith("486")
+
+
+async def test_an_application_that_hangs_does_not_keep_the_caller_in_silence(
+    make_office: MakeOffice, heard: Heard, application: RunApplication
+) -> None:
+    async with (
+        make_office(adapt=lambda config: replace(config, authorise_timeout_s=1)) as office,
+        office.phone("1001") as phone,
+        application(office.asterisk, lambda _: {}),
+    ):
+        detail, tones = await heard_before_closing(phone, heard, "0033142685300")
+        assert office.carrier.calls() == []
+    assert detail.startswith("503")
+    assert tones == {UNAVAILABLE_HZ}

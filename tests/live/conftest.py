@@ -1,0 +1,73 @@
+"""Real Asterisk, SIPp as the carrier, baresip as the desk phones, the application as a process."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from charging.money import Money, parse_money
+from charging.numbering import emergency_numbers
+from lab.carrier import BUSY, NEVER_ANSWERS, Rule, hangs_up_after
+from lab.office import Office
+from lab.paid_office import PaidOffice, Sections
+from lab.telephony import Telephony, find_telephony
+from prompts.library import default_sounds_folder
+
+# Increments of a few seconds, so that a test sees several of them.
+DECK = """\
+prefix,destination,per_minute,connection,per_call,initial_s,increment_s
+33,France landline,0.60,0,0,4,4
+336,France mobile,0.60,0.05,0,4,4
+49,Germany landline,0.60,0,0,60,60
+"""
+PER_INCREMENT = parse_money("0.04", "GBP")
+FRANCE = "0033142685300"
+BUSY_NUMBER = "0033142685386"
+SILENT_NUMBER = "0033142685380"
+CARRIER_ENDS_IT = "0033142685306"
+RULES = (
+    Rule("33142685386", BUSY),
+    Rule("33142685380", NEVER_ANSWERS),
+    Rule("33142685306", hangs_up_after(6_000)),
+)
+
+StartOffice = Callable[..., AbstractAsyncContextManager[PaidOffice]]
+
+
+def gbp(amount: str) -> Money:
+    return parse_money(amount, "GBP")
+
+
+@pytest.fixture(scope="session")
+def telephony() -> Telephony:
+    return find_telephony()
+
+
+@pytest.fixture
+def start_office(telephony: Telephony, tmp_path: Path) -> StartOffice:
+    """Start a paid office in a folder of the test's own."""
+
+    @asynccontextmanager
+    async def start(
+        *,
+        opening: str | None = "10.00",
+        deck: str = DECK,
+        rules: Sequence[Rule] = RULES,
+        settings: Sections | None = None,
+    ) -> AsyncIterator[PaidOffice]:
+        office = Office(
+            telephony,
+            tmp_path / "office",
+            sounds=default_sounds_folder(os.environ),
+            emergency_numbers=emergency_numbers("GB"),
+            rules=rules,
+            adapt=lambda config: replace(config, ring_timeout_s=4),
+        )
+        money = None if opening is None else gbp(opening)
+        async with PaidOffice(office, deck=deck, opening=money, settings=settings) as paid:
+            yield paid
+
+    return start
