@@ -35,6 +35,7 @@ SITES = [
     (FRANCE, Site(country="FR", outside_line_prefix="0")),
     (EDITED, Site(country="FR")),
 ]
+HOME = {"GB": {"GB", "JE", "GG", "IM"}, "FR": {"FR", "RE", "YT", "GP", "GF", "MQ"}}
 national = st.text("0123456789", min_size=8, max_size=10).map(lambda digits: f"0{digits}")
 # Digits that are near a border between countries or kinds, which random ones seldom are.
 near = st.sampled_from(
@@ -56,10 +57,13 @@ def match(patterns: Sequence[DirectPattern], dialled: str) -> DirectPattern | No
 
 
 def category(dialled: str, plan: Plan, site: Site) -> tuple[Category, str] | None:
+    """What the application would say; "paid" stands for all that needs it, as abroad does."""
     try:
         number = parse_number(dialled, site)
     except InvalidNumber:
         return None
+    if number.country not in HOME[site.country]:
+        return Category.PAID, number.dial_string
     return classify(number, plan).category, number.dial_string
 
 
