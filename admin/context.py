@@ -67,7 +67,8 @@ class Context:
 
     def extension(self, endpoint: str) -> Extension:
         phones = load_phones(self.settings.site.phones_file or EXAMPLE)
-        return PhoneExtensions(phones).find(endpoint)
+        currencies = {office: self.plan_of(office).currency for office in self.settings.offices}
+        return PhoneExtensions(phones, currencies).find(endpoint)
 
     def office(self, wanted: str | None) -> str:
         """The office asked for, or else the only one, or `main`."""

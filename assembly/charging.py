@@ -68,8 +68,7 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
         engine = open_engine(settings.database.url)
         plans = OfficePlans(settings, plan_files(settings, report_plan))
         phones = load_phones(settings.site.phones_file or EXAMPLE)
-        extensions = PhoneExtensions(phones)
-        _require_plans(settings, plans)
+        extensions = PhoneExtensions(phones, _currencies(settings, plans))
     except (DatabaseUrlError, PhonesError, PlanFileError) as error:
         raise AssemblyError(str(error)) from error
     await asyncio.to_thread(upgrade, engine)
@@ -108,10 +107,9 @@ def report_plan(error: PlanFileError) -> None:
     log.error("plan_refused", error=str(error))
 
 
-def _require_plans(settings: Settings, plans: OfficePlans) -> None:
-    """A wrong plan must stop the start, not the first call."""
-    for office in settings.offices:
-        plans.plan_of(office)
+def _currencies(settings: Settings, plans: OfficePlans) -> dict[str, str]:
+    """The currency of every office; a wrong plan must stop the start, not the first call."""
+    return {office: plans.plan_of(office).currency for office in settings.offices}
 
 
 async def _keep_decks_fresh(decks: LiveDecks) -> None:
