@@ -1,7 +1,7 @@
 """What every process of Tollgate needs before it can answer a question of money."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy import Engine
 
+from assembly.extensions import PhoneExtensions
 from charging.errors import ChargingUnavailable
 from charging.numbering import Site
 from charging.usecases import Charging
@@ -16,15 +17,8 @@ from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
 from db.schema import upgrade
-from dialplan.extensions import PhoneExtensions
-from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
-from dialplan.plan_files import (
-    SHIPPED_PLANS,
-    OfficePlans,
-    PlanFileError,
-    PlanFiles,
-    UnknownOffice,
-)
+from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from dialplan.plan_files import SHIPPED_PLANS, OfficePlans, PlanFileError, PlanFiles
 from settings import Settings
 
 log = structlog.get_logger()
@@ -64,15 +58,15 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
         engine = open_engine(settings.database.url)
         plans = office_plans(settings)
         phones = load_phones(settings.site.phones_file or EXAMPLE)
-        require_plans(plans, settings, phones)
-    except (DatabaseUrlError, PhonesError, PlanFileError, UnknownOffice) as error:
+        extensions = PhoneExtensions(phones, currencies_of(plans, settings))
+    except (DatabaseUrlError, PhonesError, PlanFileError) as error:
         raise AssemblyError(str(error)) from error
     site = site_of(settings)
     decks = LiveDecks(engine)
     async with SqlLedger(engine) as ledger:
         charging = Charging(
             site=site,
-            extensions=PhoneExtensions(phones),
+            extensions=extensions,
             plans=plans,
             decks=decks,
             ledger=ledger,
@@ -105,10 +99,9 @@ def report_plan(error: PlanFileError) -> None:
     log.error("plan_refused", error=str(error))
 
 
-def require_plans(plans: OfficePlans, settings: Settings, phones: Iterable[Phone]) -> None:
-    """A wrong plan, or a phone of no office, must stop the start and not the first call."""
-    for office_id in {*settings.offices, *(phone.office for phone in phones)}:
-        plans.plan_of(office_id)
+def currencies_of(plans: OfficePlans, settings: Settings) -> dict[str, str]:
+    """Of every office; a wrong plan file stops the start, and not the first call."""
+    return {office_id: plans.plan_of(office_id).currency for office_id in settings.offices}
 
 
 async def prepare(engine: Engine, decks: LiveDecks) -> bool:

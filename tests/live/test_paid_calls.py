@@ -38,9 +38,9 @@ def keys(entries: Sequence[LedgerEntry]) -> list[str]:
 
 def loudness(phone: Phone, *, first_s: float) -> float:
     """Root mean square of the beginning of what the phone heard, once it is switched off."""
-    samples, rate = soundfile.read(phone.recordings()[0])
-    heard = samples[: int(first_s * rate)]
-    return float(np.sqrt(np.mean(heard**2)))
+    streams = [soundfile.read(file) for file in phone.recordings()]  # the first may be empty
+    samples, rate = np.concatenate([samples for samples, _ in streams]), streams[0][1]
+    return float(np.sqrt(np.mean(samples[: int(first_s * rate)] ** 2)))
 
 
 async def settled(paid: PaidOffice) -> dict[str, object]:
