@@ -1,7 +1,7 @@
 """What every process of Tollgate needs before it can answer a question of money."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +12,14 @@ from sqlalchemy import Engine
 from assembly.extensions import PhoneExtensions
 from charging.errors import ChargingUnavailable
 from charging.numbering import Site
+from charging.plan import Plan
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
 from db.schema import upgrade
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.plan_files import SHIPPED_PLANS, OfficePlans, PlanFileError, PlanFiles
+from dialplan.plan_files import SHIPPED_PLANS, PlanFileError, PlanFiles
 from settings import Settings
 
 log = structlog.get_logger()
@@ -34,6 +35,17 @@ class AssemblyError(Exception):
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+class OfficePlans:
+    """The plan in force of each office: charging.ports.Plans."""
+
+    def __init__(self, settings: Settings, files: PlanFiles) -> None:
+        self._names = {office_id: office.plan for office_id, office in settings.offices.items()}
+        self._files = files
+
+    def plan_of(self, office_id: str) -> Plan:
+        return self._files.plan(self._names[office_id])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +68,7 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
     """
     try:
         engine = open_engine(settings.database.url)
-        plans = office_plans(settings)
+        plans = OfficePlans(settings, plan_files(settings, report_plan))
         phones = load_phones(settings.site.phones_file or EXAMPLE)
         extensions = PhoneExtensions(phones, currencies_of(plans, settings))
     except (DatabaseUrlError, PhonesError, PlanFileError) as error:
@@ -89,10 +101,8 @@ def site_of(settings: Settings) -> Site:
     )
 
 
-def office_plans(settings: Settings) -> OfficePlans:
-    folder = settings.site.plans_folder or SHIPPED_PLANS
-    names = {name: office.plan for name, office in settings.offices.items()}
-    return OfficePlans(PlanFiles(folder, report=report_plan), names)
+def plan_files(settings: Settings, report: Callable[[PlanFileError], None]) -> PlanFiles:
+    return PlanFiles(settings.site.plans_folder or SHIPPED_PLANS, report=report)
 
 
 def report_plan(error: PlanFileError) -> None:
