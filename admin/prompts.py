@@ -26,7 +26,6 @@ from prompts.phrases import LANGUAGES, UnspokenError, balance_phrase
 from prompts.texts import words_of
 from settings import PromptSettings, SettingsError, load_settings
 
-SETTINGS_FILE = "TOLLGATE_SETTINGS"
 TELEPHONY = f"telephony-{GENERATION}"
 
 app = typer.Typer(
@@ -208,12 +207,8 @@ def _tool(name: str) -> Tool:
 
 
 def _settings() -> PromptSettings:
-    """Those of the site's file; set-up records before there is one."""
-    file = Path(os.environ.get(SETTINGS_FILE, "tollgate.toml"))
-    if not file.exists():
-        return PromptSettings()
     try:
-        return load_settings(file).prompts
+        return load_settings().prompts
     except SettingsError as error:
         raise typer.BadParameter(str(error)) from error
 

@@ -20,13 +20,14 @@ from assembly import Assembled, AssemblyError, open_charging
 from charging.errors import ChargingUnavailable
 from settings import Settings, SettingsError, load_settings
 from settings.logs import configure_logging
-from settings.model import DEFAULT_FILE
 
 log = structlog.get_logger()
 
 
 async def serve(settings: Settings) -> None:
     """Run until cancelled. Calls under way stay up: Asterisk knows what they have paid."""
+    if settings.ari is None or settings.ami is None:
+        raise SettingsError("the settings name no Asterisk: [ari] or [ami] is missing")
     async with open_charging(settings) as assembled, aiohttp.ClientSession() as session:
         ami = Ami(settings.ami)
         ami.start()
@@ -67,7 +68,7 @@ async def run_until_signalled(settings: Settings) -> None:
 def main() -> int:
     """Exit status 0 after a signal, 1 when it could not start."""
     configure_logging()
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_FILE
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
         asyncio.run(run_until_signalled(load_settings(file)))
     except (SettingsError, AssemblyError, ChargingUnavailable) as error:
