@@ -20,13 +20,18 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 	@$(python) -m admin prompts build
 	@touch $@
 
+# Only the tests need a second database, so only they insist on it.
+.setup/system: requirements/system.sh | .setup/venv
+	@requirements/system.sh
+	@touch $@
+
 run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
 	@$(python) -m admin demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
-test: setup  ## every test, calls through the real Asterisk included
+test: setup .setup/system  ## every test, calls through the real Asterisk included
 	@$(python) -m pytest -n $(WORKERS)
 
-check: setup  ## what a reviewer runs first: format, lint, types, layers, tests
+check: setup .setup/system  ## what a reviewer runs first: format, lint, types, layers, tests
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
