@@ -79,7 +79,6 @@ class Application:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             try:
-                await self._driver.sweep()
                 await self._recovery.run()
             except CANNOT_BE_ASKED as error:
                 log.warning("not_swept", error=str(error))

@@ -9,7 +9,7 @@ import structlog
 
 from ari_app.call_task import CallTask, Services
 from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
-from ari_app.line import Line, ended_now
+from ari_app.line import Line
 from ari_app.messages import Event, LegDialled, Reminder, WhisperReady
 from charging.usecases import CallRequest
 
@@ -75,16 +75,9 @@ class Driver:
         for task in tuple(self._by_call.values()):
             await task.watch_again()
 
-    async def sweep(self) -> None:
-        """Find ends that no event told of. A failed listing is an error, never an empty list.
-
-        Raises:
-            AriError, AriUnavailableError: Asterisk could not be asked.
-        """
-        known = {channel: task for task in self._by_call.values() for channel in task.channels}
-        live = {str(channel["id"]) for channel in await self._services.ari.channels()}
-        for channel in known.keys() - live:
-            known[channel].deliver(ended_now(channel))
+    def known_channels(self) -> Mapping[str, CallTask]:
+        """Every channel of every call, and whose it is."""
+        return {channel: task for task in self._by_call.values() for channel in task.channels}
 
     def _offer(self, offered: CallOffered) -> None:
         if len(self._by_call) >= self._live_calls_max:

@@ -4,7 +4,8 @@ At start-up, after a lost connection, and on a timer. Live calls are taken up ag
 settled from Asterisk's own log of each leg. A failed listing is an error, never "no calls".
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, Legs, carrier_leg, read_legs
 from ari_app.driver import Driver
 from ari_app.flow import talk_seconds
-from ari_app.messages import FoundTalking, FoundUnanswered, Pace, Settle
+from ari_app.messages import ChannelEnded, FoundTalking, FoundUnanswered, Pace, Settle
 from ari_app.till import Terms, pace_of
 from charging.errors import LedgerFault
 from charging.rates import funded_s
@@ -37,26 +38,32 @@ class Recovery:
         self._cel_file = cel_file
 
     async def run(self) -> None:
-        """Take up, or settle, every open call that no task of ours carries.
+        """Deliver the ends that were missed; take up, or settle, what no task of ours carries.
 
         Raises:
             AriError, AriUnavailableError, ChargingUnavailable, OSError: somebody could not be
                 asked. What was done until then stands, and running again repeats nothing.
         """
+        known = self._driver.known_channels()  # before the listing, so that none is too new for it
         open_calls = await self._services.charging.open_calls(self._asterisk)
         lost = [call for call in open_calls if not self._driver.carries(call.call_id)]
-        if not lost:
+        if not known and not lost:
             return
         live = await live_channels(self._services.ari)
-        legs = self._legs()
+        gone = known.keys() - live.keys()
+        legs = await self._legs() if gone or lost else {}
+        for channel in gone:
+            known[channel].deliver(missed_end(channel, legs.get(known[channel].call.caller, ())))
         for call in lost:
             try:
                 await self._recover(call, live, legs.get(call.caller_channel, ()))
             except LedgerFault as error:  # a defect of one call must not keep the others waiting
                 log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
-    def _legs(self) -> Legs:
-        return {} if self._cel_file is None else read_legs(self._cel_file)
+    async def _legs(self) -> Legs:
+        if self._cel_file is None:
+            return {}
+        return await asyncio.to_thread(read_legs, self._cel_file)
 
     async def _recover(
         self, call: OpenCall, live: Mapping[str, bool], legs: tuple[Leg, ...]
@@ -102,6 +109,12 @@ class Recovery:
 
     def _pace(self, call: OpenCall) -> Pace:
         return pace_of(call.rate, self._services.settings.reserve_ahead_s)
+
+
+def missed_end(channel: str, legs: Iterable[Leg]) -> ChannelEnded:
+    """When a channel ended that nobody saw end: by Asterisk's log, or else about now."""
+    ended = [leg.ended_ms for leg in legs if leg.channel == channel and leg.ended_ms is not None]
+    return ChannelEnded(channel=channel, at_ms=ended[0] if ended else now_ms(), hangup_cause=0)
 
 
 async def live_channels(ari: Ari) -> Mapping[str, bool]:

@@ -1,6 +1,7 @@
 """Many calls at once, placed by SIPp: by a desk phone, or by the carrier calling the office."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ FINISH_TIMEOUT_S = 60
 class Calls:
     """What to place. `calls` of them, `rate_per_s` new ones each second."""
 
-    number: str
+    number: str | Sequence[str]  # one for all calls, or one for each, again from the first
     user: str  # the extension
     password: str = field(default="", repr=False)  # "": known by its address, as the carrier is
     calls: int = 1
@@ -69,7 +70,8 @@ async def place_calls(  # noqa: PLR0913 - each is one setting, given by name
         telephony.tool("sipp"),
         [
             *sipp.arguments(folder, name="caller", address=address, port=port),
-            *("-s", wanted.number, "-m", str(wanted.calls), "-r", str(wanted.rate_per_s)),
+            *("-inf", folder / "numbers.csv"),
+            *("-m", str(wanted.calls), "-r", str(wanted.rate_per_s)),
             *("-l", str(wanted.calls), f"{server}:{server_port}"),
         ],
         folder=folder,
@@ -97,6 +99,8 @@ def _prepare(folder: Path, wanted: Calls) -> None:
         refusals=REFUSALS,
     )
     processes.write_private(folder / "caller.xml", scenario)
+    numbers = [wanted.number] if isinstance(wanted.number, str) else wanted.number
+    (folder / "numbers.csv").write_text("\n".join(["SEQUENTIAL", *numbers, ""]), encoding="utf-8")
     (folder / "caller.log").write_text("", encoding="utf-8")
 
 
