@@ -44,6 +44,9 @@ bench: setup  ## measure, side by side in one run, what the README says of speed
 prompts: .setup/venv  ## record every spoken word anew, with the engine the settings name
 	@$(python) -m admin prompts build
 
+chaos: setup  ## break everything on purpose while calls go on; about half an hour (SEED=n repeats)
+	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED))
+
 docs:  ## write docs/call-flow.md anew from the code
 	@$(python) -m ari_app.table > docs/call-flow.md
 
@@ -54,4 +57,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench prompts docs lock clean
+.PHONY: help setup run test check bench chaos prompts docs lock clean

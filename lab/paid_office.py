@@ -7,20 +7,26 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection, select
 
 from assembly import open_charging
 from charging.deck_file import DeckFormat, read_deck
-from charging.ledger import Balances, LedgerEntry
+from charging.ledger import Balances, CallRecord, LedgerEntry
 from charging.money import Money
+from db.audit import Audit, audit
+from db.call_rows import call_of
 from db.engine import open_engine
 from db.history import last_entries
 from db.ledger import read_from
+from db.models import calls
 from db.rate_decks import import_deck
 from db.schema import upgrade
 from dialplan.render import AsteriskConfig
@@ -28,6 +34,7 @@ from lab.application import Application
 from lab.office import Office
 from settings import Settings, load_settings
 
+Result = TypeVar("Result")
 OFFICE_ID = "main"
 ENTRIES_MAX = 1000
 Sections = Mapping[str, Mapping[str, object]]
@@ -100,14 +107,28 @@ class PaidOffice:
 
     async def entries(self, call_id: str | None = None) -> Sequence[LedgerEntry]:
         """The ledger's entries, oldest first: all of the office, or of one call."""
-        async with open_charging(self.settings) as assembled:
-            return await asyncio.to_thread(
-                read_from,
-                assembled.engine,
-                lambda reader: last_entries(
-                    reader, office_id=OFFICE_ID, limit=ENTRIES_MAX, call_id=call_id
-                ),
-            )
+        return await self._read(
+            partial(last_entries, office_id=OFFICE_ID, limit=ENTRIES_MAX, call_id=call_id)
+        )
+
+    async def calls(self) -> Sequence[CallRecord]:
+        """Every paid call that was ever authorised, in no order."""
+
+        def query(reader: Connection) -> Sequence[CallRecord]:
+            return [call_of(row) for row in reader.execute(select(calls))]
+
+        return await self._read(query)
+
+    async def audit(self) -> Audit:
+        """The ledger's own proof, over everything."""
+        return await self._read(audit)
+
+    async def _read(self, query: Callable[[Connection], Result]) -> Result:
+        engine = open_engine(self.settings.database.url)
+        try:
+            return await asyncio.to_thread(read_from, engine, query)
+        finally:
+            engine.dispose()
 
     def _write_settings(self) -> None:
         text = settings_text(
