@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from charging.extensions import Extension
 from charging.ledger import Balances, CallRecord, Command
 from charging.plan import Plan
-from charging.rates import RateDeck
+from charging.rate_deck import RateDeck
 
 Result = TypeVar("Result")
 

@@ -7,14 +7,12 @@ from hypothesis import strategies as st
 
 from charging.errors import CurrencyMismatch
 from charging.money import Money
+from charging.rate_deck import RateDeck, RateRow, fields_of
 from charging.rates import (
     Rate,
-    RateDeck,
-    RateRow,
     affordable_s,
     billable_seconds,
     charge_for,
-    fields_of,
     funded_s,
     interval_price,
 )
