@@ -49,11 +49,14 @@ class Recovery:
         lost = [call for call in open_calls if not self._driver.carries(call.call_id)]
         if not known and not lost:
             return
+        unseen_since_ms = self._services.ari.lost_at_ms
         live = await live_channels(self._services.ari)
+        self._services.ari.lost_at_ms = None
         gone = known.keys() - live.keys()
         legs = await self._legs() if gone or lost else {}
         for channel in gone:
-            known[channel].deliver(missed_end(channel, legs.get(known[channel].call.caller, ())))
+            of_call = legs.get(known[channel].call.caller, ())
+            known[channel].deliver(missed_end(channel, of_call, unseen_since_ms))
         for call in lost:
             try:
                 await self._recover(call, live, legs.get(call.caller_channel, ()))
@@ -111,10 +114,15 @@ class Recovery:
         return pace_of(call.rate, self._services.settings.reserve_ahead_s)
 
 
-def missed_end(channel: str, legs: Iterable[Leg]) -> ChannelEnded:
-    """When a channel ended that nobody saw end: by Asterisk's log, or else about now."""
-    ended = [leg.ended_ms for leg in legs if leg.channel == channel and leg.ended_ms is not None]
-    return ChannelEnded(channel=channel, at_ms=ended[0] if ended else now_ms(), hangup_cause=0)
+def missed_end(channel: str, legs: Iterable[Leg], unseen_since_ms: int | None) -> ChannelEnded:
+    """When a channel ended that nobody saw end.
+
+    By Asterisk's log; or, where Asterisk died with it, at the last moment that is proved: when the
+    connection was lost. Otherwise about now.
+    """
+    written = [leg.ended_ms for leg in legs if leg.channel == channel and leg.ended_ms is not None]
+    ended_ms = next(iter(written), unseen_since_ms or now_ms())
+    return ChannelEnded(channel=channel, at_ms=ended_ms, hangup_cause=0)
 
 
 async def live_channels(ari: Ari) -> Mapping[str, bool]:

@@ -85,7 +85,7 @@ def asterisk_config(  # noqa: PLR0913 - each is one setting, given by name
         trunk_port=trunk[1],
         phones=tuple(phone for phone in phones if phone.enabled),
         secrets=known,
-        emergency_numbers=tuple(emergency_numbers),
+        emergency=tuple((number, number) for number in emergency_numbers),
         max_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     )
 

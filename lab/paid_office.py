@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection, select
 
 from assembly import open_charging
+from assembly.routes import with_routes
 from charging.deck_file import DeckFormat, read_deck
 from charging.ledger import Balances, CallRecord, LedgerEntry
 from charging.money import Money
@@ -30,8 +31,12 @@ from db.models import calls
 from db.rate_decks import import_deck
 from db.schema import upgrade
 from dialplan.render import AsteriskConfig
+from lab.addresses import Addresses
 from lab.application import Application
+from lab.carrier import Rule
 from lab.office import Office
+from lab.telephony import Telephony
+from prompts.library import default_sounds_folder
 from settings import Settings, load_settings
 
 Result = TypeVar("Result")
@@ -73,6 +78,13 @@ class PaidOffice:
     @property
     def settings(self) -> Settings:
         return load_settings(self.settings_file)
+
+    def reach_asterisk_at(self, *, ari: str | None = None, ami_port: int | None = None) -> None:
+        """Send the application's connections another way, before it starts: through a proxy."""
+        if ari is not None:
+            self._extra = {**self._extra, "ari": {"base_url": ari}}
+        if ami_port is not None:
+            self._extra = {**self._extra, "ami": {"port": ami_port}}
 
     async def __aenter__(self) -> Self:
         try:
@@ -142,6 +154,38 @@ class PaidOffice:
         await asyncio.to_thread(import_rates, self.settings, self._deck, self._currency)
         if self._opening is not None:
             await self.top_up(self._opening)
+
+
+def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
+    telephony: Telephony,
+    folder: Path,
+    *,
+    deck: str,
+    opening: Money | None,
+    currency: str = "GBP",
+    settings: Sections | None = None,
+    rules: Sequence[Rule] = (),
+    media: bool = True,
+    addresses: Addresses | None = None,
+    adapt: Callable[[AsteriskConfig], AsteriskConfig] = lambda config: config,
+) -> PaidOffice:
+    """A paid office whose dialplan is rendered from its plan; `adapt` has the last word.
+
+    Raises:
+        ValidationError: `settings` are none.
+    """
+    sections = settings or {}
+    routed = Settings.model_validate(sections)
+    office = Office(
+        telephony,
+        folder,
+        sounds=default_sounds_folder(os.environ),
+        rules=rules,
+        media=media,
+        addresses=addresses,
+        adapt=lambda config: adapt(with_routes(config, routed)),
+    )
+    return PaidOffice(office, deck=deck, currency=currency, opening=opening, settings=sections)
 
 
 def import_rates(settings: Settings, deck: str, currency: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -12,14 +11,11 @@ from pathlib import Path
 from random import Random
 
 from charging.money import Money
-from charging.numbering import emergency_numbers
 from dialplan.render import AsteriskConfig
 from lab.caller import Calls, place_calls
 from lab.fault_proxy import FaultProxy
-from lab.office import Office
-from lab.paid_office import PaidOffice
+from lab.paid_office import PaidOffice, make_paid_office
 from lab.telephony import Telephony, find_telephony
-from prompts.library import default_sounds_folder
 from trials.faults import (
     Breakage,
     break_connection,
@@ -106,23 +102,16 @@ async def _run(plan: Plan, folder: Path) -> Outcome:
 async def _office(
     telephony: Telephony, folder: Path, plan: Plan
 ) -> AsyncIterator[tuple[PaidOffice, Breakage]]:
-    office = Office(
-        telephony,
-        folder,
-        sounds=default_sounds_folder(os.environ),
-        emergency_numbers=emergency_numbers("GB"),
-        rules=RULES,
-        media=False,
-        adapt=_for_load,
+    paid = make_paid_office(
+        telephony, folder, deck=DECK, opening=OPENING, rules=RULES, media=False, adapt=_for_load
     )
-    config = office.config
+    config = paid.office.config
     target = (config.control_address, config.http_port if plan.what == "ari" else config.ami_port)
     async with FaultProxy(target, address=config.control_address) as proxy:
-        section: dict[str, dict[str, object]] = {}
         if plan.what == "ari":
-            section = {"ari": {"base_url": f"http://{config.control_address}:{proxy.port}"}}
+            paid.reach_asterisk_at(ari=f"http://{config.control_address}:{proxy.port}")
         if plan.what == "ami":
-            section = {"ami": {"port": proxy.port}}
+            paid.reach_asterisk_at(ami_port=proxy.port)
         breakages: dict[str, Breakage] = {
             "application": kill_application,
             "asterisk": kill_asterisk,
@@ -130,7 +119,7 @@ async def _office(
             "ami": break_connection(proxy),
             "database": stop_database,
         }
-        async with PaidOffice(office, deck=DECK, opening=OPENING, settings=section) as paid:
+        async with paid:
             yield paid, breakages[plan.what]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ari_app.cel import Leg, carrier_leg, legs_of, read_legs
 from ari_app.messages import Pace
-from ari_app.recovery import found_talking, settlement
+from ari_app.recovery import found_talking, missed_end, settlement
 from charging.money import Money
 from charging.rates import Rate
 from charging.usecases import OpenCall
@@ -107,3 +107,14 @@ def test_call_found_talking_debits_what_began_while_nobody_watched() -> None:
     assert found.next_interval == 3
     assert found.funded_s == 180
     assert found.answered_ms == ANSWERED_MS
+
+
+def test_missed_end_is_when_asterisk_wrote_it_down() -> None:
+    leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ANSWERED_MS + 9)
+    assert missed_end(TRUNK, [leg], ANSWERED_MS + 5).at_ms == ANSWERED_MS + 9
+
+
+def test_missed_end_of_an_asterisk_that_died_is_the_last_moment_that_is_proved() -> None:
+    leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
+    assert missed_end(TRUNK, [leg], ANSWERED_MS + 5).at_ms == ANSWERED_MS + 5
+    assert missed_end(TRUNK, [], None).at_ms > ANSWERED_MS

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dialplan.render import AsteriskConfig, DirectNumber
+from charging.patterns import DirectPattern
+from dialplan.render import AsteriskConfig
 from lab.carrier import (
     BUSY,
     EARLY_MEDIA,
@@ -28,6 +29,9 @@ from lab.phone import Phone
 
 pytestmark = pytest.mark.live
 
+# With 9 for an outside line.
+EMERGENCY = (("112", "112"), ("999", "999"), ("9112", "112"), ("9999", "999"))
+
 MakeOffice = Callable[..., Office]
 Heard = Callable[[Path], set[int]]
 RunApplication = Callable[
@@ -41,7 +45,7 @@ EXHAUSTED_HZ = 1000
 
 def with_fallback(config: AsteriskConfig) -> AsteriskConfig:
     """A site that lets landlines through while the application is away: the way to the trunk."""
-    landlines = DirectNumber(pattern="_020XXXXXXXX", strip=1, prepend="44")
+    landlines = DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44")
     return replace(config, fallback=(landlines,), ring_timeout_s=3)
 
 
@@ -121,7 +125,7 @@ async def test_an_emergency_call_reaches_the_carrier_with_no_application(
     make_office: MakeOffice, heard: Heard
 ) -> None:
     async with (
-        make_office(adapt=lambda config: replace(config, outside_line_prefix="9")) as office,
+        make_office(adapt=lambda config: replace(config, emergency=EMERGENCY)) as office,
         office.phone("1001") as phone,
     ):
         for number in ("112", "999", "9112", "9999"):
@@ -192,7 +196,7 @@ async def test_an_included_number_goes_through_where_the_site_allows_it(
 
 async def test_a_free_number_needs_no_application(make_office: MakeOffice) -> None:
     def with_free(config: AsteriskConfig) -> AsteriskConfig:
-        return replace(config, free=(DirectNumber(pattern="_0800!", strip=1, prepend="44"),))
+        return replace(config, free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
 
     async with make_office(adapt=with_free) as office, office.phone("1001") as phone:
         await phone.dial("08001111")
