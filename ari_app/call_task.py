@@ -117,7 +117,9 @@ class CallTask:
 
     def deliver(self, event: Event) -> None:
         if isinstance(event, LegAnswered) and not self._answered_s:
-            self._answered_s = asyncio.get_running_loop().time()
+            # Told late after a lost connection; never later than now, whatever the clocks say.
+            now_s = asyncio.get_running_loop().time()
+            self._answered_s = min(now_s, loop_time_of(event.at_ms))
         try:
             self._events.put_nowait(event)
         except asyncio.QueueFull:  # the sweep finds an end that is dropped here
@@ -140,11 +142,12 @@ class CallTask:
             )
 
     async def watch_again(self) -> None:
-        """Subscribe to every channel of this call after the connection was lost."""
+        """Subscribe to every channel of this call after the connection was lost.
+
+        What is gone by now is left to recovery, which knows when it ended.
+        """
         for channel in self.channels:
-            ended = await self._line.watch(channel)
-            if ended is not None:
-                self.deliver(ended)
+            await self._line.watch(channel)
 
     async def hang_up_all(self) -> None:
         for channel in self.channels:

@@ -1,7 +1,7 @@
 """Takes calls from Asterisk, gives each its task, and brings every event to the right one."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -67,17 +67,16 @@ class Driver:
 
     async def extend_timeouts(self) -> None:
         """After AMI was away: tell Asterisk again how long every leg is paid for."""
-        for task in tuple(self._by_call.values()):
+        for task in self.tasks():
             await task.extend_timeout()
 
     async def watch_again(self) -> None:
-        """After ARI was away: subscribe again, and learn who left meanwhile."""
-        for task in tuple(self._by_call.values()):
+        """After ARI was away: subscribe again."""
+        for task in self.tasks():
             await task.watch_again()
 
-    def known_channels(self) -> Mapping[str, CallTask]:
-        """Every channel of every call, and whose it is."""
-        return {channel: task for task in self._by_call.values() for channel in task.channels}
+    def tasks(self) -> Sequence[CallTask]:
+        return tuple(self._by_call.values())
 
     def _offer(self, offered: CallOffered) -> None:
         if len(self._by_call) >= self._live_calls_max:

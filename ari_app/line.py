@@ -1,5 +1,6 @@
 """The telephone side of one call: prompts, the dialplan, the carrier leg and its time limit."""
 
+import asyncio
 import time
 from collections.abc import Coroutine
 
@@ -13,6 +14,8 @@ from prompts.library import media
 from prompts.phrases import Phrase
 
 NOT_FOUND = 404
+CONFLICT = 409  # the channel has left Stasis already: an earlier attempt did get through
+LEAVE_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 UNPROCESSABLE = 422  # what ARI says to a subscription for a channel that is gone
 
 
@@ -137,10 +140,21 @@ class Line:
         await self._attempt("hang_up", self._ari.hang_up(channel))
 
     async def _leave_stasis(self, variables: dict[str, str]) -> None:
-        if await self._attempt("set_variables", self._ari.set_variables(self._caller, variables)):
-            await self._attempt("continue", self._ari.continue_in_dialplan(self._caller))
-        else:
-            await self.hang_up(self._caller)  # nobody may wait in Stasis for nothing
+        """Nobody may wait in Stasis for nothing: try again over a lost connection."""
+        for delay_s in (*LEAVE_AGAIN_S, None):
+            try:
+                await self._ari.set_variables(self._caller, variables)
+                await self._ari.continue_in_dialplan(self._caller)
+            except AriError as error:
+                if error.status not in {NOT_FOUND, CONFLICT}:
+                    self._log.error("not_continued", error=str(error))
+                    await self.hang_up(self._caller)
+            except AriUnavailableError as error:
+                self._log.warning("not_continued", error=str(error))
+                if delay_s is not None:  # else the dialplan's own time limit takes the caller back
+                    await asyncio.sleep(delay_s)
+                    continue
+            return
 
     async def _attempt(self, what: str, request: Coroutine[object, object, None]) -> bool:
         """Carry out a request whose object may be gone: its end is then on its way as an event."""
