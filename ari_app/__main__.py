@@ -41,17 +41,21 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
     def remind(call_id: str, event: Reminder) -> None:
         driver.remind(call_id, event)
 
+    sweep_wanted = asyncio.Event()
     services = Services(
         ari=ari,
         ami=ami,
         charging=assembled.charging,
         meter=Meter(remind),
         settings=settings.call,
+        look_for_missed=sweep_wanted.set,
     )
     asterisk = settings.asterisk
     driver = Driver(services, asterisk=asterisk.name, live_calls_max=settings.call.live_calls_max)
     recovery = Recovery(services, driver, asterisk=asterisk.name, cel_file=asterisk.cel_file)
-    return Application(ari=ari, ami=ami, driver=driver, recovery=recovery)
+    return Application(
+        ari=ari, ami=ami, driver=driver, recovery=recovery, sweep_wanted=sweep_wanted
+    )
 
 
 async def run_until_signalled(settings: Settings) -> None:

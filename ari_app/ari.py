@@ -194,15 +194,6 @@ class Ari:
     async def hang_up(self, channel: str) -> None:
         await self.request("DELETE", f"channels/{channel}")
 
-    async def exists(self, channel: str) -> bool:
-        try:
-            await self.request("GET", f"channels/{channel}")
-        except AriError as error:
-            if error.status == 404:  # noqa: PLR2004 - HTTP: not found
-                return False
-            raise
-        return True
-
     async def channels(self) -> list[Mapping[str, Any]]:
         """Every live channel. An error is never an empty list."""
         found: list[Mapping[str, Any]] = await self.request("GET", "channels")

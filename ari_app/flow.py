@@ -10,7 +10,6 @@ from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
     ChannelEnded,
-    CheckLeg,
     CheckMoney,
     Command,
     ContinueInDialplan,
@@ -29,6 +28,7 @@ from ari_app.messages import (
     LegAnswered,
     LegDialled,
     LegFailed,
+    LookForMissedEnd,
     MoneyLasts,
     MoneyShort,
     Pace,
@@ -190,7 +190,7 @@ def _talking(call: Call, event: Event) -> Step:
             return replace(call, state=State.ENDED), (_settlement(call, event),)
         case ChannelEnded(channel=channel) if channel == call.caller:
             # A transfer replaces the caller and leaves the leg, which is what is charged.
-            return replace(call, caller_left=True), (CheckLeg(call.leg),)
+            return replace(call, caller_left=True), (LookForMissedEnd(),)
         case ReserveDue() | DebitDue() | IncrementReserved() | IncrementRefused() | PaidTimeOver():
             return _meter(call, event)
         case MoneyLasts() | WarningDue() | MoneyShort() | WhisperReady():
