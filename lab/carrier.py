@@ -40,6 +40,7 @@ class Behaviour:
     talk_ms: int = 0  # the carrier hangs up this long after answer; 0: it never does
     vanishes: bool = False  # after talk_ms it falls silent instead of hanging up
     redirects_to: str = ""  # with status 302
+    media_port: int = 0  # sound goes there, to whoever listens (lab/far_end.py), and none comes
     crosses_cancel: bool = False  # answers at the very moment the caller gives up
 
     @property
