@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import numpy as np
 import soundfile
@@ -24,8 +25,7 @@ class FarEnd(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)  # noqa: S101 - asyncio promises it
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)  # asyncio promises it
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         header, payload = data[:_RTP_HEADER_BYTES], data[_RTP_HEADER_BYTES:]
