@@ -1,6 +1,7 @@
 """Takes calls from Asterisk, gives each its task, and brings every event to the right one."""
 
 import asyncio
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,15 @@ import structlog
 from ari_app.call_task import CallTask, Services
 from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
 from ari_app.line import Line
-from ari_app.messages import Event, LegAnswered, LegDialled, LegFailed, Reminder, WhisperReady
+from ari_app.messages import (
+    ChannelEnded,
+    Event,
+    LegAnswered,
+    LegDialled,
+    LegFailed,
+    Reminder,
+    WhisperReady,
+)
 from charging.usecases import CallRequest
 
 log = structlog.get_logger()
@@ -79,6 +88,10 @@ class Driver:
         return tuple(self._by_call.values())
 
     def _offer(self, offered: CallOffered) -> None:
+        earlier = self._by_channel.get(offered.channel)
+        if earlier is not None:  # somebody redirected the caller out of a call and into another
+            now_ms = round(time.time() * 1000)
+            earlier.deliver(ChannelEnded(channel=offered.channel, at_ms=now_ms, hangup_cause=0))
         if len(self._by_call) >= self._live_calls_max:
             self._start(self._turn_away(offered))
             return
@@ -127,7 +140,8 @@ class Driver:
         finally:
             del self._by_call[task.call.call_id]
             for channel in self._channels.pop(task.call.call_id):
-                del self._by_channel[channel]
+                if self._by_channel.get(channel) is task:  # a later call may have the caller now
+                    del self._by_channel[channel]
 
     async def _turn_away(self, offered: CallOffered) -> None:
         log.error("call_refused", code="overload", live_calls=len(self._by_call))

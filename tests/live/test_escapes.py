@@ -10,6 +10,7 @@ from charging.money import Money
 from dialplan.render import AsteriskConfig
 from lab.caller import Calls, place_calls
 from lab.carrier import (
+    ANSWERS,
     ANSWERS_TOO_LATE,
     EARLY_MEDIA_ONLY,
     CarrierCall,
@@ -156,9 +157,14 @@ async def consult(paid: PaidOffice, admin: Ami, phone: Phone, other: Phone) -> s
     await phone.command("hold")
     await phone.dial("1002")
     await other.wait_for("CALL_ESTABLISHED")
-    call_id = await admin.variable(held, "CHANNEL(pjsip,call-id)")
-    ours = await admin.variable(held, "CHANNEL(pjsip,local_tag)")
-    theirs = await admin.variable(held, "CHANNEL(pjsip,remote_tag)")
+    return await replacing(paid, admin, held)
+
+
+async def replacing(paid: PaidOffice, admin: Ami, channel: str) -> str:
+    """Where to refer somebody to who is to take over our side of that call."""
+    call_id = await admin.variable(channel, "CHANNEL(pjsip,call-id)")
+    ours = await admin.variable(channel, "CHANNEL(pjsip,local_tag)")
+    theirs = await admin.variable(channel, "CHANNEL(pjsip,remote_tag)")
     replaces = f"{call_id}%3Bto-tag%3D{ours}%3Bfrom-tag%3D{theirs}"
     return f"{target(paid, '0')}?Replaces={replaces}"
 
@@ -178,6 +184,41 @@ async def test_attended_transfer_where_allowed_is_metered_until_its_money_ends(
         await other.wait_for("CALL_CLOSED", timeout_s=15)
         await charged_to_its_end(paid, call)
         assert (await paid.balances()).available == gbp("0.00")
+
+
+async def test_transfer_into_a_call_that_still_rings_leaves_both_carrier_legs_metered(
+    start_office: StartOffice,
+) -> None:
+    """The two carriers' legs then talk to each other, and each is charged on its own."""
+    slow = replace(ANSWERS, name="rings for a while", ring_ms=2000)
+    rules = (Rule("33142685309", slow),)
+    async with (
+        start_office(settings=TRANSFERS, rules=rules, opening="0.20") as paid,
+        administrator(paid) as admin,
+        paid.office.phone("1001") as phone,
+    ):
+        await connect(paid, phone)
+        first = await caller_leg(paid)
+        await phone.command("hold")
+        seen, logged = len(phone.events), len(paid.application.entries())
+        await phone.dial("0033142685309")
+        await paid.application.wait_for("balance_announced", after=logged)
+        await phone.wait_for("CALL_RTPESTAB", after=seen)
+        await phone.press("1")
+        await paid.office.carrier.wait_for(lambda call: call.dialled.endswith("309"))
+        (second,) = [n for n in await channels(paid) if n.startswith("PJSIP/1001-") and n != first]
+        await phone.command("line", "1")
+        await phone.command("transfer", await replacing(paid, admin, second))
+        await phone.wait_for("CALL_CLOSED", after=seen)
+        await paid.office.carrier.wait_for(
+            lambda call: call.dialled.endswith("309") and call.ended, timeout_s=20
+        )
+        for record in await paid.calls():
+            await paid.application.wait_for("call_settled", call_id=record.call_id)
+        billed = sum(math.ceil(call.talk_s / INCREMENT_S) for call in paid.office.carrier.calls())
+        charged = sum(record.debited.micros for record in await paid.calls())
+        assert len(paid.office.carrier.calls()) == 2
+        assert charged == billed * PER_INCREMENT.micros
 
 
 # --- what the carrier does ------------------------------------------------------------------------
@@ -365,6 +406,7 @@ async def test_caller_redirected_to_another_paid_number_pays_for_both_calls(
         for call in carrier.calls():
             assert records[call.dialled].debited == PER_INCREMENT
         assert len(records) == 2
+        assert "KeyError" not in paid.application.log_file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("application", ["alive", "dead"])
