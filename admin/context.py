@@ -1,12 +1,10 @@
 """What commands share: the settings, the ledger's database, and how a command fails."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -23,8 +21,6 @@ from db.schema import upgrade
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.plan_files import PlanFileError, PlanFiles
 from settings import Settings, SettingsError, load_settings
-
-SETTINGS_FILE = "TOLLGATE_SETTINGS"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 Office = Annotated[
@@ -84,7 +80,7 @@ def command() -> Iterator[Context]:
     """What a command works with; whatever goes wrong is one sentence and exit status 1."""
     context: Context | None = None
     try:
-        context = Context(load_settings(Path(os.environ.get(SETTINGS_FILE, "tollgate.toml"))))
+        context = Context(load_settings())
         yield context
     except _PROBLEMS as error:
         fail_with(error)

@@ -21,11 +21,11 @@ from prompts.engines import Engine, GttsEngine, RecordedEngine, Tool, espeak_eng
 from prompts.errors import PromptError
 from prompts.files import write_wav
 from prompts.library import Health, Library, default_sounds_folder
+from prompts.pack import PackEngine, write_pack
 from prompts.phrases import LANGUAGES, UnspokenError, balance_phrase
 from prompts.texts import words_of
 from settings import PromptSettings, SettingsError, load_settings
 
-SETTINGS_FILE = "TOLLGATE_SETTINGS"
 TELEPHONY = f"telephony-{GENERATION}"
 
 app = typer.Typer(
@@ -54,7 +54,7 @@ def build(
         str | None,
         typer.Option(
             envvar="TOLLGATE_PROMPTS__ENGINE",
-            help="auto, pico, espeak-ng, gtts or recorded, where not that of the settings.",
+            help="auto, pico, pack, espeak-ng, gtts or recorded, where not that of the settings.",
         ),
     ] = None,
     language: Languages = None,
@@ -70,9 +70,9 @@ def build(
     """Record every sound of a language in one voice, and put it in place.
 
     Your own recordings win over every engine. Else "auto" takes the first
-    that speaks here: pico, then espeak-ng. "gtts" asks Google for every sound:
-    it needs the Internet and is refused at times; run it again, and it goes
-    on where it was.
+    that speaks here: pico, the voice pack that comes with Tollgate, espeak-ng.
+    "gtts" asks Google for every sound: it needs the Internet and is refused at
+    times; run it again, and it goes on where it was.
 
     What was recorded before is not recorded again. Callers hear the old voice
     until the new one is complete.
@@ -150,6 +150,16 @@ def play(  # noqa: PLR0913, PLR0917 - one for each option of the command
         typer.echo(f'"{words}", {sound.duration_s:.1f} s, in {output}')
 
 
+@app.command()
+def pack(language: Languages = None, sounds: Sounds = None) -> None:
+    """For developers: renew the voice pack in the tree from sounds built with pico."""
+    library = _library(_settings(), sounds)
+    for each in _languages(language):
+        with _errors_in_one_sentence():
+            written = write_pack(library, each)
+        typer.echo(f"{each}: {', '.join(written) or 'nothing'} written anew")
+
+
 def _build_with_progress(library: Library, language: str, engine: Engine) -> Built:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=terminal, transient=True) as progress:
@@ -179,6 +189,7 @@ def _engines() -> dict[str, Engine]:
     return {
         "pico": pico_engine(_tool("pico2wave")),
         "espeak-ng": espeak_engine(_tool("espeak-ng")),
+        "pack": PackEngine(),
         "gtts": GttsEngine(),
     }
 
@@ -196,12 +207,8 @@ def _tool(name: str) -> Tool:
 
 
 def _settings() -> PromptSettings:
-    """Those of the site's file; set-up records before there is one."""
-    file = Path(os.environ.get(SETTINGS_FILE, "tollgate.toml"))
-    if not file.exists():
-        return PromptSettings()
     try:
-        return load_settings(file).prompts
+        return load_settings().prompts
     except SettingsError as error:
         raise typer.BadParameter(str(error)) from error
 

@@ -20,13 +20,14 @@ from assembly import Assembled, AssemblyError, open_charging
 from charging.errors import ChargingUnavailable
 from settings import Settings, SettingsError, load_settings
 from settings.logs import configure_logging
-from settings.model import DEFAULT_FILE
 
 log = structlog.get_logger()
 
 
 async def serve(settings: Settings) -> None:
     """Run until cancelled. Calls under way stay up: Asterisk knows what they have paid."""
+    if settings.ari is None or settings.ami is None:
+        raise SettingsError("the settings name no Asterisk: [ari] or [ami] is missing")
     async with open_charging(settings) as assembled, aiohttp.ClientSession() as session:
         ami = Ami(settings.ami)
         ami.start()
@@ -40,17 +41,21 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
     def remind(call_id: str, event: Reminder) -> None:
         driver.remind(call_id, event)
 
+    sweep_wanted = asyncio.Event()
     services = Services(
         ari=ari,
         ami=ami,
         charging=assembled.charging,
         meter=Meter(remind),
         settings=settings.call,
+        look_for_missed=sweep_wanted.set,
     )
     asterisk = settings.asterisk
     driver = Driver(services, asterisk=asterisk.name, live_calls_max=settings.call.live_calls_max)
     recovery = Recovery(services, driver, asterisk=asterisk.name, cel_file=asterisk.cel_file)
-    return Application(ari=ari, ami=ami, driver=driver, recovery=recovery)
+    return Application(
+        ari=ari, ami=ami, driver=driver, recovery=recovery, sweep_wanted=sweep_wanted
+    )
 
 
 async def run_until_signalled(settings: Settings) -> None:
@@ -67,7 +72,7 @@ async def run_until_signalled(settings: Settings) -> None:
 def main() -> int:
     """Exit status 0 after a signal, 1 when it could not start."""
     configure_logging()
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_FILE
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
         asyncio.run(run_until_signalled(load_settings(file)))
     except (SettingsError, AssemblyError, ChargingUnavailable) as error:

@@ -7,6 +7,7 @@ Documentation: Asterisk, "ARI REST over WebSocket".
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -52,6 +53,8 @@ class Ari:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._ids = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+        # When the connection was last lost: what Asterisk did after that, nobody saw.
+        self.lost_at_ms: int | None = None
 
     async def connect(self) -> None:
         """Open the socket: from now on new calls reach `events()`.
@@ -93,6 +96,7 @@ class Ari:
                     yield message
         finally:
             self._socket = None
+            self.lost_at_ms = round(time.time() * 1000)
             self._fail_waiting()
         raise AriUnavailableError("the connection to Asterisk was lost")
 
@@ -189,15 +193,6 @@ class Ari:
 
     async def hang_up(self, channel: str) -> None:
         await self.request("DELETE", f"channels/{channel}")
-
-    async def exists(self, channel: str) -> bool:
-        try:
-            await self.request("GET", f"channels/{channel}")
-        except AriError as error:
-            if error.status == 404:  # noqa: PLR2004 - HTTP: not found
-                return False
-            raise
-        return True
 
     async def channels(self) -> list[Mapping[str, Any]]:
         """Every live channel. An error is never an empty list."""

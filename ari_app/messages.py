@@ -224,10 +224,8 @@ class WatchLeg:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckLeg:
-    """Is this leg still up? Its end may have been missed."""
-
-    leg: str
+class LookForMissedEnd:
+    """The caller has left and the leg should have ended before: perhaps nobody told us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +314,7 @@ Command = (
     | ContinueInDialplan
     | RefuseInDialplan
     | WatchLeg
-    | CheckLeg
+    | LookForMissedEnd
     | DebitFirst
     | Debit
     | Reserve

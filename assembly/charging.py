@@ -24,7 +24,8 @@ from settings import Settings
 
 log = structlog.get_logger()
 
-REFRESH_DECKS_EVERY_S = 5.0
+REFRESH_EVERY_S = 5.0  # how soon an imported rate deck is in force
+RETRY_EVERY_S = 1.0  # while the database is away
 
 
 class AssemblyError(Exception):
@@ -37,10 +38,10 @@ class SystemClock:
 
 
 class OfficePlans:
-    """The plan in force of each office."""
+    """The plan in force of each office: charging.ports.Plans."""
 
     def __init__(self, settings: Settings, files: PlanFiles) -> None:
-        self._names = {office: found.plan for office, found in settings.offices.items()}
+        self._names = {office_id: office.plan for office_id, office in settings.offices.items()}
         self._files = files
 
     def plan_of(self, office_id: str) -> Plan:
@@ -57,23 +58,23 @@ class Assembled:
 
 @asynccontextmanager
 async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
-    """Charging, ready to be asked; decks that are imported meanwhile are taken up.
+    """Charging, ready to be asked. Rate decks that are imported meanwhile are taken up.
+
+    With the database away it starts all the same: included and emergency calls need none, and paid
+    ones are refused until it is back.
 
     Raises:
         AssemblyError: the database's address, the phones or a plan file cannot be used.
-        ChargingUnavailable: the database is away.
     """
-    site = site_of(settings)
     try:
         engine = open_engine(settings.database.url)
         plans = OfficePlans(settings, plan_files(settings, report_plan))
         phones = load_phones(settings.site.phones_file or EXAMPLE)
-        extensions = PhoneExtensions(phones, _currencies(settings, plans))
+        extensions = PhoneExtensions(phones, currencies_of(plans, settings))
     except (DatabaseUrlError, PhonesError, PlanFileError) as error:
         raise AssemblyError(str(error)) from error
-    await asyncio.to_thread(upgrade, engine)
+    site = site_of(settings)
     decks = LiveDecks(engine)
-    await decks.refresh()
     async with SqlLedger(engine) as ledger:
         charging = Charging(
             site=site,
@@ -83,7 +84,8 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
             ledger=ledger,
             clock=SystemClock(),
         )
-        refreshing = asyncio.create_task(_keep_decks_fresh(decks))
+        ready = await prepare(engine, decks)
+        refreshing = asyncio.create_task(keep_fresh(engine, decks, ready=ready))
         try:
             yield Assembled(charging=charging, engine=engine, plans=plans, site=site)
         finally:
@@ -107,14 +109,28 @@ def report_plan(error: PlanFileError) -> None:
     log.error("plan_refused", error=str(error))
 
 
-def _currencies(settings: Settings, plans: OfficePlans) -> dict[str, str]:
-    """The currency of every office; a wrong plan must stop the start, not the first call."""
-    return {office: plans.plan_of(office).currency for office in settings.offices}
+def currencies_of(plans: OfficePlans, settings: Settings) -> dict[str, str]:
+    """Of every office; a wrong plan file stops the start, and not the first call."""
+    return {office_id: plans.plan_of(office_id).currency for office_id in settings.offices}
 
 
-async def _keep_decks_fresh(decks: LiveDecks) -> None:
+async def prepare(engine: Engine, decks: LiveDecks) -> bool:
+    """Bring the tables up to date and read the decks; whether that could be done."""
+    try:
+        await asyncio.to_thread(upgrade, engine)
+        await decks.refresh()
+    except ChargingUnavailable as error:
+        log.error("database_away", error=str(error))
+        return False
+    return True
+
+
+async def keep_fresh(engine: Engine, decks: LiveDecks, *, ready: bool) -> None:
+    while not ready:
+        await asyncio.sleep(RETRY_EVERY_S)
+        ready = await prepare(engine, decks)
     while True:
-        await asyncio.sleep(REFRESH_DECKS_EVERY_S)
+        await asyncio.sleep(REFRESH_EVERY_S)
         try:
             if await decks.refresh():
                 log.info("rate_deck_changed")

@@ -4,6 +4,7 @@ The `*.conf` files are Jinja2 templates, read as an administrator would read Ast
 value comes from one `AsteriskConfig`, and a value that could end a line is refused.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from charging.patterns import DirectPattern
 from dialplan.phones import Phone
 
 TEMPLATES = Path(__file__).parent
@@ -42,19 +44,6 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DirectNumber:
-    """Numbers that go to the trunk without the application, and how the trunk wants them.
-
-    `pattern` is an Asterisk pattern such as "_0800XXXXXX"; `strip` digits are taken off the front
-    of what was dialled and `prepend` put there instead.
-    """
-
-    pattern: str
-    strip: int = 0
-    prepend: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AsteriskConfig:
     """Everything in which one instance differs from another."""
 
@@ -66,8 +55,8 @@ class AsteriskConfig:
     trunk_host: str
     phones: tuple[Phone, ...]
     secrets: Secrets
-    emergency_numbers: tuple[str, ...]
-    outside_line_prefix: str = ""
+    # As dialled, and as sent to the trunk: charging.patterns.emergency_dialled.
+    emergency: tuple[tuple[str, str], ...]
     sip_port: int = 5060
     control_address: str = "127.0.0.1"  # ARI and AMI; loopback only
     http_port: int = 8088
@@ -76,20 +65,15 @@ class AsteriskConfig:
     rtp_last_port: int = 10999
     trunk_port: int = 5060
     app_name: str = "tollgate"
+    language: str = "en"  # of a phone whose entry names none
     ring_timeout_s: int = 60
     # From entering Stasis to being handed back, the balance prompt included.
     authorise_timeout_s: int = 40
     rtp_timeout_s: int = 60  # 0: never; for calls without media
     allow_transfer: bool = False
-    free: tuple[DirectNumber, ...] = ()
-    fallback: tuple[DirectNumber, ...] = ()  # included calls while the application is away
+    free: tuple[DirectPattern, ...] = ()
+    fallback: tuple[DirectPattern, ...] = ()  # included calls while the application is away
     max_files: int = 20000
-
-    @property
-    def emergency(self) -> tuple[tuple[str, str], ...]:
-        """(as dialled, as sent to the trunk), with and without the outside-line prefix."""
-        prefixes = ("", self.outside_line_prefix) if self.outside_line_prefix else ("",)
-        return tuple((p + number, number) for number in self.emergency_numbers for p in prefixes)
 
 
 def render(config: AsteriskConfig) -> Path:
@@ -122,7 +106,6 @@ def rendered(config: AsteriskConfig) -> Mapping[str, str]:
         finalize=_harmless,
     )
     values = {f.name: getattr(config, f.name) for f in fields(config)}
-    values["emergency"] = config.emergency
     names = sorted(template.name for template in TEMPLATES.glob("*.conf"))
     return {name: environment.get_template(name).render(values) for name in names}
 
@@ -139,10 +122,10 @@ def _require_sound(config: AsteriskConfig) -> None:
 
 
 def _problems(config: AsteriskConfig) -> Iterator[str]:
-    if not config.emergency_numbers:
+    if not config.emergency:
         yield "there is no emergency number to route"
-    for dialled, _ in config.emergency:
-        if not _DIGITS.fullmatch(dialled):
+    for dialled, number in config.emergency:
+        if not _DIGITS.fullmatch(dialled) or not _DIGITS.fullmatch(number):
             yield f"the emergency number {dialled!r} is not digits"
     reserved = {dialled for dialled, _ in config.emergency}
     for phone in config.phones:
@@ -150,13 +133,28 @@ def _problems(config: AsteriskConfig) -> Iterator[str]:
             yield f"the extension {phone.extension} is an emergency number"
         if phone.extension not in config.secrets.phones:
             yield f"the extension {phone.extension} has no password yet"
-    for number in (*config.free, *config.fallback):
-        yield from _pattern_problems(number)
+    for direct in (*config.free, *config.fallback):
+        yield from _pattern_problems(direct)
+    yield from _address_problems(config)
     if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
         yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
 
 
-def _pattern_problems(number: DirectNumber) -> Iterator[str]:
+def _address_problems(config: AsteriskConfig) -> Iterator[str]:
+    """SIP needs an address that phones can be told; what controls calls stays on this machine."""
+    for name, address in (("sip", config.sip_address), ("control", config.control_address)):
+        try:
+            given = ipaddress.ip_address(address)
+        except ValueError:
+            yield f"{name}_address {address!r} is not an IP address"
+            continue
+        if name == "sip" and given.is_unspecified:
+            yield f"sip_address {address} is every address; name the one that phones register at"
+        if name == "control" and not given.is_loopback:
+            yield f"control_address {address} is not of this machine alone, such as 127.0.0.1"
+
+
+def _pattern_problems(number: DirectPattern) -> Iterator[str]:
     if not _PATTERN.fullmatch(number.pattern):
         yield f"the pattern {number.pattern!r} is not digits, X, Z, N and [ranges]"
     if not re.fullmatch(r"\+?[0-9]*", number.prepend):

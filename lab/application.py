@@ -6,11 +6,11 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lab import processes
 from lab.errors import LabError
+from lab.lifecycle import Runnable
 from lab.telephony import Tool
 from lab.watch import FileWatch
 
@@ -18,7 +18,7 @@ START_TIMEOUT_S = 20
 Entry = Mapping[str, Any]
 
 
-class Application:
+class Application(Runnable):
     """`async with Application(settings, folder) as application:` runs one."""
 
     def __init__(self, settings: Path, folder: Path) -> None:
@@ -42,18 +42,6 @@ class Application:
         if self._process is None:
             raise LabError("the application is not running")
         return self._process.pid
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start; returns when it has its connections and has taken up what was open.

@@ -21,6 +21,8 @@ from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig, Secrets, render
 from lab import processes
 from lab.errors import LabError
+from lab.lifecycle import Runnable
+from lab.ports import is_free_tcp, is_free_udp
 from lab.telephony import Telephony
 
 START_TIMEOUT_S = 30
@@ -84,12 +86,12 @@ def asterisk_config(  # noqa: PLR0913 - each is one setting, given by name
         trunk_port=trunk[1],
         phones=tuple(phone for phone in phones if phone.enabled),
         secrets=known,
-        emergency_numbers=tuple(emergency_numbers),
+        emergency=tuple((number, number) for number in emergency_numbers),
         max_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     )
 
 
-class Instance:
+class Instance(Runnable):
     """`async with Instance(config, telephony, sounds=…) as asterisk:` runs one Asterisk."""
 
     def __init__(self, config: AsteriskConfig, telephony: Telephony, *, sounds: Path) -> None:
@@ -127,18 +129,6 @@ class Instance:
         return self._process is not None and self._process.returncode is None
 
     # --- its life -------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     def render(self) -> None:
         """Write the configuration, and the folders that Asterisk wants to find."""
@@ -229,21 +219,13 @@ class Instance:
 
     def _require_free_ports(self) -> None:
         c = self.config
-        for address, port, kind, setting in (
-            (c.sip_address, c.sip_port, socket.SOCK_DGRAM, "sip_port"),
-            (c.control_address, c.http_port, socket.SOCK_STREAM, "http_port"),
-            (c.control_address, c.ami_port, socket.SOCK_STREAM, "ami_port"),
+        for address, port, protocol, is_free, setting in (
+            (c.sip_address, c.sip_port, "UDP", is_free_udp, "sip_port"),
+            (c.control_address, c.http_port, "TCP", is_free_tcp, "http_port"),
+            (c.control_address, c.ami_port, "TCP", is_free_tcp, "ami_port"),
         ):
-            protocol = "UDP" if kind is socket.SOCK_DGRAM else "TCP"
-            with socket.socket(socket.AF_INET, kind) as probe:
-                if kind is socket.SOCK_STREAM:  # as Asterisk does: an old connection is no program
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((address, port))
-                except OSError:
-                    raise PortTakenError(
-                        address=address, port=port, protocol=protocol, setting=setting
-                    ) from None
+            if not is_free(address, port):
+                raise PortTakenError(address=address, port=port, protocol=protocol, setting=setting)
 
     async def _launch(self) -> None:
         assert self._lock is not None  # noqa: S101 - start() has just taken it

@@ -8,11 +8,11 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from lab import processes
 from lab.errors import LabError
+from lab.lifecycle import Runnable
 from lab.telephony import Telephony
 from lab.watch import FileWatch
 
@@ -33,7 +33,7 @@ class PhoneEvent:
     detail: str
 
 
-class Phone:
+class Phone(Runnable):
     """`async with Phone(…) as phone:` is a registered phone; leaving hangs up and unregisters."""
 
     def __init__(  # noqa: PLR0913 - each is one setting, given by name
@@ -58,18 +58,6 @@ class Phone:
         self._answers = answers
         self._process: asyncio.subprocess.Process | None = None
         self._control: _Control | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start and register.
@@ -226,7 +214,7 @@ class Phone:
             control_port=CONTROL_PORT,
             modules=self._telephony.baresip_modules,
             silence=silence,
-            heard=self._heard,
+            heard=self._heard.name,  # beside us: baresip keeps no more than 127 bytes of a path
         )
         processes.write_private(self._folder / "config", config)
         processes.write_private(self._folder / "accounts", "")

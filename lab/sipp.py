@@ -57,9 +57,9 @@ def notes(file: Path) -> Iterator[Note]:
 
 def last_words(folder: Path, *, name: str) -> str:
     """The end of what SIPp said, for a message about why it gave up."""
-    lines: list[str] = []
     for suffix in ("errors", "out"):
         file = folder / f"{name}.{suffix}"
-        if file.exists():
-            lines += file.read_text(errors="replace").splitlines()
-    return " | ".join(line.strip() for line in lines[-5:] if line.strip())
+        if file.exists() and file.stat().st_size > 0:
+            lines = file.read_text(errors="replace").splitlines()
+            return " | ".join(line.strip() for line in lines[-5:] if line.strip())
+    return "nothing"

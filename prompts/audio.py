@@ -12,13 +12,15 @@ WIDEBAND_HZ: Final = 16_000
 NARROWBAND_HZ: Final = 8_000
 
 # Part of every cache key: raise it with any change below, and recordings are made anew.
-PROCESSING_VERSION: Final = 1
+PROCESSING_VERSION: Final = 3
 
-SPEECH_LEVEL: Final = 0.1  # root mean square of the parts that are speech: -20 dBFS
+SPEECH_LEVEL: Final = 0.12  # root mean square of the vowels, more or less: -18 dBFS
+VOWELS_BELOW_LOUDEST: Final = 0.1  # -20 dB; else "six", which is mostly hiss, would be shouted
 PEAK_LIMIT: Final = 0.7  # -3 dBFS: room for a resampler and a codec to overshoot
-SILENCE_BELOW_LOUDEST: Final = 0.006  # -45 dB: quieter than the weakest "f" of a voice
+SILENCE_BELOW_LOUDEST: Final = 0.003  # -50 dB: the "f" of "five" is hardly louder
+INAUDIBLE: Final = 1e-5
 FRAME_S: Final = 0.01
-KEPT_BEFORE_S: Final = 0.015
+KEPT_BEFORE_S: Final = 0.03
 KEPT_AFTER_S: Final = 0.03
 FADE_S: Final = 0.005
 
@@ -79,7 +81,9 @@ def resampled(sound: Sound, rate_hz: int) -> Sound:
 
 def trimmed(sound: Sound) -> Sound:
     """Without the silence around it, so that clips follow each other like words."""
-    loud = np.flatnonzero(_loud_frames(sound))
+    levels = _levels(sound)
+    loudest = np.max(levels, initial=0)
+    loud = np.flatnonzero(levels > max(loudest * SILENCE_BELOW_LOUDEST, INAUDIBLE))
     if len(loud) == 0:
         raise SilentSoundError("nothing can be heard")
     frame = int(FRAME_S * sound.rate_hz)
@@ -90,7 +94,8 @@ def trimmed(sound: Sound) -> Sound:
 
 def levelled(sound: Sound) -> Sound:
     """At the loudness of all other clips, and never clipped."""
-    speech = np.sqrt(np.mean(_speech(sound) ** 2))
+    levels = _levels(sound)
+    speech = np.sqrt(np.mean(levels[levels > np.max(levels) * VOWELS_BELOW_LOUDEST] ** 2))
     peak = np.max(np.abs(sound.samples))
     return Sound(sound.samples * min(SPEECH_LEVEL / speech, PEAK_LIMIT / peak), sound.rate_hz)
 
@@ -101,21 +106,12 @@ def paced(sound: Sound, text: str) -> Sound:
     return Sound(np.concatenate([sound.samples, pause]), sound.rate_hz)
 
 
-def _speech(sound: Sound) -> Samples:
-    """The loud frames only: pauses inside a sentence must not make it louder than a word."""
-    frame = int(FRAME_S * sound.rate_hz)
-    loud = np.repeat(_loud_frames(sound), frame)
-    return sound.samples[: len(loud)][loud]
-
-
-def _loud_frames(sound: Sound) -> npt.NDArray[np.bool_]:
+def _levels(sound: Sound) -> Samples:
+    """The root mean square of every whole frame."""
     frame = int(FRAME_S * sound.rate_hz)
     whole = len(sound.samples) // frame * frame
-    if whole == 0:
-        return np.zeros(0, dtype=np.bool_)
-    levels = np.sqrt(np.mean(sound.samples[:whole].reshape(-1, frame) ** 2, axis=1))
-    loudest = float(np.max(levels))
-    return np.asarray(levels > max(loudest * SILENCE_BELOW_LOUDEST, 1e-5), dtype=np.bool_)
+    frames = sound.samples[:whole].reshape(-1, frame)
+    return np.asarray(np.sqrt(np.mean(frames**2, axis=1)), dtype=np.float64)
 
 
 def _faded(samples: Samples, fade: int) -> Samples:

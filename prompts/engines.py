@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import io
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -157,7 +158,9 @@ def pico_engine(tool: Tool = PICO) -> CommandEngine:
         name="pico",
         tool=tool,
         voices={"en": "en-GB", "fr": "fr-FR"},
-        spellings={"fr": {"pence": "pennse"}},  # else it says "panse"
+        # Its "four" is heard as "two" and its "pence" as "pounds", by a recogniser at least; in
+        # French it would say "panse".
+        spellings={"en": {"four": "fore", "pence": "pennts"}, "fr": {"pence": "pennse"}},
         language_option="--lang",
         file_option="--wave",
     )
@@ -282,5 +285,5 @@ def _whole(mp3: bytes, clip: str, text: str) -> Sound:
 
 
 def _respelt(text: str, spellings: Mapping[str, str]) -> str:
-    """For words that an engine would read by the rules of the wrong language."""
-    return " ".join(spellings.get(word, word) for word in text.split(" "))
+    """The text as an engine must see it to say it right; also inside "twenty-four"."""
+    return re.sub(r"\w+", lambda word: spellings.get(word[0], word[0]), text)

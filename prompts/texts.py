@@ -14,32 +14,41 @@ _CLIP_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # becomes a file name and pa
 
 
 @cache
-def texts_of(language: str) -> Mapping[str, str]:
-    """Every clip of one language and its text.
+def tables_of(language: str) -> Mapping[str, Mapping[str, str]]:
+    """Every clip of one language and its text, by the tables of the file.
 
     Raises:
         TextsDamaged: there is no such language, or its file is not as it should be.
     """
     file = resources.files("prompts").joinpath(f"{language}.toml")
     try:
-        return MappingProxyType(parse_texts(file.read_text(encoding="utf-8")))
+        return MappingProxyType(parse_tables(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise TextsDamaged(f"there are no texts in the language {language!r}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise TextsDamaged(f"{language}.toml is not valid TOML: {error}") from error
+    except (tomllib.TOMLDecodeError, TextsDamaged) as error:
+        raise TextsDamaged(f"{language}.toml: {error}") from error
 
 
-def parse_texts(toml: str) -> dict[str, str]:
-    """Flatten the tables; they only group the clips for the reader."""
-    texts: dict[str, str] = {}
-    for table in tomllib.loads(toml).values():
+@cache
+def texts_of(language: str) -> Mapping[str, str]:
+    """Every clip of one language and its text; the tables only group them for the reader."""
+    tables = tables_of(language).values()
+    return MappingProxyType({clip: text for table in tables for clip, text in table.items()})
+
+
+def parse_tables(toml: str) -> dict[str, dict[str, str]]:
+    tables = tomllib.loads(toml)
+    seen: set[str] = set()
+    for table in tables.values():
+        if not isinstance(table, dict):
+            raise TextsDamaged("a clip stands outside a table")
         for clip, text in table.items():
             if not isinstance(text, str) or not text.strip() or not _CLIP_NAME.fullmatch(clip):
                 raise TextsDamaged(f"{clip} = {text!r} is not a clip and its text")
-            if clip in texts:
+            if clip in seen:
                 raise TextsDamaged(f"{clip} has two texts")
-            texts[clip] = text
-    return texts
+            seen.add(clip)
+    return tables
 
 
 def words_of(phrase: Phrase, language: str) -> str:

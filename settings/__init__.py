@@ -1,7 +1,7 @@
 """One settings file per site, read once by an entry point and passed down.
 
 The file is TOML; `TOLLGATE_SETTINGS` names it, and `TOLLGATE_<SECTION>__<FIELD>` overrides one
-field (for example `TOLLGATE_DATABASE__URL`). No other module reads the environment.
+field (for example `TOLLGATE_DATABASE__URL`). No other module reads these.
 """
 
 from settings.model import (

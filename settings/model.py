@@ -1,8 +1,9 @@
 """What can be set, with its unit and default, and the one reader of the settings file."""
 
+import os
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -21,6 +22,8 @@ from pydantic_settings import (
 )
 
 DEFAULT_FILE = Path("tollgate.toml")
+SETTINGS_VARIABLE = "TOLLGATE_SETTINGS"
+STATE_FOLDER = Path(".tollgate")
 SQLITE = "sqlite:///"
 
 
@@ -90,6 +93,8 @@ class CallSettings(_Section):
     # The next increment is reserved this long before it begins, or half an increment where shorter.
     reserve_ahead_s: PositiveFloat = 10
     allow_transfer: bool = False
+    # With the application away the dialplan connects what the plan includes, of the site's country.
+    included_without_application: bool = True
     live_calls_max: PositiveInt = 2000  # more are refused, so that those under way stay metered
 
 
@@ -106,8 +111,8 @@ class Settings(BaseSettings):
     )
 
     asterisk: AsteriskSettings = AsteriskSettings()
-    ari: AriSettings
-    ami: AmiSettings
+    ari: AriSettings | None = None  # only the application needs these two
+    ami: AmiSettings | None = None
     database: DatabaseSettings = DatabaseSettings()
     offices: dict[str, OfficeSettings] = {"main": OfficeSettings()}
     site: SiteSettings = SiteSettings()
@@ -128,16 +133,31 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-def load_settings(file: Path = DEFAULT_FILE) -> Settings:
+def load_settings(file: Path | None = None) -> Settings:
     """Read `file` and the environment; relative paths in the file start at its folder.
+
+    Without a `file`: the one that TOLLGATE_SETTINGS names, or tollgate.toml of the current folder,
+    or else nothing but defaults, with the ledger in the current folder's .tollgate.
 
     Raises:
         SettingsError: the file is missing, is not TOML, or a field is wrong.
     """
+    named = file or _named_by_environment()
+    if named is None and not DEFAULT_FILE.exists():
+        return _checked({}, Path("the environment"), Path.cwd() / STATE_FOLDER)
+    return _read(named or DEFAULT_FILE)
+
+
+def _named_by_environment() -> Path | None:
+    name = os.environ.get(SETTINGS_VARIABLE)
+    return Path(name) if name else None
+
+
+def _read(file: Path) -> Settings:
     try:
         fields = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"there is no settings file {file}; `make setup` writes one") from None
+        raise SettingsError(f"there is no settings file {file}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -147,13 +167,17 @@ def load_settings(file: Path = DEFAULT_FILE) -> Settings:
         raise SettingsError(
             f"{file} has a section that means nothing: {', '.join(sorted(unknown))}"
         )
+    return _checked(fields, file, file.resolve().parent)
+
+
+def _checked(fields: dict[str, Any], source: Path, folder: Path) -> Settings:
     try:
         settings = Settings(**fields)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{file}: {where}: {first['msg']}") from None
-    return _with_absolute_paths(settings, file.resolve().parent)
+        raise SettingsError(f"{source}: {where}: {first['msg']}") from None
+    return _with_absolute_paths(settings, folder)
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:

@@ -10,7 +10,6 @@ from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
     ChannelEnded,
-    CheckLeg,
     CheckMoney,
     Command,
     ContinueInDialplan,
@@ -29,6 +28,7 @@ from ari_app.messages import (
     LegAnswered,
     LegDialled,
     LegFailed,
+    LookForMissedEnd,
     MoneyLasts,
     MoneyShort,
     PaidTimeOver,
@@ -205,7 +205,7 @@ def test_authorisation_that_arrives_after_hang_up_is_given_back() -> None:
 
 def test_transfer_that_replaces_the_caller_leaves_the_leg_charged() -> None:
     call, commands = run(*TALKING, ended(CALLER, talk_ms=5_000))
-    assert commands[-1] == CheckLeg(LEG)
+    assert commands[-1] == LookForMissedEnd()
     assert call.state is State.TALKING
     call, commands = run(*TALKING, ended(CALLER, talk_ms=5_000), ended(LEG, talk_ms=65_000))
     assert settlements(commands) == [65]

@@ -29,7 +29,7 @@ def test_the_examples_third_phone_is_one_entry_to_uncomment(tmp_path: Path) -> N
 
 def test_an_entry_needs_nothing_but_its_extension(tmp_path: Path) -> None:
     (phone,) = load_phones(written(tmp_path, "[phones.2001]"))
-    assert phone == Phone(extension="2001", name="2001", language="en", office="main")
+    assert phone == Phone(extension="2001", name="2001", language=None, office="main")
 
 
 @pytest.mark.parametrize(

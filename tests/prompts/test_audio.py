@@ -7,6 +7,7 @@ from prompts.audio import (
     JOINT_S,
     NARROWBAND_HZ,
     PEAK_LIMIT,
+    SPEECH_LEVEL,
     WIDEBAND_HZ,
     SilentSoundError,
     Sound,
@@ -59,7 +60,8 @@ def test_what_cannot_be_heard_is_an_error(
 @pytest.mark.parametrize("loudness", [0.001, 0.1, 3.0])
 def test_every_clip_has_the_same_loudness(loudness: float) -> None:
     sound = tone(silence_s=0)
-    assert level(levelled(Sound(sound.samples * loudness, 16_000))) == pytest.approx(0.1, rel=0.02)
+    sound = levelled(Sound(sound.samples * loudness, 16_000))
+    assert level(sound) == pytest.approx(SPEECH_LEVEL, rel=0.02)
 
 
 def test_a_clip_of_short_peaks_is_not_clipped() -> None:

@@ -1,0 +1,197 @@
+"""The voice that comes with Tollgate, as a caller hears it: levels, pauses, lengths, words."""
+
+import random
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charging.money import Money
+from prompts.audio import PEAK_LIMIT, SPEECH_LEVEL, Sound
+from prompts.build import build_voice
+from prompts.errors import EngineFailed, EngineMissing, PromptError
+from prompts.files import read_sound
+from prompts.library import NARROWBAND, WIDEBAND, Library
+from prompts.pack import VOICES, PackEngine, write_pack
+from prompts.phrases import (
+    LANGUAGES,
+    LIMITS,
+    REFUSALS,
+    UNITS,
+    Phrase,
+    balance_phrase,
+    funds_exhausted_phrase,
+    price_phrase,
+    refusal_phrase,
+    top_up_received_phrase,
+)
+from prompts.texts import texts_of, words_of
+from tests.prompts.listener import AMOUNTS, Listener, grammar_of, heard
+from tests.prompts.voices import ToneEngine, few_texts
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """Both languages, unpacked as set-up does where no engine runs."""
+    library = Library(tmp_path_factory.mktemp("sounds"))
+    for language in LANGUAGES:
+        build_voice(library, language, PackEngine())
+    return library
+
+
+@pytest.fixture(scope="session")
+def sounds(library: Library) -> dict[tuple[str, str, str], Sound]:
+    """Every file of the voice, by language, clip and rate."""
+    return {
+        (language, clip, rate): read_sound(library.folder(language) / f"{clip}{rate}")
+        for language, rate in product(LANGUAGES, (WIDEBAND, NARROWBAND))
+        for clip in texts_of(language)
+        if clip != "pause"
+    }
+
+
+def loudness(sound: Sound) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    """Root mean square of every 10 ms."""
+    frame = sound.rate_hz // 100
+    whole = len(sound.samples) // frame * frame
+    return np.asarray(np.sqrt(np.mean(sound.samples[:whole].reshape(-1, frame) ** 2, axis=1)))
+
+
+def test_the_voice_pack_speaks_the_present_texts() -> None:
+    for language in LANGUAGES:
+        spoken = {clip: text for clip, text in texts_of(language).items() if clip != "pause"}
+        assert PackEngine().lacks(language, spoken) == ()
+
+
+def test_the_voice_pack_is_small_enough_to_ship() -> None:
+    assert sum(file.stat().st_size for file in VOICES.rglob("*")) < 8_000_000
+
+
+def test_the_unpacked_voice_is_complete(library: Library) -> None:
+    for language in LANGUAGES:
+        assert library.health(language).complete
+
+
+def test_nothing_is_clipped_and_everything_is_equally_loud(
+    sounds: dict[tuple[str, str, str], Sound],
+) -> None:
+    for which, sound in sounds.items():
+        frames = loudness(sound)
+        vowels = np.sqrt(np.mean(frames[frames > np.max(frames) / 10] ** 2))
+        assert np.max(np.abs(sound.samples)) <= PEAK_LIMIT + 0.05, which
+        assert 20 * np.log10(vowels) == pytest.approx(20 * np.log10(SPEECH_LEVEL), abs=1.5), which
+
+
+def test_speech_begins_at_once_and_ends_with_the_pause_of_its_punctuation(
+    sounds: dict[tuple[str, str, str], Sound],
+) -> None:
+    for (language, clip, rate), sound in sounds.items():
+        frames = loudness(sound)
+        loud = np.flatnonzero(frames > np.max(frames) / 30)
+        sentence = texts_of(language)[clip].endswith(".")
+        after_s = (len(frames) - loud[-1]) / 100
+        assert loud[0] < 20, (language, clip, rate)  # 200 ms: the hiss of an "s" comes first
+        assert after_s > (0.3 if sentence else 0.03), (language, clip, rate)
+        assert after_s < 0.65, (language, clip, rate)  # the end of "livres" is nearly silent
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("currency", UNITS)
+def test_the_balance_sentence_takes_at_most_six_seconds(
+    sounds: dict[tuple[str, str, str], Sound], language: str, currency: str
+) -> None:
+    def duration_s(phrase: Phrase) -> float:
+        return sum(sounds[language, clip, WIDEBAND].duration_s for clip in phrase.clips)
+
+    def amount(cents: int) -> Phrase:
+        return balance_phrase(Money(cents * 10_000, currency), language)
+
+    cents = max(range(1, 100), key=lambda cents: duration_s(amount(100 + cents)))
+    assert max(duration_s(amount(units * 100 + cents)) for units in range(1000)) <= 6
+
+
+def misheard(listener: Listener, library: Library, phrases: list[Phrase]) -> list[tuple[str, str]]:
+    """What was said and what was understood instead."""
+    pairs = [
+        (heard(words_of(phrase, "en")), listener.words(library.sound_of(phrase, "en")))
+        for phrase in phrases
+    ]
+    return [(said, understood) for said, understood in pairs if said != understood]
+
+
+def generated_amounts(count: int) -> list[Money]:
+    chance = random.Random(50)  # noqa: S311 - a sample, not a secret
+    return [
+        Money(chance.randrange(10 ** chance.randint(1, 6)) * 10_000, chance.choice([*UNITS]))
+        for _ in range(count)
+    ]
+
+
+def test_a_stranger_understands_english_balances(library: Library) -> None:
+    phrases = [balance_phrase(amount, "en") for amount in generated_amounts(60)]
+    assert len(misheard(Listener(AMOUNTS), library, phrases)) <= 3  # 95 % of 60 understood
+
+
+def test_a_stranger_understands_english_prices(library: Library) -> None:
+    prices = [Money(tenths * 1000, "GBP") for tenths in range(3, 900, 75)]
+    phrases = [price_phrase(price, "en") for price in prices]
+    assert misheard(Listener(AMOUNTS), library, phrases) == []
+
+
+def test_a_stranger_tells_every_english_sentence_from_the_others(library: Library) -> None:
+    phrases = [
+        *(refusal_phrase(code, "en") for code in (*REFUSALS, "any other")),
+        *(refusal_phrase("limit_reached", "en", limit=limit) for limit in LIMITS),
+        funds_exhausted_phrase("en"),
+        top_up_received_phrase("en"),
+    ]
+    listener = Listener(grammar_of([words_of(phrase, "en") for phrase in phrases]))
+    assert misheard(listener, library, phrases) == []
+
+
+def test_a_pack_whose_text_has_changed_is_not_used() -> None:
+    texts = {**texts_of("en"), "funds-exhausted": "No more money."}
+    assert "funds-exhausted" in PackEngine().lacks("en", texts)
+
+
+def test_a_damaged_pack_is_found(tmp_path: Path) -> None:
+    with pytest.raises(EngineMissing, match="no voice pack"):
+        PackEngine(tmp_path).lacks("en", texts_of("en"))
+    (tmp_path / "en").mkdir()
+    index = tmp_path / "en" / "index.json"
+    index.write_text('{"goodbye": ["sentences", 0, 16000, "Goodbye."]}')
+    with pytest.raises(EngineFailed, match="damaged"):
+        PackEngine(tmp_path).fingerprint("en", "goodbye", "Goodbye.")
+    for table in ("pounds", "sentences"):
+        cut_off = (VOICES / f"en/{table}.opus").read_bytes()[:2000]
+        (tmp_path / "en" / "sentences.opus").write_bytes(cut_off)
+        with pytest.raises(EngineFailed, match="damaged"):
+            PackEngine(tmp_path).render("en", "goodbye", "Goodbye.")
+    index.write_text("[1]")
+    with pytest.raises(EngineFailed, match="damaged"):
+        PackEngine(tmp_path).lacks("en", texts_of("en"))
+
+
+def test_a_pack_is_only_made_of_a_complete_voice_that_may_be_given_away(tmp_path: Path) -> None:
+    library = Library(tmp_path, few_texts)
+    build_voice(library, "en", ToneEngine(name="gtts"))
+    with pytest.raises(PromptError, match="pico"):
+        write_pack(library, "en", tmp_path / "voices")
+
+
+def test_a_pack_is_written_only_where_texts_have_changed(tmp_path: Path) -> None:
+    library = Library(tmp_path, few_texts)
+    build_voice(library, "en", ToneEngine(name="pico"))
+    folder = tmp_path / "voices"
+
+    def tables(language: str) -> dict[str, Mapping[str, str]]:
+        return {"few": few_texts(language)}
+
+    assert write_pack(library, "en", folder, tables) == ["few"]
+    assert write_pack(library, "en", folder, tables) == []
+    pack = PackEngine(folder)
+    assert pack.lacks("en", few_texts("en")) == ()
+    sound = pack.render("en", "goodbye", few_texts("en")["goodbye"])
+    assert np.max(np.abs(sound.samples)) > 0.1
