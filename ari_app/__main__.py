@@ -47,6 +47,7 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
         charging=assembled.charging,
         meter=Meter(remind),
         settings=settings.call,
+        announce=settings.prompts.announce,
     )
     asterisk = settings.asterisk
     driver = Driver(services, asterisk=asterisk.name, live_calls_max=settings.call.live_calls_max)

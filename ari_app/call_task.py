@@ -69,6 +69,7 @@ class Services:
     charging: Charging
     meter: Meter
     settings: CallSettings
+    announce: bool = True  # the balance, before a paid call connects
 
 
 class CallTask:
@@ -88,6 +89,7 @@ class CallTask:
         self.call = Call(call_id=request.call_id, caller=request.caller_channel)
         self._language = language
         self._settings = services.settings
+        self._announces = services.announce
         self._meter = services.meter
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
         self._to_whisper = Phrase(())
@@ -236,6 +238,8 @@ class CallTask:
         gone = await self._line.watch(self.call.caller)
         if gone is not None:
             return gone
+        if not self._announces:
+            return PromptFinished()
         try:
             phrase = balance_phrase(balance, self._language)
         except UnspokenError as error:  # a call matters more than its announcement
