@@ -163,10 +163,12 @@ class Bench:
     async def _until_quiet(self) -> None:
         """What an overload left behind must not burden the next step."""
         async with asyncio.timeout(QUIET_TIMEOUT_S):
-            while not (await self._paid.office.asterisk.cli("core show channels count")).startswith(
-                "0 active"
-            ):
+            while not await self._is_quiet():  # noqa: ASYNC110 - Asterisk's console tells nobody
                 await asyncio.sleep(0.5)
+
+    async def _is_quiet(self) -> bool:
+        count = await self._paid.office.asterisk.cli("core show channels count")
+        return count.startswith("0 active")
 
 
 async def highest_rate(attempt: Try) -> int:

@@ -196,6 +196,10 @@ class SettleCall(Command[Settlement]):
     hangup_cause: int
     at: datetime
 
+    def __post_init__(self) -> None:
+        if self.talk_s < 0:
+            raise ValueError(f"talk_s is {self.talk_s}")
+
     def decide(self, books: Books) -> Decision[Settlement]:
         call = books.call(self.call_id)
         if call.settled_at is not None:

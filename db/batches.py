@@ -32,11 +32,20 @@ class BatchRunner:
     def run(self, commands: Sequence[Command[Any]]) -> Sequence[Outcome]:
         """One transaction for all; where they collide with another process, one for each."""
         try:
-            return self._in_one_transaction(commands)
+            return self._on_a_live_connection(commands)
         except _OF_ONE:
             return [self._alone(command) for command in commands]
         except DBAPIError as error:
             return [unavailable(error)] * len(commands)
+
+    def _on_a_live_connection(self, commands: Sequence[Command[Any]]) -> list[Outcome]:
+        """Where the connection was lost, try once more on a new one: repeating is always safe."""
+        try:
+            return self._in_one_transaction(commands)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return self._in_one_transaction(commands)
 
     def _alone(self, command: Command[Any]) -> Outcome:
         problem: Exception | None = None

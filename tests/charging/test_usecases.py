@@ -188,6 +188,13 @@ async def test_an_answered_call_counts_as_at_least_one_second(charging: Charging
     assert (settled.talk_s, settled.charged) == (1, gbp("0.10"))
 
 
+async def test_talk_time_is_never_negative(charging: Charging) -> None:
+    await fill(charging, "5.00")
+    await charging.authorise(request("c1"))
+    with pytest.raises(ValueError, match="talk_s is -1"):
+        await charging.settle("c1", talk_s=-1, ended_at=START, hangup_cause=16)
+
+
 async def test_increments_that_came_late_are_charged_at_the_end(charging: Charging) -> None:
     await fill(charging, "5.00")
     await charging.authorise(request("c1", GERMANY))
