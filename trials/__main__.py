@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from trials import emergency as emergency_trial
 from trials.chaos import Outcome, Plan, run
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -45,6 +46,30 @@ def chaos(
                 what=what, calls=calls, rate_per_s=rate_per_s, breakages=breakages, seed=drawn
             )
             wrong += _report(asyncio.run(run(plan)))
+    sys.exit(1 if wrong else 0)
+
+
+@app.command()
+def emergency(
+    *,
+    calls: Annotated[int, typer.Option(min=1, help="Under each condition.")] = 100,
+) -> None:
+    """Emergency calls at zero balance, with the application dead, the database locked, limits hit.
+
+    Exit status 0 only if every one reached the carrier and none is in the ledger. Sends traffic to
+    loopback addresses only.
+    """
+    wrong = 0
+    for condition in emergency_trial.CONDITIONS:
+        outcome = asyncio.run(emergency_trial.run(condition, calls))
+        reached = ", ".join(f"{count} to {number}" for number, count in outcome.answered.items())
+        out.print(
+            f"{outcome.condition}: {outcome.placed} calls placed; the carrier answered {reached};"
+            f" slowest {outcome.slowest_s:.2f} s; {len(outcome.problems)} wrong"
+        )
+        for problem in outcome.problems:
+            out.print(f"  {problem}")
+        wrong += len(outcome.problems)
     sys.exit(1 if wrong else 0)
 
 
