@@ -9,7 +9,7 @@ from lab.phone import Phone
 from prompts.audio import Sound
 from prompts.phrases import language_phrase
 from prompts.texts import words_of
-from tests.live.conftest import FRANCE, StartOffice
+from tests.live.conftest import FRANCE, StartOffice, gbp
 from tests.prompts.listener import AMOUNTS, Listener, grammar_of, heard
 
 pytestmark = pytest.mark.live
@@ -45,6 +45,13 @@ def understood(phone: Phone, grammar: str = AMOUNTS) -> list[str]:
     return [listener.words(sentence) for sentence in sentences(heard_by(phone))]
 
 
+async def phone_that_dialled(paid: PaidOffice, code: str, extension: str = "1001") -> Phone:
+    """A phone that has heard nothing but this."""
+    async with paid.office.phone(extension) as phone:
+        await dial_and_listen(phone, code)
+    return phone
+
+
 async def dial_and_listen(phone: Phone, code: str) -> None:
     seen = len(phone.events)
     await phone.dial(code)
@@ -77,68 +84,54 @@ async def test_price_of_a_number_and_how_long_the_money_lasts(start_office: Star
     ]
 
 
-async def last_cost(paid: PaidOffice) -> int:
-    return sum(call.debited.micros for call in await paid.calls())
-
-
 async def test_cost_of_the_last_call_is_what_the_ledger_says(start_office: StartOffice) -> None:
     async with start_office() as paid, paid.feature_codes:
         async with paid.office.phone("1001") as phone:
             await phone.dial(FRANCE)
-            await phone.wait_for("CALL_ESTABLISHED", timeout_s=20)
-            await paid.application.wait_for("increment_debited", interval=0)
+            await paid.application.wait_for("increment_debited", interval=0, timeout_s=20)
             await phone.hang_up()
             await paid.application.wait_for("call_settled")
-            before = len(phone.recordings())
-            await dial_and_listen(phone, "*82")
-            files = phone.recordings()[before:]
+        phone = await phone_that_dialled(paid, "*82")
         await paid.feature_codes.wait_for("feature_told", feature="last_call")
-        assert await last_cost(paid) == 40_000
-    streams = [soundfile.read(file)[0] for file in files]
-    told = sentences(Sound(np.concatenate(streams), 16_000))
+        assert [call.debited for call in await paid.calls()] == [gbp("0.04")]
     grammar = grammar_of(
         [f"your last paid call cost {n} pence" for n in ("four", "eight", "forty")]
         + ["no paid call has been made from this phone yet"]
     )
-    assert [Listener(grammar).words(each) for each in told] == [
-        "your last paid call cost four pence"
-    ]
+    assert understood(phone, grammar) == ["your last paid call cost four pence"]
+
+
+async def language_of(paid: PaidOffice, extension: str) -> object:
+    """In which the balance is told."""
+    after = len(paid.feature_codes.entries())
+    await phone_that_dialled(paid, "*80", extension)
+    asked = await paid.feature_codes.wait_for("feature_asked", after=after, extension=extension)
+    return asked["language"]
 
 
 async def test_language_is_switched_for_this_phone_and_outlives_asterisk(
     start_office: StartOffice,
 ) -> None:
+    chosen = words_of(language_phrase("en"), "en")
     async with start_office() as paid, paid.feature_codes:
-        async with paid.office.phone("1001") as phone, paid.office.phone("1002") as other:
-            await dial_and_listen(phone, "*83")
-            await dial_and_listen(phone, "*80")
-            french = await paid.feature_codes.wait_for("feature_told", feature="balance")
-            assert french["extension"] == "1001"
-            asked = await paid.feature_codes.wait_for("feature_asked", feature="balance")
-            assert asked["language"] == "fr"
-            await dial_and_listen(other, "*80")
-            told = await paid.feature_codes.wait_for(
-                "feature_asked", feature="balance", extension="1002"
-            )
-            assert told["language"] == "en"
+        await phone_that_dialled(paid, "*83")
+        assert await language_of(paid, "1001") == "fr"
+        assert await language_of(paid, "1002") == "en"
         await paid.office.asterisk.stop()
         await paid.office.asterisk.start()
-        shown = await paid.office.asterisk.cli("database show tollgate-language")
-        assert "/tollgate-language/1001" in shown
+        seen = len(paid.application.entries())
+        await paid.application.wait_for("ready", after=seen - 1, timeout_s=20)
         async with paid.office.phone("1001") as phone:
             # A paid call, too, is announced in the language that was chosen.
             await phone.dial(FRANCE)
-            await phone.wait_for("CALL_ESTABLISHED", timeout_s=20)
+            await paid.application.wait_for("call_authorised", timeout_s=20)
             await phone.hang_up()
             await paid.application.wait_for("call_settled")
-            assert {call.language for call in await paid.calls()} == {"fr"}
-            # And back.
-            await dial_and_listen(phone, "*83")
-            files = phone.recordings()
-    grammar = grammar_of([words_of(language_phrase("en"), "en"), "your balance is ten pounds"])
-    english = sentences(Sound(soundfile.read(files[-1])[0], 16_000))
-    assert heard(" ".join(Listener(grammar).words(each) for each in english)) == heard(
-        words_of(language_phrase("en"), "en")
+        assert [call.language for call in await paid.calls()] == ["fr"]
+        phone = await phone_that_dialled(paid, "*83")
+        assert await language_of(paid, "1001") == "en"
+    assert understood(phone, grammar_of([chosen, "your balance is ten pounds"]))[0].startswith(
+        "from now on"
     )
 
 
