@@ -69,6 +69,22 @@ class SqlLedger:
             available=found.get(accounts[0], nothing), reserved=found.get(accounts[1], nothing)
         )
 
+    async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:
+        query = (
+            select(calls)
+            .where(
+                calls.c.office_id == office_id,
+                calls.c.endpoint == endpoint,
+                calls.c.settled_at.is_not(None),
+                calls.c.talk_s > 0,
+            )
+            # The day first: the index of an office's days is then walked from its end.
+            .order_by(calls.c.spending_day.desc(), calls.c.authorised_at.desc())
+            .limit(1)
+        )
+        row = await self.read(lambda reader: reader.execute(query).first())
+        return None if row is None else call_of(row)
+
     async def read(self, query: Callable[[Connection], Result]) -> Result:
         """Run a query in a read transaction of its own.
 

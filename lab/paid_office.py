@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,10 @@ class PaidOffice:
         self.office = office
         self.settings_file = office.folder / "tollgate.toml"
         self.application = Application(self.settings_file, office.folder / "application")
+        # Started by whoever wants it: `async with paid.feature_codes:`.
+        self.feature_codes = Application(
+            self.settings_file, office.folder / "feature-codes", module="agi"
+        )
         self._deck = deck
         self._currency = currency
         self._opening = opening
@@ -185,7 +190,9 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
         default=default,
         media=media,
         addresses=addresses,
-        adapt=lambda config: adapt(with_routes(config, routed)),
+        adapt=lambda config: adapt(
+            replace(with_routes(config, routed), agi_address=config.control_address)
+        ),
     )
     return PaidOffice(office, deck=deck, currency=currency, opening=opening, settings=sections)
 
@@ -221,6 +228,7 @@ def settings_text(config: AsteriskConfig, *, legs_file: Path, extra: Sections) -
             "username": config.secrets.ami_username,
             "secret": config.secrets.ami_password,
         },
+        "agi": {"address": config.agi_address, "port": config.agi_port},
     }
     for name, fields in extra.items():
         sections.setdefault(name, {}).update(fields)

@@ -64,6 +64,17 @@ class MemoryLedger:
             reserved=self.stored.get(reserved(office_id), nothing),
         )
 
+    async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:
+        self._require_database()
+        over = [
+            call
+            for call in self.calls.values()
+            if (call.office_id, call.endpoint) == (office_id, endpoint)
+            and call.settled_at is not None
+            and call.talk_s
+        ]
+        return max(over, key=lambda call: call.authorised_at, default=None)
+
     def _require_database(self) -> None:
         if self.away:
             raise ChargingUnavailable("database is locked")
