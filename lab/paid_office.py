@@ -13,8 +13,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
@@ -35,6 +34,7 @@ from dialplan.render import AsteriskConfig
 from lab.addresses import Addresses
 from lab.application import Application
 from lab.carrier import ANSWERS, Behaviour, Rule
+from lab.lifecycle import Runnable
 from lab.office import Office
 from lab.telephony import Telephony
 from prompts.library import default_sounds_folder
@@ -46,7 +46,7 @@ ENTRIES_MAX = 1000
 Sections = Mapping[str, Mapping[str, object]]
 
 
-class PaidOffice:
+class PaidOffice(Runnable):
     """`async with PaidOffice(office, …) as paid:` runs all of it; nothing outlives the block."""
 
     def __init__(
@@ -91,7 +91,7 @@ class PaidOffice:
         if ami_port is not None:
             self._extra = {**self._extra, "ami": {"port": ami_port}}
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
         try:
             await self._running.enter_async_context(self.office)
             self._write_settings()
@@ -100,14 +100,8 @@ class PaidOffice:
         except BaseException:
             await self._running.aclose()
             raise
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def stop(self) -> None:
         await self._running.aclose()
 
     async def top_up(self, amount: Money) -> Balances:
