@@ -49,6 +49,7 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
         meter=Meter(remind),
         settings=settings.call,
         look_for_missed=sweep_wanted.set,
+        announce=settings.prompts.announce,
     )
     asterisk = settings.asterisk
     driver = Driver(services, asterisk=asterisk.name, live_calls_max=settings.call.live_calls_max)

@@ -33,7 +33,7 @@ from db.schema import upgrade
 from dialplan.render import AsteriskConfig
 from lab.addresses import Addresses
 from lab.application import Application
-from lab.carrier import Rule
+from lab.carrier import ANSWERS, Behaviour, Rule
 from lab.office import Office
 from lab.telephony import Telephony
 from prompts.library import default_sounds_folder
@@ -165,6 +165,7 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
     currency: str = "GBP",
     settings: Sections | None = None,
     rules: Sequence[Rule] = (),
+    default: Behaviour = ANSWERS,
     media: bool = True,
     addresses: Addresses | None = None,
     adapt: Callable[[AsteriskConfig], AsteriskConfig] = lambda config: config,
@@ -181,6 +182,7 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
         folder,
         sounds=default_sounds_folder(os.environ),
         rules=rules,
+        default=default,
         media=media,
         addresses=addresses,
         adapt=lambda config: adapt(with_routes(config, routed)),

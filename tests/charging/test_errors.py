@@ -9,7 +9,11 @@ from charging.errors import (
 
 
 def test_every_refusal_and_fault_has_a_code_of_its_own_that_logs_can_rely_on() -> None:
-    kinds = [*Refusal.__subclasses__(), *LedgerFault.__subclasses__(), ChargingUnavailable]
+    kinds: list[type[Refusal | LedgerFault | ChargingUnavailable]] = [
+        *Refusal.__subclasses__(),
+        *LedgerFault.__subclasses__(),
+        ChargingUnavailable,
+    ]
     codes = [kind.code for kind in kinds]
     assert len(set(codes)) == len(codes)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in codes)
