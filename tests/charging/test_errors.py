@@ -9,9 +9,12 @@ from charging.errors import (
 
 
 def test_every_refusal_and_fault_has_a_code_of_its_own_that_logs_can_rely_on() -> None:
-    refusals = [kind.code for kind in Refusal.__subclasses__()]
-    faults = [kind.code for kind in LedgerFault.__subclasses__()]
-    codes = [*refusals, *faults, ChargingUnavailable.code]
+    kinds: list[type[Refusal | LedgerFault | ChargingUnavailable]] = [
+        *Refusal.__subclasses__(),
+        *LedgerFault.__subclasses__(),
+        ChargingUnavailable,
+    ]
+    codes = [kind.code for kind in kinds]
     assert len(set(codes)) == len(codes)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in codes)
 
