@@ -20,13 +20,18 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 	@$(python) -m admin prompts build
 	@touch $@
 
+# Only the tests need a second database, so only they insist on it.
+.setup/system: requirements/system.sh | .setup/venv
+	@requirements/system.sh
+	@touch $@
+
 run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
 	@$(python) -m admin demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
-test: setup  ## every test, calls through the real Asterisk included
+test: setup .setup/system  ## every test, calls through the real Asterisk included
 	@$(python) -m pytest -n $(WORKERS)
 
-check: setup  ## what a reviewer runs first: format, lint, types, layers, tests
+check: setup .setup/system  ## what a reviewer runs first: format, lint, types, layers, tests
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
@@ -39,6 +44,12 @@ bench: setup  ## measure, side by side in one run, what the README says of speed
 prompts: .setup/venv  ## record every spoken word anew, with the engine the settings name
 	@$(python) -m admin prompts build
 
+chaos: setup  ## break everything on purpose while calls go on; about half an hour (SEED=n repeats)
+	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED))
+
+soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n SEED=n)
+	@$(python) -m trials soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
+
 docs:  ## write docs/call-flow.md anew from the code
 	@$(python) -m ari_app.table > docs/call-flow.md
 
@@ -49,4 +60,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench prompts docs lock clean
+.PHONY: help setup run test check bench chaos soak prompts docs lock clean

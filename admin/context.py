@@ -1,29 +1,26 @@
 """What commands share: the settings, the ledger's database, and how a command fails."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from sqlalchemy import Engine
 
+from assembly.charging import plan_files, site_of
+from assembly.extensions import PhoneExtensions
 from charging.errors import ChargingError
 from charging.extensions import Extension
 from charging.numbering import Site
 from charging.plan import Plan
 from db.engine import DatabaseUrlError, open_engine
 from db.schema import upgrade
-from dialplan.extensions import PhoneExtensions
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.plan_files import SHIPPED_PLANS, OfficePlans, PlanFileError, PlanFiles, UnknownOffice
+from dialplan.plan_files import PlanFileError, PlanFiles
 from settings import Settings, SettingsError, load_settings
-
-SETTINGS_FILE = "TOLLGATE_SETTINGS"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 Office = Annotated[
@@ -36,7 +33,6 @@ _PROBLEMS = (
     PhonesError,
     PlanFileError,
     SettingsError,
-    UnknownOffice,
 )
 
 
@@ -48,12 +44,11 @@ class Context:
 
     @cached_property
     def plan_files(self) -> PlanFiles:
-        folder = self.settings.site.plans_folder or SHIPPED_PLANS
-        return PlanFiles(folder, report=lambda error: typer.echo(f"ignored: {error}", err=True))
+        """Each file is read once, so none is ever refused in favour of an earlier version."""
+        return plan_files(self.settings, fail_with)
 
     def plan_of(self, office_id: str) -> Plan:
-        names = {name: office.plan for name, office in self.settings.offices.items()}
-        return OfficePlans(self.plan_files, names).plan_of(office_id)
+        return self.plan_files.plan(self.settings.offices[office_id].plan)
 
     @cached_property
     def engine(self) -> Engine:
@@ -63,23 +58,20 @@ class Context:
         return engine
 
     def site(self, country: str | None = None) -> Site:
-        site = self.settings.site
-        return Site(
-            country=country or site.country,
-            outside_line_prefix=site.outside_line_prefix,
-            international_prefix=site.international_prefix,
-        )
+        here = site_of(self.settings)
+        return here if country is None else replace(here, country=country)
 
     def extension(self, endpoint: str) -> Extension:
         phones = load_phones(self.settings.site.phones_file or EXAMPLE)
-        return PhoneExtensions(phones).find(endpoint)
+        currencies = {office: self.plan_of(office).currency for office in self.settings.offices}
+        return PhoneExtensions(phones, currencies).find(endpoint)
 
     def office(self, wanted: str | None) -> str:
         """The office asked for, or else the only one, or `main`."""
         offices = self.settings.offices
         name = wanted or (next(iter(offices)) if len(offices) == 1 else "main")
         if name not in offices:
-            raise UnknownOffice(name)
+            fail(f"the settings have no office {name!r}")
         return name
 
 
@@ -88,13 +80,17 @@ def command() -> Iterator[Context]:
     """What a command works with; whatever goes wrong is one sentence and exit status 1."""
     context: Context | None = None
     try:
-        context = Context(load_settings(Path(os.environ.get(SETTINGS_FILE, "tollgate.toml"))))
+        context = Context(load_settings())
         yield context
     except _PROBLEMS as error:
-        fail(str(error))
+        fail_with(error)
     finally:
         if context is not None and "engine" in context.__dict__:
             context.engine.dispose()
+
+
+def fail_with(error: Exception) -> NoReturn:
+    fail(str(error))
 
 
 def fail(sentence: str) -> NoReturn:

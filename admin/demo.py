@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import json
 import math
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,6 @@ from assembly import AssemblyError
 from charging.errors import ChargingError
 from charging.ledger import REVENUE, Balances, LedgerEntry
 from charging.money import Money
-from charging.numbering import emergency_numbers
 from charging.rates import Rate, charge_for
 from dialplan.phones import PhonesError
 from dialplan.render import AsteriskConfig, RenderError
@@ -36,10 +34,9 @@ from lab.carrier import CarrierCall
 from lab.errors import LabError
 from lab.instance import PortTakenError
 from lab.office import Office
-from lab.paid_office import PaidOffice
+from lab.paid_office import PaidOffice, make_paid_office
 from lab.phone import Phone
 from lab.telephony import TelephonyError, find_telephony
-from prompts.library import default_sounds_folder
 from settings import SettingsError
 
 app = typer.Typer()
@@ -208,15 +205,14 @@ async def _run(folder: Path, ports: Ports, number: str, talk_s: int, *, once: bo
     telephony = find_telephony(out.print)
     version = ".".join(map(str, telephony.asterisk_version))
     out.print(f"Starting Asterisk {version}, a simulated carrier and the application …")
-    office = Office(
+    paid = make_paid_office(
         telephony,
         folder,
-        sounds=default_sounds_folder(os.environ),
-        emergency_numbers=emergency_numbers("GB"),
+        deck=DECK.read_text(encoding="utf-8"),
+        opening=None,
         addresses=GivenAddresses(asterisk=ports.sip_address, carrier=ports.carrier_address),
         adapt=ports.of,
     )
-    paid = PaidOffice(office, deck=DECK.read_text(encoding="utf-8"), opening=None)
     agrees = False
     with contextlib.suppress(asyncio.CancelledError):
         async with paid:
@@ -224,7 +220,7 @@ async def _run(folder: Path, ports: Ports, number: str, talk_s: int, *, once: bo
             demonstration = await _one_call(paid, number, talk_s, out)
             agrees = _report(demonstration, out)
             if not once:
-                await _stay_up(office, out)
+                await _stay_up(paid.office, out)
             print(json.dumps(demonstration.summary()))  # noqa: T201 - for programs to read
         return agrees
     out.print("Stopped; no process is left behind.")

@@ -23,7 +23,8 @@ from charging.money import Money
 from charging.numbering import Number, Site, parse_number
 from charging.plan import Category, Plan, classify
 from charging.quotation import Quotation, describe, quote, require_allowed
-from charging.rates import Rate, RateDeck, affordable_s, interval_price
+from charging.rate_deck import RateDeck
+from charging.rates import Rate, affordable_s, interval_price
 from charging.usecases import CallRequest, new_call
 from db.dry_run import try_out
 from db.ledger import read_from

@@ -206,12 +206,8 @@ def _tool(name: str) -> Tool:
 
 
 def _settings() -> PromptSettings:
-    """Those of the site's file; set-up records before there is one."""
-    file = Path(os.environ.get(SETTINGS_FILE, "tollgate.toml"))
-    if not file.exists():
-        return PromptSettings()
     try:
-        return load_settings(file).prompts
+        return load_settings().prompts
     except SettingsError as error:
         fail(str(error))
 

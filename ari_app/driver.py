@@ -1,7 +1,7 @@
 """Takes calls from Asterisk, gives each its task, and brings every event to the right one."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ import structlog
 
 from ari_app.call_task import CallTask, Services
 from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
-from ari_app.line import Line, ended_now
+from ari_app.line import Line
 from ari_app.messages import Event, LegDialled, Reminder, WhisperReady
 from charging.usecases import CallRequest
 
@@ -67,24 +67,16 @@ class Driver:
 
     async def extend_timeouts(self) -> None:
         """After AMI was away: tell Asterisk again how long every leg is paid for."""
-        for task in tuple(self._by_call.values()):
+        for task in self.tasks():
             await task.extend_timeout()
 
     async def watch_again(self) -> None:
-        """After ARI was away: subscribe again, and learn who left meanwhile."""
-        for task in tuple(self._by_call.values()):
+        """After ARI was away: subscribe again."""
+        for task in self.tasks():
             await task.watch_again()
 
-    async def sweep(self) -> None:
-        """Find ends that no event told of. A failed listing is an error, never an empty list.
-
-        Raises:
-            AriError, AriUnavailableError: Asterisk could not be asked.
-        """
-        known = {channel: task for task in self._by_call.values() for channel in task.channels}
-        live = {str(channel["id"]) for channel in await self._services.ari.channels()}
-        for channel in known.keys() - live:
-            known[channel].deliver(ended_now(channel))
+    def tasks(self) -> Sequence[CallTask]:
+        return tuple(self._by_call.values())
 
     def _offer(self, offered: CallOffered) -> None:
         if len(self._by_call) >= self._live_calls_max:
@@ -96,6 +88,7 @@ class Driver:
             dialled=offered.dialled,
             caller_channel=offered.channel,
             asterisk=self._asterisk,
+            language=offered.chosen_language,
         )
         self.adopt(CallTask(request, language=offered.language, services=self._services))
 

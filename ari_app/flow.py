@@ -10,7 +10,6 @@ from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
     ChannelEnded,
-    CheckLeg,
     CheckMoney,
     Command,
     ContinueInDialplan,
@@ -29,6 +28,7 @@ from ari_app.messages import (
     LegAnswered,
     LegDialled,
     LegFailed,
+    LookForMissedEnd,
     MoneyLasts,
     MoneyShort,
     Pace,
@@ -93,7 +93,11 @@ class Call:
     answered_ms: int = 0
     caller_left: bool = False
     refusal: str = ""
-    warned: bool = False
+    warned_of_s: int = 0  # the end of the money that the caller was warned of, from answer
+
+    @property
+    def warned(self) -> bool:
+        return self.warned_of_s > 0
 
     @property
     def over(self) -> bool:
@@ -106,88 +110,162 @@ class Call:
 Step = tuple[Call, tuple[Command, ...]]
 
 
-def step(call: Call, event: Event) -> Step:  # noqa: C901, PLR0911, PLR0912 - one arm per row
-    """Advance one call by one event. The arms are the rows of docs/call-flow.md.
+def step(call: Call, event: Event) -> Step:
+    """Advance one call by one event: one function per state, one arm per row of call-flow.md.
 
     Raises:
         UnexpectedEventError: there is no such row; the driver settles and hangs up.
     """
-    match call.state, event:
-        case State.AUTHORISING, Authorised():
+    if isinstance(event, WhisperFinished):
+        return call, (HangUp(event.channel),)
+    return _ROWS[call.state](call, event)
+
+
+def _authorising(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm per row
+    match event:
+        case Authorised():
             return _announce(call, event)
-        case State.AUTHORISING, AuthorisedUnmetered(dial_string):
-            passed = replace(call, state=State.PASSED)
-            return passed, (ContinueInDialplan(dial_string, funded_s=None),)
-        case State.AUTHORISING, Refused(code):
+        case AuthorisedUnmetered(dial_string):
+            dial = ContinueInDialplan(dial_string, funded_s=None)
+            return replace(call, state=State.PASSED), (dial,)
+        case Refused(code):
             return replace(call, state=State.REFUSING, refusal=code), (PlayRefusal(code),)
-
-        case State.AUTHORISING, FoundTalking():
+        case FoundTalking():
             return _take_up_talking(call, event)
-        case State.AUTHORISING, FoundUnanswered():
+        case FoundUnanswered():
             return _take_up_unanswered(call, event)
+        case ChannelEnded():
+            return replace(call, state=State.ENDED, caller_left=True), ()
+        case _:
+            return _ignore(call, event)
 
-        case State.ANNOUNCING | State.REFUSING, KeyPressed():
+
+def _announcing(call: Call, event: Event) -> Step:
+    match event:
+        case KeyPressed():
             return call, (StopPrompt(),)
-        case State.ANNOUNCING, PromptFinished():
+        case PromptFinished():
             dial = ContinueInDialplan(call.dial_string, call.funded_s)
             return replace(call, state=State.DIALLING), (dial,)
-        case State.REFUSING, PromptFinished():
-            return replace(call, state=State.ENDED), (RefuseInDialplan(call.refusal),)
-
-        case State.DIALLING, LegDialled(leg):
-            return replace(call, ringing=call.ringing | {leg}), (WatchLeg(leg),)
-        case State.DIALLING, LegAnswered():
-            return _answer(call, event)
-        case State.DIALLING, LegFailed(gone) | ChannelEnded(channel=gone):
-            return _end_unanswered(call, event, gone)
-
-        case State.TALKING, ReserveDue(interval=interval, at_talk_s=at_talk_s):
-            return call, (Reserve(interval=interval, at_talk_s=at_talk_s),)
-        case State.TALKING, IncrementReserved():
-            return _extend(call, event)
-        case State.TALKING, IncrementRefused():
-            return _warn_and_keep_trying(call, event)
-        case State.TALKING, DebitDue(interval):
-            return call, (Debit(interval),)
-        case State.TALKING, MoneyLasts(talk_s):
-            return call, _warning(call, talk_s)
-        case State.TALKING, WarningDue(talk_s) if not call.warned:
-            return call, (CheckMoney(talk_s),)
-        case State.TALKING, MoneyShort(left_s):
-            return replace(call, warned=True), (WarnCaller(left_s),)
-        case State.TALKING, WhisperReady(channel):
-            return call, (PlayWhisper(channel),)
-        case _, WhisperReady(channel) | WhisperFinished(channel):
-            return call, (HangUp(channel),)
-        case State.TALKING, PaidTimeOver(funded_s):  # Asterisk should have ended it a moment ago
-            return call, (CutOff(call.leg),) if funded_s == call.funded_s else ()
-        case State.TALKING, ChannelEnded(channel=channel) if channel == call.leg:
-            return replace(call, state=State.ENDED), (_settlement(call, event),)
-        case State.TALKING, ChannelEnded(channel=channel) if channel == call.caller:
-            # A transfer replaces the caller and leaves the leg, which is what is charged.
-            return replace(call, caller_left=True), (CheckLeg(call.leg),)
-
-        case State.ENDED, Authorised():
-            return call, (_nothing_talked(),)  # hung up while we asked: give the money back
-        case State.ENDED, AuthorisedUnmetered() | Refused():
-            return call, ()
-        case State.TALKING | State.ENDED, LegDialled(leg) | LegAnswered(leg=leg):
-            # A second Dial(): nothing was reserved for this leg.
-            return call, (HangUp(leg),) if leg != call.leg else ()
-
-        case State.PASSED, _:
-            return call, ()
-        case State.AUTHORISING | State.REFUSING, ChannelEnded():
-            return replace(call, state=State.ENDED, caller_left=True), ()
-        case State.ANNOUNCING, ChannelEnded():
+        case ChannelEnded():
             ended = replace(call, state=State.ENDED, caller_left=True)
             return ended, (_nothing_talked(event),)
-        case State.ENDED, ChannelEnded(channel=channel) if channel == call.caller:
-            return replace(call, caller_left=True), ()
-        case _ if not _starts_something(event):
-            return call, ()  # keys, prompts, reminders and ends that no longer matter
         case _:
-            raise UnexpectedEventError(call.state, event)
+            return _ignore(call, event)
+
+
+def _refusing(call: Call, event: Event) -> Step:
+    match event:
+        case KeyPressed():
+            return call, (StopPrompt(),)
+        case PromptFinished():
+            return replace(call, state=State.ENDED), (RefuseInDialplan(call.refusal),)
+        case ChannelEnded():
+            return replace(call, state=State.ENDED, caller_left=True), ()
+        case _:
+            return _ignore(call, event)
+
+
+def _passed(call: Call, _event: Event) -> Step:
+    return call, ()
+
+
+def _dialling(call: Call, event: Event) -> Step:
+    match event:
+        case LegDialled(leg):
+            return replace(call, ringing=call.ringing | {leg}), (WatchLeg(leg),)
+        case LegAnswered():
+            return _answer(call, event)
+        case LegFailed(gone) | ChannelEnded(channel=gone):
+            return _end_unanswered(call, event, gone)
+        case _:
+            return _ignore(call, event)
+
+
+def _talking(call: Call, event: Event) -> Step:
+    match event:
+        case LegDialled(leg) | LegAnswered(leg=leg):
+            return call, _refuse_second_leg(call, leg)
+        case ChannelEnded(channel=channel) if channel == call.leg:
+            return replace(call, state=State.ENDED), (_settlement(call, event),)
+        case ChannelEnded(channel=channel) if channel == call.caller:
+            # A transfer replaces the caller and leaves the leg, which is what is charged.
+            return replace(call, caller_left=True), (LookForMissedEnd(),)
+        case ReserveDue() | DebitDue() | IncrementReserved() | IncrementRefused() | PaidTimeOver():
+            return _meter(call, event)
+        case MoneyLasts() | WarningDue() | MoneyShort() | WhisperReady():
+            return _warn(call, event)
+        case _:
+            return _ignore(call, event)
+
+
+def _ended(call: Call, event: Event) -> Step:
+    match event:
+        case Authorised():
+            return call, (_nothing_talked(),)  # hung up while we asked: give the money back
+        case AuthorisedUnmetered() | Refused():
+            return call, ()
+        case LegDialled(leg) | LegAnswered(leg=leg):
+            return call, _refuse_second_leg(call, leg)
+        case ChannelEnded(channel=channel) if channel == call.caller:
+            return replace(call, caller_left=True), ()
+        case _:
+            return _ignore(call, event)
+
+
+_ROWS = {
+    State.AUTHORISING: _authorising,
+    State.ANNOUNCING: _announcing,
+    State.REFUSING: _refusing,
+    State.PASSED: _passed,
+    State.DIALLING: _dialling,
+    State.TALKING: _talking,
+    State.ENDED: _ended,
+}
+
+
+def _meter(
+    call: Call,
+    event: ReserveDue | DebitDue | IncrementReserved | IncrementRefused | PaidTimeOver,
+) -> Step:
+    match event:
+        case ReserveDue(interval=interval, at_talk_s=at_talk_s):
+            return call, (Reserve(interval=interval, at_talk_s=at_talk_s),)
+        case IncrementReserved():
+            return _extend(call, event)
+        case IncrementRefused():
+            return _warn_and_keep_trying(call, event)
+        case DebitDue(interval):
+            return call, (Debit(interval),)
+        case PaidTimeOver(funded_s):  # Asterisk should have ended it a moment ago
+            return call, (CutOff(call.leg),) if funded_s == call.funded_s else ()
+
+
+def _warn(call: Call, event: MoneyLasts | WarningDue | MoneyShort | WhisperReady) -> Step:
+    match event:
+        case MoneyLasts(talk_s):
+            return call, _warning(call, talk_s)
+        case WarningDue(talk_s):
+            return call, () if call.warned else (CheckMoney(talk_s, funded_s=call.funded_s),)
+        case MoneyShort(left_s, talk_s):
+            return replace(call, warned_of_s=talk_s), (WarnCaller(left_s),)
+        case WhisperReady(channel):
+            return call, (PlayWhisper(channel),)
+
+
+def _refuse_second_leg(call: Call, leg: str) -> tuple[Command, ...]:
+    """A second Dial(): nothing was reserved for this leg."""
+    return (HangUp(leg),) if leg != call.leg else ()
+
+
+def _ignore(call: Call, event: Event) -> Step:
+    """Keys, prompts, reminders and ends that no longer matter; never an answer nobody asked for."""
+    answers = Authorised | AuthorisedUnmetered | Refused | FoundTalking | FoundUnanswered
+    if isinstance(event, answers | LegDialled | LegAnswered):
+        raise UnexpectedEventError(call.state, event)
+    if isinstance(event, WhisperReady):
+        return call, (HangUp(event.channel),)
+    return call, ()
 
 
 def _announce(call: Call, event: Authorised) -> Step:
@@ -259,9 +337,11 @@ def _end_unanswered(call: Call, event: LegFailed | ChannelEnded, gone: str) -> S
 def _extend(call: Call, event: IncrementReserved) -> Step:
     if event.funded_s <= call.funded_s:
         return call, ()  # a retry of what is already counted
-    extended = replace(call, funded_s=event.funded_s, warned=False)
+    topped_up = call.warned and event.funded_s > call.warned_of_s
+    warned_of_s = 0 if topped_up else call.warned_of_s
+    extended = replace(call, funded_s=event.funded_s, warned_of_s=warned_of_s)
     return extended, (
-        *((TellTopUp(),) if call.warned else ()),
+        *((TellTopUp(),) if topped_up else ()),
         ExtendTimeout(call.leg, event.funded_s),
         Remind(call.funded_s, DebitDue(event.interval)),
         *_reminders(extended, next_interval=event.interval + 1),
@@ -290,7 +370,7 @@ def _warn_and_keep_trying(call: Call, event: IncrementRefused) -> Step:
     retry_s = event.at_talk_s + RETRY_EVERY_S
     retry = Remind(retry_s, ReserveDue(interval=event.interval, at_talk_s=retry_s))
     again = (retry,) if retry_s < call.funded_s else ()
-    return replace(call, warned=True), (*warning, *again)
+    return replace(call, warned_of_s=call.funded_s), (*warning, *again)
 
 
 def _settlement(call: Call, event: ChannelEnded) -> Settle:
@@ -307,8 +387,3 @@ def _nothing_talked(event: ChannelEnded | None = None) -> Settle:
     if event is None:
         return Settle(talk_s=0, ended_ms=None, hangup_cause=0)
     return Settle(talk_s=0, ended_ms=event.at_ms, hangup_cause=event.hangup_cause)
-
-
-def _starts_something(event: Event) -> bool:
-    answers = Authorised | AuthorisedUnmetered | Refused | FoundTalking | FoundUnanswered
-    return isinstance(event, answers | LegDialled | LegAnswered)

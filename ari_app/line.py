@@ -1,6 +1,6 @@
 """The telephone side of one call: prompts, the dialplan, the carrier leg and its time limit."""
 
-import time
+import asyncio
 from collections.abc import Coroutine
 
 import structlog
@@ -8,11 +8,13 @@ import structlog
 from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
 from ari_app.events import WHISPER
-from ari_app.messages import ChannelEnded, Event, PromptFinished
+from ari_app.messages import Event, PromptFinished
 from prompts.library import media
 from prompts.phrases import Phrase
 
 NOT_FOUND = 404
+CONFLICT = 409  # the channel has left Stasis already: an earlier attempt did get through
+LEAVE_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 UNPROCESSABLE = 422  # what ARI says to a subscription for a channel that is gone
 
 
@@ -78,29 +80,17 @@ class Line:
     async def refuse(self, hangup_cause: int) -> None:
         await self._leave_stasis({"TOLLGATE_HANGUP_CAUSE": str(hangup_cause)})
 
-    async def watch(self, channel: str) -> Event | None:
-        """Have this channel's events sent to us wherever it goes; its end, if it is gone."""
+    async def watch(self, channel: str) -> bool:
+        """Have this channel's events sent to us wherever it goes; False if it is gone already."""
         try:
             await self._ari.subscribe(channel)
         except AriError as error:
             if error.status in {NOT_FOUND, UNPROCESSABLE}:
-                return ended_now(channel)
+                return False
             self._log.error("not_watched", error=str(error))
         except AriUnavailableError as error:  # it is subscribed to again on reconnection
             self._log.warning("not_watched", error=str(error))
-        return None
-
-    async def check(self, channel: str) -> Event | None:
-        try:
-            if await self._ari.exists(channel):
-                return None
-        except (
-            AriError,
-            AriUnavailableError,
-        ) as error:  # unknown is not gone: the sweep asks again
-            self._log.warning("leg_not_checked", error=str(error))
-            return None
-        return ended_now(channel)
+        return True
 
     async def set_timeout(self, leg: str, *, limit_s: float, left_s: float) -> None:
         """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
@@ -137,10 +127,21 @@ class Line:
         await self._attempt("hang_up", self._ari.hang_up(channel))
 
     async def _leave_stasis(self, variables: dict[str, str]) -> None:
-        if await self._attempt("set_variables", self._ari.set_variables(self._caller, variables)):
-            await self._attempt("continue", self._ari.continue_in_dialplan(self._caller))
-        else:
-            await self.hang_up(self._caller)  # nobody may wait in Stasis for nothing
+        """Nobody may wait in Stasis for nothing: try again over a lost connection."""
+        for delay_s in (*LEAVE_AGAIN_S, None):
+            try:
+                await self._ari.set_variables(self._caller, variables)
+                await self._ari.continue_in_dialplan(self._caller)
+            except AriError as error:
+                if error.status not in {NOT_FOUND, CONFLICT}:
+                    self._log.error("not_continued", error=str(error))
+                    await self.hang_up(self._caller)
+            except AriUnavailableError as error:
+                self._log.warning("not_continued", error=str(error))
+                if delay_s is not None:  # else the dialplan's own time limit takes the caller back
+                    await asyncio.sleep(delay_s)
+                    continue
+            return
 
     async def _attempt(self, what: str, request: Coroutine[object, object, None]) -> bool:
         """Carry out a request whose object may be gone: its end is then on its way as an event."""
@@ -154,7 +155,3 @@ class Line:
         else:
             return True
         return False
-
-
-def ended_now(channel: str) -> ChannelEnded:
-    return ChannelEnded(channel=channel, at_ms=round(time.time() * 1000), hangup_cause=0)

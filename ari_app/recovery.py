@@ -4,7 +4,8 @@ At start-up, after a lost connection, and on a timer. Live calls are taken up ag
 settled from Asterisk's own log of each leg. A failed listing is an error, never "no calls".
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +13,18 @@ import structlog
 
 from ari_app.ari import Ari
 from ari_app.call_task import CallTask, Services
-from ari_app.cel import Leg, Legs, carrier_leg, read_legs
+from ari_app.cel import Leg, LegLog, Legs, carrier_leg
 from ari_app.driver import Driver
 from ari_app.flow import talk_seconds
-from ari_app.messages import FoundTalking, FoundUnanswered, Pace, Settle
+from ari_app.messages import (
+    ChannelEnded,
+    FoundTalking,
+    FoundUnanswered,
+    LegAnswered,
+    Pace,
+    PromptFinished,
+    Settle,
+)
 from ari_app.till import Terms, pace_of
 from charging.errors import LedgerFault
 from charging.rates import funded_s
@@ -34,29 +43,43 @@ class Recovery:
         self._services = services
         self._driver = driver
         self._asterisk = asterisk
-        self._cel_file = cel_file
+        self._log = None if cel_file is None else LegLog(cel_file)
 
     async def run(self) -> None:
-        """Take up, or settle, every open call that no task of ours carries.
+        """Deliver what was missed; take up, or settle, what no task of ours carries.
 
         Raises:
             AriError, AriUnavailableError, ChargingUnavailable, OSError: somebody could not be
                 asked. What was done until then stands, and running again repeats nothing.
         """
+        tasks = self._driver.tasks()  # before the listing, so that no channel is too new for it
+        known = {task: task.channels for task in tasks}
         open_calls = await self._services.charging.open_calls(self._asterisk)
         lost = [call for call in open_calls if not self._driver.carries(call.call_id)]
-        if not lost:
+        if not known and not lost:
             return
-        live = await live_channels(self._services.ari)
-        legs = self._legs()
+        ari = self._services.ari
+        unseen_since_ms = ari.lost_at_ms
+        live = await live_channels(ari)
+        gone = {task: channels - live.keys() for task, channels in known.items()}
+        if lost or unseen_since_ms is not None or any(gone.values()):
+            legs = await self._legs()
+            for task, channels in gone.items():
+                deliver_missed(task, channels, legs, live=live, unseen_since_ms=unseen_since_ms)
+            await self._recover_all(lost, live, legs)
+        ari.lost_at_ms = None
+
+    async def _recover_all(
+        self, lost: Iterable[OpenCall], live: Mapping[str, bool], legs: Legs
+    ) -> None:
         for call in lost:
             try:
                 await self._recover(call, live, legs.get(call.caller_channel, ()))
             except LedgerFault as error:  # a defect of one call must not keep the others waiting
                 log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
-    def _legs(self) -> Legs:
-        return {} if self._cel_file is None else read_legs(self._cel_file)
+    async def _legs(self) -> Legs:
+        return {} if self._log is None else await asyncio.to_thread(self._log.read)
 
     async def _recover(
         self, call: OpenCall, live: Mapping[str, bool], legs: tuple[Leg, ...]
@@ -102,6 +125,40 @@ class Recovery:
 
     def _pace(self, call: OpenCall) -> Pace:
         return pace_of(call.rate, self._services.settings.reserve_ahead_s)
+
+
+def deliver_missed(
+    task: CallTask,
+    gone: frozenset[str],
+    legs: Legs,
+    *,
+    live: Mapping[str, bool],
+    unseen_since_ms: int | None,
+) -> None:
+    """An answer first, then the ends of legs, then the caller's: the order in which they came.
+
+    `live` says of every live channel whether it waits in Stasis, where only prompts keep it.
+    """
+    of_call = legs.get(task.call.caller, ())
+    if unseen_since_ms is not None and live.get(task.call.caller):
+        task.deliver(PromptFinished())  # its end may be among what was missed
+    answered = carrier_leg(of_call, caller=task.call.caller)
+    if answered is not None and answered.answered_ms is not None and not task.call.leg:
+        task.deliver(LegAnswered(leg=answered.channel, at_ms=answered.answered_ms))
+        gone |= {answered.channel} - live.keys()
+    for channel in sorted(gone, key=lambda channel: channel == task.call.caller):
+        task.deliver(missed_end(channel, of_call, unseen_since_ms))
+
+
+def missed_end(channel: str, legs: Iterable[Leg], unseen_since_ms: int | None) -> ChannelEnded:
+    """When a channel ended that nobody saw end.
+
+    By Asterisk's log; or, where Asterisk died with it, at the last moment that is proved: when the
+    connection was lost. Otherwise about now.
+    """
+    written = [leg.ended_ms for leg in legs if leg.channel == channel and leg.ended_ms is not None]
+    ended_ms = next(iter(written), unseen_since_ms or now_ms())
+    return ChannelEnded(channel=channel, at_ms=ended_ms, hangup_cause=0)
 
 
 async def live_channels(ari: Ari) -> Mapping[str, bool]:

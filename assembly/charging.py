@@ -10,7 +10,9 @@ import structlog
 from sqlalchemy import Engine
 
 from assembly.extensions import PhoneExtensions
+from charging.enquiries import Enquiries
 from charging.errors import ChargingUnavailable
+from charging.money import Money
 from charging.numbering import Site
 from charging.plan import Plan
 from charging.usecases import Charging
@@ -24,7 +26,8 @@ from settings import Settings
 
 log = structlog.get_logger()
 
-REFRESH_DECKS_EVERY_S = 5.0
+REFRESH_EVERY_S = 5.0  # how soon an imported rate deck is in force
+RETRY_EVERY_S = 1.0  # while the database is away
 
 
 class AssemblyError(Exception):
@@ -37,10 +40,10 @@ class SystemClock:
 
 
 class OfficePlans:
-    """The plan in force of each office."""
+    """The plan in force of each office: charging.ports.Plans."""
 
     def __init__(self, settings: Settings, files: PlanFiles) -> None:
-        self._names = {office: found.plan for office, found in settings.offices.items()}
+        self._names = {office_id: office.plan for office_id, office in settings.offices.items()}
         self._files = files
 
     def plan_of(self, office_id: str) -> Plan:
@@ -50,6 +53,7 @@ class OfficePlans:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembled:
     charging: Charging
+    enquiries: Enquiries
     engine: Engine
     plans: OfficePlans
     site: Site
@@ -57,24 +61,17 @@ class Assembled:
 
 @asynccontextmanager
 async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
-    """Charging, ready to be asked; decks that are imported meanwhile are taken up.
+    """Charging, ready to be asked. Rate decks that are imported meanwhile are taken up.
+
+    With the database away it starts all the same: included and emergency calls need none, and paid
+    ones are refused until it is back.
 
     Raises:
         AssemblyError: the database's address, the phones or a plan file cannot be used.
-        ChargingUnavailable: the database is away.
     """
+    engine, plans, extensions = parts_of(settings)
     site = site_of(settings)
-    try:
-        engine = open_engine(settings.database.url)
-        plans = OfficePlans(settings, plan_files(settings, report_plan))
-        phones = load_phones(settings.site.phones_file or EXAMPLE)
-        extensions = PhoneExtensions(phones)
-        _require_plans(settings, plans)
-    except (DatabaseUrlError, PhonesError, PlanFileError) as error:
-        raise AssemblyError(str(error)) from error
-    await asyncio.to_thread(upgrade, engine)
     decks = LiveDecks(engine)
-    await decks.refresh()
     async with SqlLedger(engine) as ledger:
         charging = Charging(
             site=site,
@@ -84,12 +81,54 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
             ledger=ledger,
             clock=SystemClock(),
         )
-        refreshing = asyncio.create_task(_keep_decks_fresh(decks))
+        enquiries = Enquiries(
+            site=site,
+            extensions=extensions,
+            plans=plans,
+            decks=decks,
+            accounts=ledger,
+            clock=SystemClock(),
+        )
+        ready = await prepare(engine, decks)
+        refreshing = asyncio.create_task(keep_fresh(engine, decks, ready=ready))
         try:
-            yield Assembled(charging=charging, engine=engine, plans=plans, site=site)
+            yield Assembled(
+                charging=charging, enquiries=enquiries, engine=engine, plans=plans, site=site
+            )
         finally:
             refreshing.cancel()
             await asyncio.gather(refreshing, return_exceptions=True)
+
+
+def parts_of(settings: Settings) -> tuple[Engine, OfficePlans, PhoneExtensions]:
+    """What is read before anything connects.
+
+    Raises:
+        AssemblyError: the database's address, the phones or a plan file cannot be used.
+    """
+    try:
+        engine = open_engine(settings.database.url)
+        plans = OfficePlans(settings, plan_files(settings, report_plan))
+        phones = load_phones(settings.site.phones_file or EXAMPLE)
+        return engine, plans, PhoneExtensions(phones, currencies_of(plans, settings))
+    except (DatabaseUrlError, PhonesError, PlanFileError) as error:
+        raise AssemblyError(str(error)) from error
+
+
+async def balance_of(settings: Settings, endpoint: str) -> tuple[Money, str]:
+    """One phone's balance and language, for a process that lives no longer than one call.
+
+    Reads no rate deck, and takes the tables as they are.
+
+    Raises:
+        AssemblyError, ChargingError: as everywhere.
+    """
+    engine, plans, extensions = parts_of(settings)
+    extension = extensions.find(endpoint)
+    plan = plans.plan_of(extension.office_id)
+    async with SqlLedger(engine) as ledger:
+        balances = await ledger.balances(extension.office_id, plan.currency)
+    return balances.available, extension.language or plan.language
 
 
 def site_of(settings: Settings) -> Site:
@@ -108,15 +147,28 @@ def report_plan(error: PlanFileError) -> None:
     log.error("plan_refused", error=str(error))
 
 
-def _require_plans(settings: Settings, plans: OfficePlans) -> None:
-    """A wrong plan must stop the start, not the first call."""
-    for office in settings.offices:
-        plans.plan_of(office)
+def currencies_of(plans: OfficePlans, settings: Settings) -> dict[str, str]:
+    """Of every office; a wrong plan file stops the start, and not the first call."""
+    return {office_id: plans.plan_of(office_id).currency for office_id in settings.offices}
 
 
-async def _keep_decks_fresh(decks: LiveDecks) -> None:
+async def prepare(engine: Engine, decks: LiveDecks) -> bool:
+    """Bring the tables up to date and read the decks; whether that could be done."""
+    try:
+        await asyncio.to_thread(upgrade, engine)
+        await decks.refresh()
+    except ChargingUnavailable as error:
+        log.error("database_away", error=str(error))
+        return False
+    return True
+
+
+async def keep_fresh(engine: Engine, decks: LiveDecks, *, ready: bool) -> None:
+    while not ready:
+        await asyncio.sleep(RETRY_EVERY_S)
+        ready = await prepare(engine, decks)
     while True:
-        await asyncio.sleep(REFRESH_DECKS_EVERY_S)
+        await asyncio.sleep(REFRESH_EVERY_S)
         try:
             if await decks.refresh():
                 log.info("rate_deck_changed")

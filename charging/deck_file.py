@@ -14,7 +14,7 @@ from itertools import chain
 import phonenumbers
 
 from charging.money import MICROS_PER_UNIT, NO_CURRENCY, parse_money
-from charging.rates import RateFields
+from charging.rate_deck import RateFields
 
 COLUMNS = (
     *("prefix", "destination", "per_minute", "connection", "per_call"),

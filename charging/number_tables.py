@@ -74,6 +74,7 @@ BY_PREFIX: Final = MappingProxyType(
     | _entries("001", LineKind.SERVICE, "808")
 )
 BY_PREFIX_LENGTH_MAX: Final = max(map(len, BY_PREFIX))
+NATIONAL_DIGITS_MAX: Final = 10  # of the countries below
 
 # Digits after the country code. Numbers newer than phonenumbers' tables are still numbers: only
 # their length is checked. Nine digits after +44: old area codes and 0800; seven: 0800 1111.
@@ -96,6 +97,9 @@ LENGTHS: Final = MappingProxyType(
     }
 )
 
+# Numbers shorter than all others of their prefix: Childline's 0800 1111.
+SHORTER: Final = MappingProxyType({"44": ("8001111",)})
+
 # First three digits of a French national number to the country code it really has.
 FRENCH_OVERSEAS: Final = MappingProxyType(
     dict.fromkeys(("262", "269", "639", "692", "693"), "262")
@@ -104,16 +108,23 @@ FRENCH_OVERSEAS: Final = MappingProxyType(
     | dict.fromkeys(("596", "696", "697"), "596")
 )
 
-# Short codes of a country, the first match decides. Whatever matches nothing is no number: 15000
-# and 9999 begin like emergency numbers and are none.
+# Short codes of a country as Asterisk writes patterns (X is any digit); the first match decides.
+# Whatever matches nothing is no number: 15000 and 9999 begin like emergency numbers and are none.
 _UK_SHORT: Final = (
-    (re.compile(r"101|105|111|116\d{3}"), LineKind.TOLL_FREE),
-    (re.compile(r"118\d{3}"), LineKind.DIRECTORY),
-    (re.compile(r"1\d\d"), LineKind.SHORT),
+    *((code, LineKind.TOLL_FREE) for code in ("101", "105", "111", "116XXX")),
+    ("118XXX", LineKind.DIRECTORY),
+    ("1XX", LineKind.SHORT),
 )
 _FR_SHORT: Final = (
-    (re.compile(r"3[01]\d\d|3919|116\d{3}"), LineKind.TOLL_FREE),  # 3919 helps victims of violence
-    (re.compile(r"118\d{3}"), LineKind.DIRECTORY),
-    (re.compile(r"10\d\d|3[2-9]\d\d"), LineKind.SERVICE),  # 3646 and 3949 among them
+    *((code, LineKind.TOLL_FREE) for code in ("3[01]XX", "116XXX")),
+    ("3919", LineKind.TOLL_FREE),  # helps victims of violence; the rest of 39XX is surcharged
+    ("118XXX", LineKind.DIRECTORY),
+    *((code, LineKind.SERVICE) for code in ("10XX", "3[2-9]XX")),  # 3646 and 3949 among them
 )
 SHORT: Final = MappingProxyType(dict.fromkeys(_UK, _UK_SHORT) | dict.fromkeys(_FRANCE, _FR_SHORT))
+SHORT_PATTERNS: Final = MappingProxyType(
+    {
+        country: tuple((re.compile(code.replace("X", "[0-9]")), kind) for code, kind in codes)
+        for country, codes in SHORT.items()
+    }
+)

@@ -125,7 +125,7 @@ def _resolve(dialled: str, form: str, site: Site) -> Number | None:
 
 
 def _short_code(dialled: str, form: str, site: Site) -> Number | None:
-    for pattern, kind in number_tables.SHORT.get(site.country, ()):
+    for pattern, kind in number_tables.SHORT_PATTERNS.get(site.country, ()):
         if pattern.fullmatch(form):
             return Number(
                 dialled=dialled,
@@ -175,11 +175,15 @@ def _known(digits: str) -> tuple[str, str, LineKind | None] | None:
     national = digits[len(code) :].removeprefix("0")  # "+44 (0)20 …" as people write it
     if not number_tables.LENGTHS[code].fullmatch(national):
         return digits, "", None
+    return national_number(code, national)
+
+
+def national_number(code: str, national: str) -> tuple[str, str, LineKind]:
+    """E.164 digits, country and kind of a number of a country in our tables, or of a prefix."""
     if code == "33":
         code = number_tables.FRENCH_OVERSEAS.get(national[:3], code)
     digits = code + national
-    country, kind = _kind_by_prefix(digits)
-    return digits, country, kind
+    return digits, *_kind_by_prefix(digits)
 
 
 def _kind_by_prefix(digits: str) -> tuple[str, LineKind]:

@@ -13,7 +13,8 @@ from charging.errors import DestinationBarred, ExtensionNotAllowed, NoRateForDes
 from charging.extensions import DestinationClass, Extension
 from charging.numbering import Number
 from charging.plan import PREMIUM_KINDS, Category, Classification, Plan, classify
-from charging.rates import Rate, RateDeck
+from charging.rate_deck import RateDeck
+from charging.rates import Rate
 
 COUNTRY_CODE_DIGITS_MAX = 3
 

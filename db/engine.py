@@ -4,6 +4,8 @@ Engines are synchronous and used from threads of their own: driving SQLite throu
 three times the processor time per command (docs/adr/0002-double-entry-ledger.md).
 """
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -43,6 +45,8 @@ def open_engine(url: str) -> Engine:
 def _open_sqlite(address: URL) -> Engine:
     if not address.database or address.database == ":memory:":
         raise DatabaseUrlError("the ledger needs a file: sqlite:///FILE")
+    with contextlib.suppress(OSError):  # SQLite says what is wrong as soon as it connects
+        Path(address.database).parent.mkdir(mode=0o700, exist_ok=True)
     engine = create_engine(
         address.set(drivername="sqlite"), connect_args={"timeout": LOCK_TIMEOUT_S}
     )
@@ -76,6 +80,7 @@ def _open_postgresql(address: URL) -> Engine:
         address.set(drivername="postgresql+psycopg"),
         # Locks taken FOR UPDATE must see what was committed while they waited.
         isolation_level="READ COMMITTED",
+        pool_pre_ping=True,  # a server that was restarted has forgotten the pool's connections
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": options,

@@ -11,11 +11,11 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select
+from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select
 from sqlalchemy.exc import DBAPIError
 
 from charging.errors import ChargingError, ChargingUnavailable
-from charging.rates import RateDeck, RateFields
+from charging.rate_deck import RateDeck, RateFields
 from db.engine import WRITER
 from db.ledger import read_from
 from db.models import deck_changes, rate_decks, rates
@@ -174,6 +174,30 @@ def roll_back(engine: Engine, *, currency: str, at: datetime, deck_id: int | Non
     return earlier
 
 
+def rates_in_force(
+    reader: Connection, *, currency: str, prefixes: Sequence[str], name: str | None
+) -> Sequence[tuple[str, RateFields]]:
+    """The rows of the deck in force whose prefix begins so, or whose destination is called so.
+
+    Args:
+        reader: a read transaction.
+        currency: whose deck.
+        prefixes: beginnings; empty for any.
+        name: a part of the destination's name, in either case; None for any.
+    """
+    query = (
+        select(*_FIELDS)
+        .where(rates.c.deck_id == decks_in_force(reader).get(currency))
+        .order_by(rates.c.prefix, rates.c.effective)
+    )
+    wanted = [rates.c.prefix.startswith(prefix) for prefix in prefixes]
+    if name is not None:
+        wanted.append(rates.c.destination.icontains(name, autoescape=True))
+    if wanted:
+        query = query.where(or_(*wanted))
+    return [_prefix_and_fields(row) for row in reader.execute(query)]
+
+
 def deck_history(reader: Connection, currency: str) -> Sequence[DeckChange]:
     """Every change of the deck in force, the last one first."""
     query = (
@@ -215,8 +239,27 @@ def _put_in_force(
 
 
 def _write_rows(writer: Connection, deck_id: int, rows: Iterable[tuple[str, RateFields]]) -> None:
+    """Sorted, since decks are read in this order."""
+    if writer.dialect.name == "postgresql":
+        _copy_rows(writer, deck_id, sorted(rows))
+        return
     for chunk in _chunks(sorted(rows), CHUNK_ROWS):
         writer.execute(insert(rates), [_row(deck_id, prefix, fields) for prefix, fields in chunk])
+
+
+def _copy_rows(writer: Connection, deck_id: int, rows: Iterable[tuple[str, RateFields]]) -> None:
+    """PostgreSQL takes a million rows four times as fast this way."""
+    import psycopg  # noqa: PLC0415 - not loaded where the database is SQLite
+
+    columns = ", ".join(column.name for column in rates.columns)
+    connection: Any = writer.connection
+    try:
+        with connection.cursor().copy(f"COPY rates ({columns}) FROM STDIN") as copy:
+            for prefix, fields in rows:
+                row = _row(deck_id, prefix, fields)
+                copy.write_row([row[column.name] for column in rates.columns])
+    except psycopg.Error as error:
+        raise ChargingUnavailable(str(error)) from error
 
 
 def _chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

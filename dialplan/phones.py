@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dialplan.phone_limits import FIELDS, NO_LIMITS, PhoneLimits, parse_limits
+
 EXAMPLE = Path(__file__).with_name("phones.toml")
 LANGUAGES = ("en", "fr")
 
@@ -29,6 +31,7 @@ class Phone:
     office: str = "main"
     incoming: tuple[str, ...] = ()
     enabled: bool = True
+    limits: PhoneLimits = NO_LIMITS
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -80,7 +83,7 @@ def _phones(content: Mapping[str, object]) -> Iterator[Phone]:
 
 
 def _phone(extension: str, fields: Mapping[str, object]) -> Phone:
-    known = {"name", "language", "office", "incoming", "enabled"}
+    known = {"name", "language", "office", "incoming", "enabled"} | FIELDS
     unknown = sorted(fields.keys() - known)
     if unknown:
         raise _EntryError(f"has a field that means nothing: {', '.join(unknown)}")
@@ -99,7 +102,15 @@ def _phone(extension: str, fields: Mapping[str, object]) -> Phone:
         office=_matching(_text(fields, "office", "main"), _OFFICE, "office", "a lower-case name"),
         incoming=_incoming(fields.get("incoming", [])),
         enabled=enabled,
+        limits=_limits(fields),
     )
+
+
+def _limits(fields: Mapping[str, object]) -> PhoneLimits:
+    try:
+        return parse_limits(fields)
+    except ValueError as error:
+        raise _EntryError(str(error)) from error
 
 
 def _text(fields: Mapping[str, object], field: str, default: str) -> str:

@@ -5,7 +5,7 @@ The last good plan stays in force while its file is wrong, half-written or gone.
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -279,25 +279,3 @@ def _table_of(header: re.Match[str], counts: dict[str, int]) -> tuple[int | str,
 def _common_length(one: tuple[int | str, ...], other: tuple[int | str, ...]) -> int:
     pairs = zip(one, other, strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
-
-
-class OfficePlans:
-    """The plan of each office: charging.ports.Plans."""
-
-    def __init__(self, files: PlanFiles, plan_names: Mapping[str, str]) -> None:
-        """Take the files, and the name of each office's plan."""
-        self._files = files
-        self._plan_names = plan_names
-
-    def plan_of(self, office_id: str) -> Plan:
-        """Raises UnknownOffice, or PlanFileError if there never was a good file."""
-        name = self._plan_names.get(office_id)
-        if name is None:
-            raise UnknownOffice(office_id)
-        return self._files.plan(name)
-
-
-class UnknownOffice(Exception):  # noqa: N818 - a fact of the settings, not of a call
-    def __init__(self, office_id: str) -> None:
-        super().__init__(f"the settings have no office {office_id!r}")
-        self.office_id = office_id

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from charging.patterns import DirectPattern
 from dialplan.phones import Phone
 
 TEMPLATES = Path(__file__).parent
@@ -24,6 +25,9 @@ _LAST_PORT = 65535
 # A line end, a comment or a quote inside a value would change the meaning of the file around it.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f;"]')
 _DIGITS = re.compile(r"[0-9]{1,15}")
+_FEATURE = re.compile(r"[*#][0-9]{1,6}")  # never digits alone: it could shadow a number
+_PROGRAM = re.compile(r"/[\w./-]+")  # a comma would begin its arguments
+_FEATURE_NAME = re.compile(r"[a-z_]{1,20}")
 _PATTERN = re.compile(r"_?\+?[0-9XZN\[\]-]{1,40}[.!]?")
 
 
@@ -43,19 +47,6 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DirectNumber:
-    """Numbers that go to the trunk without the application, and how the trunk wants them.
-
-    `pattern` is an Asterisk pattern such as "_0800XXXXXX"; `strip` digits are taken off the front
-    of what was dialled and `prepend` put there instead.
-    """
-
-    pattern: str
-    strip: int = 0
-    prepend: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AsteriskConfig:
     """Everything in which one instance differs from another."""
 
@@ -67,8 +58,8 @@ class AsteriskConfig:
     trunk_host: str
     phones: tuple[Phone, ...]
     secrets: Secrets
-    emergency_numbers: tuple[str, ...]
-    outside_line_prefix: str = ""
+    # As dialled, and as sent to the trunk: charging.patterns.emergency_dialled.
+    emergency: tuple[tuple[str, str], ...]
     sip_port: int = 5060
     control_address: str = "127.0.0.1"  # ARI and AMI; loopback only
     http_port: int = 8088
@@ -78,20 +69,19 @@ class AsteriskConfig:
     trunk_port: int = 5060
     app_name: str = "tollgate"
     language: str = "en"  # of a phone whose entry names none
+    # Feature codes, as dialled, and the name of what each does: settings' [agi.codes].
+    features: tuple[tuple[str, str], ...] = ()
+    agi_address: str = "127.0.0.1"
+    agi_port: int = 4573
+    balance_script: Path | None = None
     ring_timeout_s: int = 60
     # From entering Stasis to being handed back, the balance prompt included.
     authorise_timeout_s: int = 40
     rtp_timeout_s: int = 60  # 0: never; for calls without media
     allow_transfer: bool = False
-    free: tuple[DirectNumber, ...] = ()
-    fallback: tuple[DirectNumber, ...] = ()  # included calls while the application is away
+    free: tuple[DirectPattern, ...] = ()
+    fallback: tuple[DirectPattern, ...] = ()  # included calls while the application is away
     max_files: int = 20000
-
-    @property
-    def emergency(self) -> tuple[tuple[str, str], ...]:
-        """(as dialled, as sent to the trunk), with and without the outside-line prefix."""
-        prefixes = ("", self.outside_line_prefix) if self.outside_line_prefix else ("",)
-        return tuple((p + number, number) for number in self.emergency_numbers for p in prefixes)
 
 
 def render(config: AsteriskConfig) -> Path:
@@ -124,7 +114,6 @@ def rendered(config: AsteriskConfig) -> Mapping[str, str]:
         finalize=_harmless,
     )
     values = {f.name: getattr(config, f.name) for f in fields(config)}
-    values["emergency"] = config.emergency
     names = sorted(template.name for template in TEMPLATES.glob("*.conf"))
     return {name: environment.get_template(name).render(values) for name in names}
 
@@ -141,10 +130,10 @@ def _require_sound(config: AsteriskConfig) -> None:
 
 
 def _problems(config: AsteriskConfig) -> Iterator[str]:
-    if not config.emergency_numbers:
+    if not config.emergency:
         yield "there is no emergency number to route"
-    for dialled, _ in config.emergency:
-        if not _DIGITS.fullmatch(dialled):
+    for dialled, number in config.emergency:
+        if not _DIGITS.fullmatch(dialled) or not _DIGITS.fullmatch(number):
             yield f"the emergency number {dialled!r} is not digits"
     reserved = {dialled for dialled, _ in config.emergency}
     for phone in config.phones:
@@ -152,16 +141,29 @@ def _problems(config: AsteriskConfig) -> Iterator[str]:
             yield f"the extension {phone.extension} is an emergency number"
         if phone.extension not in config.secrets.phones:
             yield f"the extension {phone.extension} has no password yet"
-    for number in (*config.free, *config.fallback):
-        yield from _pattern_problems(number)
+    for direct in (*config.free, *config.fallback):
+        yield from _pattern_problems(direct)
+    yield from _feature_problems(config)
     yield from _address_problems(config)
     if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
         yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
 
 
+def _feature_problems(config: AsteriskConfig) -> Iterator[str]:
+    for code, feature in config.features:
+        if not _FEATURE.fullmatch(code) or not _FEATURE_NAME.fullmatch(feature):
+            yield f"the feature code {code!r} ({feature}) is not * or # and digits"
+    if config.balance_script is not None and not _PROGRAM.fullmatch(str(config.balance_script)):
+        yield f"balance_script {config.balance_script} cannot stand in a dialplan"
+
+
 def _address_problems(config: AsteriskConfig) -> Iterator[str]:
     """SIP needs an address that phones can be told; what controls calls stays on this machine."""
-    for name, address in (("sip", config.sip_address), ("control", config.control_address)):
+    for name, address in (
+        ("sip", config.sip_address),
+        ("control", config.control_address),
+        ("agi", config.agi_address),
+    ):
         try:
             given = ipaddress.ip_address(address)
         except ValueError:
@@ -169,11 +171,11 @@ def _address_problems(config: AsteriskConfig) -> Iterator[str]:
             continue
         if name == "sip" and given.is_unspecified:
             yield f"sip_address {address} is every address; name the one that phones register at"
-        if name == "control" and not given.is_loopback:
-            yield f"control_address {address} is not of this machine alone, such as 127.0.0.1"
+        if name != "sip" and not given.is_loopback:
+            yield f"{name}_address {address} is not of this machine alone, such as 127.0.0.1"
 
 
-def _pattern_problems(number: DirectNumber) -> Iterator[str]:
+def _pattern_problems(number: DirectPattern) -> Iterator[str]:
     if not _PATTERN.fullmatch(number.pattern):
         yield f"the pattern {number.pattern!r} is not digits, X, Z, N and [ranges]"
     if not re.fullmatch(r"\+?[0-9]*", number.prepend):

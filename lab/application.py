@@ -1,4 +1,4 @@
-"""The Stasis application as a process of its own, with its log as it is written."""
+"""The Stasis application, or the feature codes, as a process with its log as it is written."""
 
 import asyncio
 import json
@@ -6,11 +6,11 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lab import processes
 from lab.errors import LabError
+from lab.lifecycle import Runnable
 from lab.telephony import Tool
 from lab.watch import FileWatch
 
@@ -18,12 +18,12 @@ START_TIMEOUT_S = 20
 Entry = Mapping[str, Any]
 
 
-class Application:
+class Application(Runnable):
     """`async with Application(settings, folder) as application:` runs one."""
 
-    def __init__(self, settings: Path, folder: Path) -> None:
-        """`settings` is its settings file; its log goes to `folder`."""
-        self._tool = Tool("ari_app", (sys.executable, "-m", "ari_app"))
+    def __init__(self, settings: Path, folder: Path, *, module: str = "ari_app") -> None:
+        """`settings` is its settings file; its log goes to `folder`; `module` is another's name."""
+        self._tool = Tool(module, (sys.executable, "-m", module))
         self._settings = settings
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
@@ -42,18 +42,6 @@ class Application:
         if self._process is None:
             raise LabError("the application is not running")
         return self._process.pid
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start; returns when it has its connections and has taken up what was open.

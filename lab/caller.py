@@ -1,6 +1,7 @@
 """Many calls at once, placed by SIPp: by a desk phone, or by the carrier calling the office."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ FINISH_TIMEOUT_S = 60
 class Calls:
     """What to place. `calls` of them, `rate_per_s` new ones each second."""
 
-    number: str
+    number: str | Sequence[str]  # one for all calls, or one for each, again from the first
     user: str  # the extension
     password: str = field(default="", repr=False)  # "": known by its address, as the carrier is
     calls: int = 1
@@ -58,8 +59,12 @@ async def place_calls(  # noqa: PLR0913 - each is one setting, given by name
     server_port: int = 5060,
     port: int = 5070,
     timeout_s: float = FINISH_TIMEOUT_S,
+    silence_s: int | None = None,
 ) -> list[PlacedCall]:
     """Place the calls and wait for the end of the last one.
+
+    `silence_s`: give a call up that hears nothing for so long, and say nothing of calls that went
+    wrong: for trials in which Asterisk is broken on purpose.
 
     Raises:
         LabError: SIPp met something that has no place in a call, or the calls did not end in time.
@@ -69,8 +74,11 @@ async def place_calls(  # noqa: PLR0913 - each is one setting, given by name
         telephony.tool("sipp"),
         [
             *sipp.arguments(folder, name="caller", address=address, port=port),
-            *("-s", wanted.number, "-m", str(wanted.calls), "-r", str(wanted.rate_per_s)),
-            *("-l", str(wanted.calls), f"{server}:{server_port}"),
+            *("-inf", folder / "numbers.csv"),
+            *("-m", str(wanted.calls), "-r", str(wanted.rate_per_s)),
+            *("-l", str(wanted.calls)),
+            *(("-recv_timeout", str(silence_s * 1000)) if silence_s else ()),
+            f"{server}:{server_port}",
         ],
         folder=folder,
         output=folder / "caller.out",
@@ -82,7 +90,7 @@ async def place_calls(  # noqa: PLR0913 - each is one setting, given by name
         raise LabError(f"the calls did not end within {timeout_s} s") from None
     finally:
         await processes.kill(process)
-    if status != 0:
+    if status != 0 and silence_s is None:
         raise LabError(f"a call went wrong: {sipp.last_words(folder, name='caller')}")
     return list(_placed(folder / "caller.log").values())
 
@@ -97,6 +105,8 @@ def _prepare(folder: Path, wanted: Calls) -> None:
         refusals=REFUSALS,
     )
     processes.write_private(folder / "caller.xml", scenario)
+    numbers = [wanted.number] if isinstance(wanted.number, str) else wanted.number
+    (folder / "numbers.csv").write_text("\n".join(["SEQUENTIAL", *numbers, ""]), encoding="utf-8")
     (folder / "caller.log").write_text("", encoding="utf-8")
 
 

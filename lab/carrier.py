@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import soundfile
@@ -19,6 +17,7 @@ import soundfile
 from lab import processes, sipp
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.errors import LabError
+from lab.lifecycle import Runnable
 from lab.ports import is_free_udp
 from lab.telephony import Telephony
 from lab.watch import FileWatch
@@ -130,7 +129,7 @@ class CarrierCall:
         return self.ended_at_s - self.answered_at_s
 
 
-class Carrier:
+class Carrier(Runnable):
     """`async with Carrier(telephony, folder, address=…) as carrier:` runs one carrier."""
 
     def __init__(  # noqa: PLR0913 - each is one setting, given by name
@@ -162,18 +161,6 @@ class Carrier:
     def trunk(self) -> tuple[str, int]:
         """Where Asterisk's trunk must point."""
         return self.address, self.port
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start; returns when calls are taken.

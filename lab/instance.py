@@ -21,6 +21,7 @@ from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig, Secrets, render
 from lab import processes
 from lab.errors import LabError
+from lab.lifecycle import Runnable
 from lab.ports import is_free_tcp, is_free_udp
 from lab.telephony import Telephony
 
@@ -85,12 +86,12 @@ def asterisk_config(  # noqa: PLR0913 - each is one setting, given by name
         trunk_port=trunk[1],
         phones=tuple(phone for phone in phones if phone.enabled),
         secrets=known,
-        emergency_numbers=tuple(emergency_numbers),
+        emergency=tuple((number, number) for number in emergency_numbers),
         max_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     )
 
 
-class Instance:
+class Instance(Runnable):
     """`async with Instance(config, telephony, sounds=…) as asterisk:` runs one Asterisk."""
 
     def __init__(self, config: AsteriskConfig, telephony: Telephony, *, sounds: Path) -> None:
@@ -128,18 +129,6 @@ class Instance:
         return self._process is not None and self._process.returncode is None
 
     # --- its life -------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     def render(self) -> None:
         """Write the configuration, and the folders that Asterisk wants to find."""

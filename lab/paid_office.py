@@ -7,33 +7,46 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, select
 
 from assembly import open_charging
+from assembly.routes import with_routes
 from charging.deck_file import DeckFormat, read_deck
-from charging.ledger import Balances, LedgerEntry
+from charging.ledger import Balances, CallRecord, LedgerEntry
 from charging.money import Money
+from db.audit import Audit, audit
+from db.call_rows import call_of
 from db.engine import open_engine
 from db.history import last_entries
 from db.ledger import read_from
+from db.models import calls
 from db.rate_decks import import_deck
 from db.schema import upgrade
 from dialplan.render import AsteriskConfig
+from lab.addresses import Addresses
 from lab.application import Application
+from lab.carrier import ANSWERS, Behaviour, Rule
+from lab.lifecycle import Runnable
 from lab.office import Office
+from lab.telephony import Telephony
+from prompts.library import default_sounds_folder
 from settings import Settings, load_settings
 
+Result = TypeVar("Result")
 OFFICE_ID = "main"
 ENTRIES_MAX = 1000
 Sections = Mapping[str, Mapping[str, object]]
 
 
-class PaidOffice:
+class PaidOffice(Runnable):
     """`async with PaidOffice(office, …) as paid:` runs all of it; nothing outlives the block."""
 
     def __init__(
@@ -57,6 +70,10 @@ class PaidOffice:
         self.office = office
         self.settings_file = office.folder / "tollgate.toml"
         self.application = Application(self.settings_file, office.folder / "application")
+        # Started by whoever wants it: `async with paid.feature_codes:`.
+        self.feature_codes = Application(
+            self.settings_file, office.folder / "feature-codes", module="agi"
+        )
         self._deck = deck
         self._currency = currency
         self._opening = opening
@@ -67,7 +84,14 @@ class PaidOffice:
     def settings(self) -> Settings:
         return load_settings(self.settings_file)
 
-    async def __aenter__(self) -> Self:
+    def reach_asterisk_at(self, *, ari: str | None = None, ami_port: int | None = None) -> None:
+        """Send the application's connections another way, before it starts: through a proxy."""
+        if ari is not None:
+            self._extra = {**self._extra, "ari": {"base_url": ari}}
+        if ami_port is not None:
+            self._extra = {**self._extra, "ami": {"port": ami_port}}
+
+    async def start(self) -> None:
         try:
             await self._running.enter_async_context(self.office)
             self._write_settings()
@@ -76,14 +100,8 @@ class PaidOffice:
         except BaseException:
             await self._running.aclose()
             raise
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def stop(self) -> None:
         await self._running.aclose()
 
     async def top_up(self, amount: Money) -> Balances:
@@ -100,14 +118,28 @@ class PaidOffice:
 
     async def entries(self, call_id: str | None = None) -> Sequence[LedgerEntry]:
         """The ledger's entries, oldest first: all of the office, or of one call."""
-        async with open_charging(self.settings) as assembled:
-            return await asyncio.to_thread(
-                read_from,
-                assembled.engine,
-                lambda reader: last_entries(
-                    reader, office_id=OFFICE_ID, limit=ENTRIES_MAX, call_id=call_id
-                ),
-            )
+        return await self._read(
+            partial(last_entries, office_id=OFFICE_ID, limit=ENTRIES_MAX, call_id=call_id)
+        )
+
+    async def calls(self) -> Sequence[CallRecord]:
+        """Every paid call that was ever authorised, in no order."""
+
+        def query(reader: Connection) -> Sequence[CallRecord]:
+            return [call_of(row) for row in reader.execute(select(calls))]
+
+        return await self._read(query)
+
+    async def audit(self) -> Audit:
+        """The ledger's own proof, over everything."""
+        return await self._read(audit)
+
+    async def _read(self, query: Callable[[Connection], Result]) -> Result:
+        engine = open_engine(self.settings.database.url)
+        try:
+            return await asyncio.to_thread(read_from, engine, query)
+        finally:
+            engine.dispose()
 
     def _write_settings(self) -> None:
         text = settings_text(
@@ -121,6 +153,42 @@ class PaidOffice:
         await asyncio.to_thread(import_rates, self.settings, self._deck, self._currency)
         if self._opening is not None:
             await self.top_up(self._opening)
+
+
+def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
+    telephony: Telephony,
+    folder: Path,
+    *,
+    deck: str,
+    opening: Money | None,
+    currency: str = "GBP",
+    settings: Sections | None = None,
+    rules: Sequence[Rule] = (),
+    default: Behaviour = ANSWERS,
+    media: bool = True,
+    addresses: Addresses | None = None,
+    adapt: Callable[[AsteriskConfig], AsteriskConfig] = lambda config: config,
+) -> PaidOffice:
+    """A paid office whose dialplan is rendered from its plan; `adapt` has the last word.
+
+    Raises:
+        ValidationError: `settings` are none.
+    """
+    sections = settings or {}
+    routed = Settings.model_validate(sections)
+    office = Office(
+        telephony,
+        folder,
+        sounds=default_sounds_folder(os.environ),
+        rules=rules,
+        default=default,
+        media=media,
+        addresses=addresses,
+        adapt=lambda config: adapt(
+            replace(with_routes(config, routed), agi_address=config.control_address)
+        ),
+    )
+    return PaidOffice(office, deck=deck, currency=currency, opening=opening, settings=sections)
 
 
 def import_rates(settings: Settings, deck: str, currency: str) -> None:
@@ -154,6 +222,7 @@ def settings_text(config: AsteriskConfig, *, legs_file: Path, extra: Sections) -
             "username": config.secrets.ami_username,
             "secret": config.secrets.ami_password,
         },
+        "agi": {"address": config.agi_address, "port": config.agi_port},
     }
     for name, fields in extra.items():
         sections.setdefault(name, {}).update(fields)

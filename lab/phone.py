@@ -8,17 +8,18 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from lab import processes
 from lab.errors import LabError
+from lab.lifecycle import Runnable
 from lab.telephony import Telephony
 from lab.watch import FileWatch
 
 START_TIMEOUT_S = 10
 CONTROL_PORT = 4444
 SAMPLE_RATE_HZ = 16000
+WAV_HEADER_BYTES = 44  # a stream that was replaced before it began holds nothing else
 REGISTER_EVERY_S = 60
 # The phone hangs up when the file it speaks from ends.
 LONGEST_CALL_S = 15 * 60
@@ -33,7 +34,7 @@ class PhoneEvent:
     detail: str
 
 
-class Phone:
+class Phone(Runnable):
     """`async with Phone(…) as phone:` is a registered phone; leaving hangs up and unregisters."""
 
     def __init__(  # noqa: PLR0913 - each is one setting, given by name
@@ -58,18 +59,6 @@ class Phone:
         self._answers = answers
         self._process: asyncio.subprocess.Process | None = None
         self._control: _Control | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start and register.
@@ -155,7 +144,8 @@ class Phone:
 
     def recordings(self) -> list[Path]:
         """What it heard, one WAV file for each stream of sound, oldest first."""
-        return sorted(self._heard.glob("dump-*-dec.wav"))
+        streams = sorted(self._heard.glob("dump-*-dec.wav"))
+        return [file for file in streams if file.stat().st_size > WAV_HEADER_BYTES]
 
     async def hear(self, seconds: float, *, timeout_s: float = 20) -> None:
         """Return when it has kept that much more sound.

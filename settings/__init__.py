@@ -1,15 +1,18 @@
 """One settings file per site, read once by an entry point and passed down.
 
 The file is TOML; `TOLLGATE_SETTINGS` names it, and `TOLLGATE_<SECTION>__<FIELD>` overrides one
-field (for example `TOLLGATE_DATABASE__URL`). No other module reads the environment.
+field (for example `TOLLGATE_DATABASE__URL`). No other module reads these.
 """
 
 from settings.model import (
+    SETTINGS_VARIABLE,
+    AgiSettings,
     AmiSettings,
     AriSettings,
     AsteriskSettings,
     CallSettings,
     DatabaseSettings,
+    FeatureCodes,
     OfficeSettings,
     PromptSettings,
     Settings,
@@ -19,11 +22,14 @@ from settings.model import (
 )
 
 __all__ = [
+    "SETTINGS_VARIABLE",
+    "AgiSettings",
     "AmiSettings",
     "AriSettings",
     "AsteriskSettings",
     "CallSettings",
     "DatabaseSettings",
+    "FeatureCodes",
     "OfficeSettings",
     "PromptSettings",
     "Settings",

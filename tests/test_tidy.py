@@ -21,7 +21,8 @@ def tracked(pattern: str) -> list[Path]:
         text=True,
         check=True,
     )
-    return [ROOT / line for line in listed.stdout.splitlines()]
+    files = (ROOT / line for line in listed.stdout.splitlines())
+    return [file for file in files if file.exists()]  # a removed one is still listed
 
 
 def nodes(folder: str) -> Iterator[tuple[Path, ast.AST]]:

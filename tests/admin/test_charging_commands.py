@@ -185,6 +185,65 @@ def test_a_dry_run_changes_nothing() -> None:
     assert "sample deck" in run("explain", "0033612345678").stderr
 
 
+def test_an_import_shows_what_it_changes_and_can_be_rolled_back(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("prefix,destination,rate\n33,France,0.02\n336,mobile,0.1\n49,Germany,0.01\n")
+    second.write_text("prefix,destination,rate,colour\n33,France,0.3,red\n336,mobile,0.09,blue\n")
+    assert told("rates", "import", str(first))["added"] == 3
+    found = told("rates", "import", str(second), "--dry-run")
+    assert (found["imported"], found["deck_id"]) == (False, None)
+    assert (found["same"], found["added"], found["dearer"], found["cheaper"]) == (0, 0, 1, 1)
+    assert (found["holes"], found["ignored_columns"]) == (["49"], ["colour"])
+    assert found["jumps"] == [
+        {
+            "prefix": "33",
+            "destination": "France",
+            "before_micros": 20_000,
+            "after_micros": 300_000,
+        }
+    ]
+    said = run("rates", "import", str(second)).stdout
+    assert "column 'colour' means nothing here" in said
+    assert "HOLE, no rate any more: 49 Germany: £0.01 -> nothing a minute" in said
+    assert "JUMP of 10 times or more: 33 France: £0.02 -> £0.30 a minute" in said
+    assert "0 same, 0 new, 1 dearer, 1 cheaper, 1 holes, 1 jumps" in said
+    assert "2 GBP rates imported and in force" in said
+    (rate,) = told("rates", "show", "336")["rates"]
+    assert (rate["prefix"], rate["per_minute_micros"]) == ("336", 90_000)
+    assert told("rates", "rollback")["currency"] == "GBP"
+    (rate,) = told("rates", "show", "336")["rates"]
+    assert rate["per_minute_micros"] == 100_000
+    assert [c["action"] for c in told("rates", "history")["changes"]] == [
+        *("rollback", "import", "import")
+    ]
+    assert "no earlier GBP deck" in refused("rates", "rollback")
+    assert "deck 2 is in force" in run("rates", "rollback", "--deck", "2").stdout
+    assert "import   deck 1 (first.csv)" in run("rates", "history").stdout
+
+
+def test_rates_are_shown_by_country_name_or_prefix() -> None:
+    assert "no rate for anything" in refused("rates", "show")
+    told("rates", "import", str(SAMPLES / "sample-gbp.csv"))
+    everything = told("rates", "show")
+    assert everything["currency"] == "GBP"
+    assert len(everything["rates"]) > 400
+    for wanted in ("fr", "France", "+33", "0033"):
+        prefixes = {rate["prefix"] for rate in told("rates", "show", wanted)["rates"]}
+        assert {"33", "336", "337"} <= prefixes
+    assert {r["prefix"] for r in told("rates", "show", "GB")["rates"]} >= {"44", "GB:118"}
+    assert "France mobile" in run("rates", "show", "FR").stdout
+    assert "no rate for Atlantis" in refused("rates", "show", "Atlantis")
+
+
+def test_a_long_list_of_changes_is_cut(tmp_path: Path) -> None:
+    deck = tmp_path / "deck.csv"
+    for price in ("0.10", "0.20"):
+        rows = "".join(f"3{n:03d},France,{price}\n" for n in range(100, 130))
+        deck.write_text(f"prefix,destination,rate\n{rows}")
+        said = run("rates", "import", str(deck)).stdout
+    assert "dearer: and 10 more" in said
+
+
 def test_missing_settings_and_unknown_offices_are_one_sentence(
     settings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

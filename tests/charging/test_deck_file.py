@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charging.deck_file import DeckFileError, DeckFormat, parse_prefixes, read_deck
-from charging.rates import RateDeck, RateFields, RateRow
+from charging.rate_deck import RateDeck, RateFields, RateRow, row_of
 from tests.fakes.charging import eur, rate
 
 TODAY = date(2026, 11, 21)
@@ -27,7 +27,7 @@ def problems(*lines: str, **options: object) -> list[str]:
 
 def only(rows: list[tuple[str, RateFields]]) -> RateRow:
     ((prefix, fields),) = rows
-    return fields.row(prefix, "EUR")
+    return row_of(prefix, fields, "EUR")
 
 
 def test_our_own_headings_are_read() -> None:

@@ -20,6 +20,7 @@ from charging.errors import (
     UnknownExtension,
 )
 from charging.plan import Category
+from charging.ports import Ledger
 from charging.usecases import Charging
 from tests.fakes.charging import (
     DECK,
@@ -40,6 +41,7 @@ from tests.fakes.ledger import MemoryLedger
 
 @pytest.fixture
 def ledger() -> MemoryLedger:
+    """In memory here; tests/db/test_replay.py gives the same tests real databases."""
     return MemoryLedger()
 
 
@@ -114,7 +116,7 @@ async def test_what_may_not_be_called_is_refused_and_nothing_is_reserved(
     assert not ledger.calls
 
 
-async def test_a_phone_that_is_switched_off_calls_nobody(ledger: MemoryLedger) -> None:
+async def test_a_phone_that_is_switched_off_calls_nobody(ledger: Ledger) -> None:
     off = replace(RECEPTION, enabled=False)
     charging = charging_with(ledger, extensions=[off])
     with pytest.raises(ExtensionNotAllowed):
@@ -130,7 +132,7 @@ async def test_a_call_that_the_balance_cannot_begin_is_refused(charging: Chargin
     assert refusal.value.code == "insufficient_balance"
 
 
-async def test_a_paid_call_is_refused_while_no_deck_could_be_read(ledger: MemoryLedger) -> None:
+async def test_a_paid_call_is_refused_while_no_deck_could_be_read(ledger: Ledger) -> None:
     charging = charging_with(ledger, decks=OneDeck(None))
     with pytest.raises(ChargingUnavailable):
         await charging.authorise(request("c1"))
@@ -184,6 +186,13 @@ async def test_an_answered_call_counts_as_at_least_one_second(charging: Charging
     await charging.answered("c1", leg="o1", answered_at=START)
     settled = await charging.settle("c1", talk_s=0, ended_at=START, hangup_cause=16)
     assert (settled.talk_s, settled.charged) == (1, gbp("0.10"))
+
+
+async def test_talk_time_is_never_negative(charging: Charging) -> None:
+    await fill(charging, "5.00")
+    await charging.authorise(request("c1"))
+    with pytest.raises(ValueError, match="talk_s is -1"):
+        await charging.settle("c1", talk_s=-1, ended_at=START, hangup_cause=16)
 
 
 async def test_increments_that_came_late_are_charged_at_the_end(charging: Charging) -> None:
@@ -267,6 +276,19 @@ async def test_a_key_that_names_something_else_is_a_fault(charging: Charging) ->
         await charging.top_up("main", amount=gbp("6"), key="fill-5.00", note="")
 
 
+async def test_an_answer_recorded_after_the_first_debit_debits_nothing_more(
+    charging: Charging,
+) -> None:
+    await fill(charging, "5.00")
+    await charging.authorise(request("c1"))
+    await charging.authorise(request("c2"))
+    await charging.debit("c1", interval=0)
+    answered = await charging.answered("c1", leg="o1", answered_at=START)
+    assert (answered.amount, answered.funded_s) == (gbp("0.10"), 60)
+    assert (await charging.balance("main")).reserved == gbp("0.10")
+    assert [call.leg for call in await charging.open_calls("pbx")] == ["o1", None]
+
+
 async def test_intervals_are_reserved_and_debited_in_order(charging: Charging) -> None:
     await fill(charging, "5.00")
     await charging.authorise(request("c1"))
@@ -315,7 +337,7 @@ async def test_open_calls_are_listed_for_recovery(charging: Charging, clock: Man
 
 
 async def test_a_running_call_keeps_its_price_when_deck_and_plan_change(
-    ledger: MemoryLedger,
+    ledger: Ledger,
 ) -> None:
     decks = OneDeck(DECK)
     charging = charging_with(ledger, decks=decks)
@@ -327,7 +349,7 @@ async def test_a_running_call_keeps_its_price_when_deck_and_plan_change(
     assert settled.charged == gbp("0.20")
 
 
-async def test_a_phone_speaks_its_own_language_or_its_offices(ledger: MemoryLedger) -> None:
+async def test_a_phone_speaks_its_own_language_or_its_offices(ledger: Ledger) -> None:
     french = replace(RECEPTION, endpoint="1002", language="fr")
     charging = charging_with(ledger, extensions=[RECEPTION, french])
     await fill(charging, "1")
@@ -342,7 +364,7 @@ async def test_a_top_up_must_be_positive_and_of_the_offices_currency(charging: C
         await charging.top_up("main", amount=eur("5"), key="k", note="")
 
 
-async def test_offices_do_not_share_money(ledger: MemoryLedger) -> None:
+async def test_offices_do_not_share_money(ledger: Ledger) -> None:
     other = replace(RECEPTION, endpoint="2001", office_id="branch")
     charging = charging_with(ledger, extensions=[RECEPTION, other], plan=UK_PLAN)
     await fill(charging, "5.00")

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 
 from charging.errors import ChargingUnavailable
 from charging.money import Money
-from charging.rates import RateFields
+from charging.rate_deck import RateFields
 from db.ledger import read_from
 from db.rate_decks import (
     LiveDecks,

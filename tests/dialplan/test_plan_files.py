@@ -7,10 +7,8 @@ import pytest
 from charging.money import Money
 from dialplan.plan_files import (
     SHIPPED_PLANS,
-    OfficePlans,
     PlanFileError,
     PlanFiles,
-    UnknownOffice,
     read_plan,
 )
 
@@ -156,11 +154,3 @@ def test_without_a_good_plan_from_the_start_there_is_none(file: Path) -> None:
     for _ in range(2):
         with pytest.raises(PlanFileError):
             watched.files.plan("uk")
-
-
-def test_each_office_has_the_plan_that_the_settings_name() -> None:
-    plans = OfficePlans(PlanFiles(report=lambda _: None), {"main": "uk", "paris": "france"})
-    assert plans.plan_of("main").currency == "GBP"
-    assert plans.plan_of("paris").currency == "EUR"
-    with pytest.raises(UnknownOffice, match="no office 'lyon'"):
-        plans.plan_of("lyon")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from charging.numbering import Site
+from charging.patterns import DirectPattern, emergency_dialled
 from dialplan.phones import Phone
 from dialplan.render import (
     TEMPLATES,
     AsteriskConfig,
-    DirectNumber,
     RenderError,
     Secrets,
     render,
@@ -35,7 +36,7 @@ def config(folder: Path = Path("/nowhere/instance")) -> AsteriskConfig:
             ami_password="ami-secret",  # noqa: S106 - a stand-in
             phones={"1001": "first-secret", "1002": "second-secret"},
         ),
-        emergency_numbers=("112", "999"),
+        emergency=(("112", "112"), ("999", "999")),
     )
 
 
@@ -84,11 +85,14 @@ def test_transfers_are_refused_unless_the_site_allows_them() -> None:
 
 
 def test_emergency_numbers_are_exact_and_never_meet_the_application() -> None:
-    text = rendered(replace(config(), outside_line_prefix="9"))["extensions.conf"]
+    emergency = emergency_dialled(Site(country="GB", outside_line_prefix="9"))
+    text = rendered(replace(config(), emergency=emergency))["extensions.conf"]
     lines = context(text, "tollgate-emergency")
     dialled = [line.split(",")[0].removeprefix("exten => ") for line in lines if "exten" in line]
-    assert dialled == ["112", "9112", "999", "9999"]
-    assert "Gosub(tollgate-emergency-trunk,s,1(112))" in lines[2]
+    assert {"112", "9112", "999", "9999", "18000", "18001999"} <= set(dialled)
+    assert dialled == [number for number, _ in emergency]
+    sent = [line.partition("s,1(")[2].rstrip(")") for line in lines if line.startswith("exten")]
+    assert sent == [number for _, number in emergency]
     assert not any("Stasis" in line or "TIMEOUT" in line for line in lines)
     trunk = context(text, "tollgate-emergency-trunk")
     assert not any("Stasis" in line or "U(" in line for line in trunk)
@@ -111,8 +115,8 @@ def test_the_carrier_reaches_phones_and_nothing_else() -> None:
 def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
     site = replace(
         config(),
-        free=(DirectNumber(pattern="_0800!", strip=1, prepend="44"),),
-        fallback=(DirectNumber(pattern="_020XXXXXXXX", strip=1, prepend="44"),),
+        free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),),
+        fallback=(DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44"),),
     )
     text = rendered(site)["extensions.conf"]
     uses = [line for line in text.splitlines() if "${EXTEN" in line and not line.startswith(";")]
@@ -135,7 +139,7 @@ def test_every_application_that_dials_is_given_a_rendered_or_a_filtered_number()
 
 
 def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
-    site = replace(config(), free=(DirectNumber(pattern="_0800!", strip=1, prepend="44"),))
+    site = replace(config(), free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
     lines = context(rendered(site)["extensions.conf"], "tollgate-free")
     assert lines[0].startswith("exten => _0800!,1,")
     assert " same => n,Set(TOLLGATE_DIAL=44${DIALLED:1})" in lines
@@ -144,19 +148,15 @@ def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"emergency_numbers": ()}, "there is no emergency number"),
-        ({"emergency_numbers": ("112", "9x9")}, "'9x9' is not digits"),
-        ({"emergency_numbers": ("112", "1001")}, "extension 1001 is an emergency number"),
-        (
-            {"emergency_numbers": ("001",), "outside_line_prefix": "1"},
-            "extension 1001 is an emergency number",
-        ),
-        ({"outside_line_prefix": "9&"}, "'9&112' is not digits"),
+        ({"emergency": ()}, "there is no emergency number"),
+        ({"emergency": (("9x9", "999"),)}, "'9x9' is not digits"),
+        ({"emergency": (("999", "9&9"),)}, "'999' is not digits"),
+        ({"emergency": (("1001", "001"),)}, "extension 1001 is an emergency number"),
         ({"name": "a\nb"}, "cannot stand in an Asterisk configuration file"),
         ({"trunk_host": "1.2.3.4;x"}, "cannot stand in an Asterisk configuration file"),
-        ({"free": (DirectNumber(pattern="_."),)}, "pattern '_.' is not"),
-        ({"free": (DirectNumber(pattern="_0X,1,System(x)"),)}, "pattern .* is not"),
-        ({"fallback": (DirectNumber(pattern="_0X", prepend="${X}"),)}, "cannot be put in front"),
+        ({"free": (DirectPattern(pattern="_."),)}, "pattern '_.' is not"),
+        ({"free": (DirectPattern(pattern="_0X,1,System(x)"),)}, "pattern .* is not"),
+        ({"fallback": (DirectPattern(pattern="_0X", prepend="${X}"),)}, "cannot be put in front"),
         ({"sip_address": "0.0.0.0"}, "sip_address 0.0.0.0 is every address"),  # noqa: S104 - refused
         ({"sip_address": "tollgate.example"}, "is not an IP address"),
         ({"control_address": "192.0.2.1"}, "control_address 192.0.2.1 is not of this machine"),

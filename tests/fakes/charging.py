@@ -11,7 +11,8 @@ from charging.money import Money, parse_money
 from charging.numbering import Site
 from charging.plan import Inclusion, Plan
 from charging.ports import Clock, Ledger
-from charging.rates import Rate, RateDeck, RateFields
+from charging.rate_deck import RateDeck, RateFields
+from charging.rates import Rate
 from charging.usecases import CallRequest, Charging
 from tests.fakes.clock import ManualClock
 

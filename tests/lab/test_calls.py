@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dialplan.render import AsteriskConfig, DirectNumber
+from charging.patterns import DirectPattern
+from dialplan.render import AsteriskConfig
 from lab.carrier import (
     BUSY,
     EARLY_MEDIA,
@@ -28,6 +29,9 @@ from lab.phone import Phone
 
 pytestmark = pytest.mark.live
 
+# With 9 for an outside line.
+EMERGENCY = (("112", "112"), ("999", "999"), ("9112", "112"), ("9999", "999"))
+
 MakeOffice = Callable[..., Office]
 Heard = Callable[[Path], set[int]]
 RunApplication = Callable[
@@ -41,14 +45,15 @@ EXHAUSTED_HZ = 1000
 
 def with_fallback(config: AsteriskConfig) -> AsteriskConfig:
     """A site that lets landlines through while the application is away: the way to the trunk."""
-    landlines = DirectNumber(pattern="_020XXXXXXXX", strip=1, prepend="44")
+    landlines = DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44")
     return replace(config, fallback=(landlines,), ring_timeout_s=3)
 
 
 async def heard_before_closing(phone: Phone, heard: Heard, number: str) -> tuple[str, set[int]]:
     """Dial a number that is refused; what the phone showed in the end, and what it heard."""
+    before = len(phone.events)
     await phone.dial(number)
-    closed = await phone.wait_for("CALL_CLOSED")
+    closed = await phone.wait_for("CALL_CLOSED", after=before)
     return closed.detail, heard(phone.recordings()[-1])
 
 
@@ -93,46 +98,48 @@ async def test_a_phone_that_is_switched_off_is_unavailable(make_office: MakeOffi
     assert closed.detail.startswith("480")
 
 
-@pytest.mark.parametrize("number", ["1001", "442079460101"])
-async def test_a_call_from_the_carrier_rings_the_phone(
-    make_office: MakeOffice, number: str
-) -> None:
+async def test_a_call_from_the_carrier_rings_the_phone(make_office: MakeOffice) -> None:
     async with make_office() as office, office.phone("1001") as phone:
-        call = await office.carrier.call(office.config.sip_address, number)
-        await phone.wait_for("CALL_ESTABLISHED", detail="447700900123")
-        await phone.wait_for("CALL_CLOSED")
-    assert call.answered_at_s is not None
+        for number in ("1001", "442079460101"):
+            before = len(phone.events)
+            call = await office.carrier.call(office.config.sip_address, number)
+            await phone.wait_for("CALL_ESTABLISHED", detail="447700900123", after=before)
+            await phone.wait_for("CALL_CLOSED", after=before)
+            assert call.answered_at_s is not None
 
 
-@pytest.mark.parametrize("number", ["112", "0033142685300", "2000"])
 async def test_a_call_from_the_carrier_cannot_leave_the_office_again(
-    make_office: MakeOffice, number: str
+    make_office: MakeOffice,
 ) -> None:
     async with make_office() as office:
-        call = await office.carrier.call(office.config.sip_address, number)
-        assert call.refused_with == 404
+        for number in ("112", "0033142685300", "2000"):
+            call = await office.carrier.call(office.config.sip_address, number)
+            assert call.refused_with == 404, number
         assert office.carrier.calls() == []
 
 
 # --- emergency ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", ["112", "999", "9112", "9999"])
 async def test_an_emergency_call_reaches_the_carrier_with_no_application(
-    make_office: MakeOffice, heard: Heard, number: str
+    make_office: MakeOffice, heard: Heard
 ) -> None:
     async with (
-        make_office(adapt=lambda config: replace(config, outside_line_prefix="9")) as office,
+        make_office(adapt=lambda config: replace(config, emergency=EMERGENCY)) as office,
         office.phone("1001") as phone,
     ):
-        await phone.dial(number)
-        await phone.wait_for("CALL_ESTABLISHED")
-        await phone.hear(0.5)
-        await phone.hang_up()
-        call = await office.carrier.wait_for(lambda call: call.ended)
-    assert call.dialled == number[-3:]
-    assert call.ended_by == "office"
-    assert heard(phone.recordings()[0]) == {FAR_END_TONE_HZ}
+        for number in ("112", "999", "9112", "9999"):
+            before = len(phone.events)
+            await phone.dial(number)
+            await phone.wait_for("CALL_ESTABLISHED", after=before)
+            await phone.hear(0.5)
+            await phone.hang_up()
+            await phone.wait_for("CALL_CLOSED", after=before)
+            assert heard(phone.recordings()[-1]) == {FAR_END_TONE_HZ}
+        await office.carrier.wait_for(lambda _: all(c.ended for c in office.carrier.calls()))
+        calls = office.carrier.calls()
+    assert [call.dialled for call in calls] == ["112", "999", "112", "999"]
+    assert {call.ended_by for call in calls} == {"office"}
 
 
 # --- everything else, with the application away -------------------------------------------------
@@ -148,9 +155,10 @@ async def test_a_paid_number_is_refused_with_a_spoken_reason(
     assert tones == {UNAVAILABLE_HZ}
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
+async def test_a_hostile_string_is_refused_with_a_spoken_reason_and_dials_nothing(
+    make_office: MakeOffice, heard: Heard
+) -> None:
+    strings = (
         "0033&PJSIP/x@trunk",
         "112&PJSIP/0033142685300@trunk",
         "1002&PJSIP/0033142685300@trunk",
@@ -162,19 +170,16 @@ async def test_a_paid_number_is_refused_with_a_spoken_reason(
         "sip:0033",
         "trunk",
         "tollgate-connect",
-    ],
-)
-async def test_a_hostile_string_is_refused_with_a_spoken_reason_and_dials_nothing(
-    make_office: MakeOffice, heard: Heard, number: str
-) -> None:
+    )
     async with make_office() as office, office.phone("1001") as phone:
-        detail, tones = await heard_before_closing(phone, heard, number)
+        for string in strings:
+            detail, tones = await heard_before_closing(phone, heard, string)
+            assert detail.startswith("484"), string
+            assert tones == {NOT_VALID_HZ}, string
         channels = await office.asterisk.cli("core show channels count")
         log = office.asterisk.log_file.read_text()
         assert office.carrier.calls() == []
-    assert detail.startswith("484")
-    assert tones == {NOT_VALID_HZ}
-    assert "1 call processed" in channels
+    assert f"{len(strings)} calls processed" in channels
     assert "ERROR" not in log
 
 
@@ -191,7 +196,7 @@ async def test_an_included_number_goes_through_where_the_site_allows_it(
 
 async def test_a_free_number_needs_no_application(make_office: MakeOffice) -> None:
     def with_free(config: AsteriskConfig) -> AsteriskConfig:
-        return replace(config, free=(DirectNumber(pattern="_0800!", strip=1, prepend="44"),))
+        return replace(config, free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
 
     async with make_office(adapt=with_free) as office, office.phone("1001") as phone:
         await phone.dial("08001111")
@@ -263,19 +268,22 @@ async def test_the_carriers_hang_up_ends_the_call(make_office: MakeOffice) -> No
         await phone.wait_for("CALL_CLOSED")
         call = await office.carrier.wait_for(lambda call: call.ended)
     assert call.ended_by == "carrier"
-    assert 0.7 <= call.talk_s < 0.8
+    assert 0.7 <= call.talk_s < 1.7
 
 
 async def test_a_redirection_by_the_carrier_is_not_followed(make_office: MakeOffice) -> None:
+    rules = [Rule("442079460123", redirects_to("447700900999")), Rule("44.*", redirects_to("1002"))]
     async with (
-        make_office(
-            adapt=with_fallback, rules=[Rule("442079460123", redirects_to("447700900999"))]
-        ) as office,
+        make_office(adapt=with_fallback, rules=rules) as office,
         office.phone("1001") as phone,
+        office.phone("1002") as other,
     ):
-        await phone.dial("02079460123")
-        await phone.wait_for("CALL_CLOSED")
-        assert [call.dialled for call in office.carrier.calls()] == ["442079460123"]
+        for number in ("02079460123", "02079460999"):
+            before = len(phone.events)
+            await phone.dial(number)
+            await phone.wait_for("CALL_CLOSED", after=before)
+        assert [call.dialled for call in office.carrier.calls()] == ["442079460123", "442079460999"]
+        assert not any(event.type == "CALL_INCOMING" for event in other.events)
 
 
 async def test_a_carrier_that_vanished_is_noticed_by_its_silence(make_office: MakeOffice) -> None:
@@ -327,7 +335,7 @@ async def test_a_call_is_cut_when_its_paid_time_is_over_and_the_caller_hears_why
         call = await office.carrier.wait_for(lambda call: call.ended)
     assert call.dialled == "33142685300"
     assert call.ended_by == "office"
-    assert 1.5 <= call.talk_s < 1.7
+    assert 1.5 <= call.talk_s < 2.5
     assert heard(phone.recordings()[-1]) == {FAR_END_TONE_HZ, EXHAUSTED_HZ}
 
 
@@ -363,21 +371,22 @@ async def test_an_unlimited_call_is_not_cut(
     assert call.ended_by == "carrier"
 
 
-@pytest.mark.parametrize("paid_s", ["0", "0.000", "-5", "unlimited", "1,2", "nan"])
 async def test_a_paid_time_that_is_no_time_is_never_taken_for_no_limit(
-    make_office: MakeOffice, heard: Heard, application: RunApplication, paid_s: str
+    make_office: MakeOffice, heard: Heard, application: RunApplication
 ) -> None:
+    paid = iter(values := ("0", "0.000", "-5", "unlimited", "1,2", "nan"))
     async with (
         make_office() as office,
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": paid_s},
+            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": next(paid)},
         ),
     ):
-        _, tones = await heard_before_closing(phone, heard, "0033142685300")
+        for value in values:
+            _, tones = await heard_before_closing(phone, heard, "0033142685300")
+            assert tones == {UNAVAILABLE_HZ}, value
         assert office.carrier.calls() == []
-    assert tones == {UNAVAILABLE_HZ}
 
 
 async def test_the_applications_refusal_ends_with_the_cause_it_gave(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dialplan.render import AsteriskConfig, DirectNumber
+from charging.patterns import DirectPattern
+from dialplan.render import AsteriskConfig
 from lab.addresses import AddressBlock
 from lab.caller import Calls, place_calls
 from lab.carrier import ANSWERS_AT_ONCE, BUSY, Carrier, Rule
@@ -21,7 +22,7 @@ MakeOffice = Callable[..., Office]
 
 
 def under_load(config: AsteriskConfig) -> AsteriskConfig:
-    landlines = DirectNumber(pattern="_020XXXXXXXX", strip=1, prepend="44")
+    landlines = DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44")
     return replace(config, free=(landlines,), rtp_last_port=19999, rtp_timeout_s=0)
 
 

@@ -1,5 +1,6 @@
 """One Asterisk: it starts clean, keeps to itself, and leaves nothing behind."""
 
+import contextlib
 import os
 import re
 import socket
@@ -176,9 +177,8 @@ def _listening(pid: int) -> set[tuple[str, int]]:
     """Addresses on which a process takes packets or connections, from the kernel's tables."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(descriptor.readlink())
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            inodes.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
     found = set()
     for table in ("udp", "tcp", "udp6", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:

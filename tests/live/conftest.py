@@ -1,6 +1,5 @@
 """Real Asterisk, SIPp as the carrier, baresip as the desk phones, the application as a process."""
 
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -9,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from charging.money import Money, parse_money
-from charging.numbering import emergency_numbers
 from lab.carrier import BUSY, NEVER_ANSWERS, Rule, hangs_up_after
-from lab.office import Office
-from lab.paid_office import PaidOffice, Sections
+from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.telephony import Telephony, find_telephony
-from prompts.library import default_sounds_folder
 
 # Increments of a few seconds, so that a test sees several of them.
 DECK = """\
@@ -58,16 +54,16 @@ def start_office(telephony: Telephony, tmp_path: Path) -> StartOffice:
         rules: Sequence[Rule] = RULES,
         settings: Sections | None = None,
     ) -> AsyncIterator[PaidOffice]:
-        office = Office(
+        paid = make_paid_office(
             telephony,
             tmp_path / "office",
-            sounds=default_sounds_folder(os.environ),
-            emergency_numbers=emergency_numbers("GB"),
+            deck=deck,
+            opening=None if opening is None else gbp(opening),
+            settings=settings,
             rules=rules,
             adapt=lambda config: replace(config, ring_timeout_s=4),
         )
-        money = None if opening is None else gbp(opening)
-        async with PaidOffice(office, deck=deck, opening=money, settings=settings) as paid:
+        async with paid:
             yield paid
 
     return start

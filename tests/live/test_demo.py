@@ -21,7 +21,8 @@ async def demonstration(
     folder: Path, *options: str, address: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "admin", "demo", "--folder", folder, "--talk-s", "2", *options),
+        *(sys.executable, "-m", "admin", "demo", "--folder", str(folder), "--talk-s", "2"),
+        *options,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "TOLLGATE_ASTERISK__SIP_ADDRESS": address, "PYTHONUNBUFFERED": "1"},

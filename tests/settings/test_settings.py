@@ -22,6 +22,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_secrets_are_enough_and_the_rest_has_defaults(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, GOOD))
+    assert settings.ari is not None
     assert settings.ari.app_name == "tollgate"
     assert settings.offices["main"].plan == "uk"
 
@@ -35,6 +36,7 @@ def test_secrets_do_not_show_in_representations(tmp_path: Path) -> None:
 def test_environment_overrides_one_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOLLGATE_ARI__USERNAME", "other")
     settings = load_settings(write(tmp_path, GOOD))
+    assert settings.ari is not None
     assert settings.ari.username == "other"
     assert settings.ari.password.get_secret_value() == "ari-secret"
 
@@ -52,7 +54,7 @@ def test_relative_paths_start_at_the_settings_file(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[ari\n", "is not valid TOML"),
-        ('[ari]\npassword = "x"\n', "ami"),
+        ('[ari]\nusername = "x"\n', "ari.password"),
         (GOOD + "[call]\nring_timeout_s = 'soon'\n", "call.ring_timeout_s"),
         (GOOD + "[call]\nring_timout_s = 5\n", "call.ring_timout_s"),
         (GOOD + "[call]\ncut_off_early_s = 5\n", "call.cut_off_early_s"),
@@ -70,6 +72,24 @@ def test_damaged_file_is_refused_in_one_sentence(tmp_path: Path, text: str, said
     assert "secret" not in str(refused.value)
 
 
-def test_missing_file_says_what_writes_it(tmp_path: Path) -> None:
+def test_without_any_file_the_ledger_lies_in_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOLLGATE_SETTINGS", raising=False)
+    settings = load_settings()
+    assert settings.database.url == f"sqlite:///{tmp_path / '.tollgate' / 'ledger.sqlite'}"
+    assert settings.ari is None
+
+
+def test_file_that_the_environment_names_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOLLGATE_SETTINGS", str(tmp_path / "nowhere.toml"))
+    with pytest.raises(SettingsError, match=r"there is no settings file .*nowhere\.toml"):
+        load_settings()
+
+
+def test_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no settings file"):
         load_settings(tmp_path / "nowhere.toml")

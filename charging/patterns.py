@@ -1,0 +1,240 @@
+"""Which numbers the dialplan may connect by itself, as Asterisk patterns.
+
+Emergency and free numbers never need the application; included ones need it only because an
+application that is there can say why. All of this is derived from the plan and the number tables,
+so that dialplan and application never disagree. Only the site's own national numbers and short
+codes appear here: anything else goes through the application.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import phonenumbers
+
+from charging import number_tables
+from charging.kinds import LineKind
+from charging.numbering import Number, Site, emergency_numbers, national_number
+from charging.plan import Category, Plan, classify
+
+DIGITS = "0123456789"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectPattern:
+    """Numbers that go to the trunk without the application, and how the trunk wants them.
+
+    `strip` digits are taken off the front of what was dialled, and `prepend` put there instead.
+    """
+
+    pattern: str  # "_01[02-9]XXXXXXXX", or the digits of one number
+    strip: int = 0
+    prepend: str = ""
+
+
+def emergency_dialled(site: Site) -> tuple[tuple[str, str], ...]:
+    """Exactly what may be dialled for help here, and what goes to the trunk for it.
+
+    With and without the outside-line prefix, and through the text relay where there is one.
+    """
+    relays = number_tables.RELAY_PREFIXES.get(site.country, ())
+    numbers = [
+        relay + number
+        for number in emergency_numbers(site.country)
+        for relay in ("", *(relays if not number.startswith("18") else ()))
+    ]
+    return tuple((prefix + number, number) for prefix in _prefixes(site) for number in numbers)
+
+
+def free_patterns(plan: Plan, site: Site) -> tuple[DirectPattern, ...]:
+    """What costs nobody anything: toll-free national numbers and short codes."""
+    shorts = (DirectPattern(pattern=_pattern(code)) for code in _free_short_codes(plan, site))
+    national = _national_patterns(plan, site, Category.FREE)
+    return _with_outside_prefix((*shorts, *national), site)
+
+
+def included_patterns(plan: Plan, site: Site) -> tuple[DirectPattern, ...]:
+    """What the plan includes of the site's own national numbers."""
+    return _with_outside_prefix(_national_patterns(plan, site, Category.INCLUDED), site)
+
+
+def _prefixes(site: Site) -> tuple[str, ...]:
+    return ("", site.outside_line_prefix) if site.outside_line_prefix else ("",)
+
+
+def _with_outside_prefix(
+    patterns: Iterable[DirectPattern], site: Site
+) -> tuple[DirectPattern, ...]:
+    return tuple(
+        DirectPattern(
+            pattern=_after(prefix, found.pattern),
+            strip=found.strip + len(prefix),
+            prepend=found.prepend,
+        )
+        for found in patterns
+        for prefix in _prefixes(site)
+    )
+
+
+def _after(prefix: str, pattern: str) -> str:
+    return f"_{prefix}{pattern[1:]}" if pattern.startswith("_") else prefix + pattern
+
+
+def _pattern(code: str) -> str:
+    return code if code.isdecimal() else f"_{code}"
+
+
+# --- short codes -----------------------------------------------------------------------------
+
+
+def _free_short_codes(plan: Plan, site: Site) -> Iterator[str]:
+    emergencies = emergency_numbers(site.country)
+    home = f"{site.country}:"
+    for code, kind in number_tables.SHORT.get(site.country, ()):
+        if kind in plan.free_kinds and site.country == plan.country and code not in emergencies:
+            yield code
+        for prefix in sorted(plan.free_prefixes):
+            if prefix.startswith(home) and (narrow := _narrow(code, prefix.removeprefix(home))):
+                yield narrow
+
+
+def _narrow(code: str, prefix: str) -> str | None:
+    """The part of a pattern that begins with `prefix`: 3[2-9]XX and 39 make 39XX."""
+    places = _places(code)
+    if len(prefix) > len(places):
+        return None
+    if any(digit not in place for digit, place in zip(prefix, places, strict=False)):
+        return None
+    return prefix + "".join(_written(place) for place in places[len(prefix) :])
+
+
+def _places(code: str) -> list[str]:
+    """The digits that may stand at each place of a pattern."""
+    places, rest = [], code
+    while rest:
+        if rest[0] == "[":
+            inside, _, rest = rest[1:].partition("]")
+            first, _, last = inside.partition("-")
+            places.append(_between(first, last) if last else inside)
+        else:
+            places.append(DIGITS if rest[0] == "X" else rest[0])
+            rest = rest[1:]
+    return places
+
+
+def _between(first: str, last: str) -> str:
+    return DIGITS[int(first) : int(last) + 1]
+
+
+def _written(digits: str) -> str:
+    """The shortest way to write a set of digits: 5, X, [02-4]."""
+    if digits == DIGITS:
+        return "X"
+    if len(digits) == 1:
+        return digits
+    runs: list[str] = []
+    for digit in digits:
+        if runs and int(digit) == int(runs[-1][-1]) + 1:
+            runs[-1] += digit
+        else:
+            runs.append(digit)
+    return f"[{''.join(_run(run) for run in runs)}]"
+
+
+def _run(run: str) -> str:
+    return run if len(run) <= 2 else f"{run[0]}-{run[-1]}"  # noqa: PLR2004 - "12", not "1-2"
+
+
+# --- national numbers ------------------------------------------------------------------------
+
+
+def _national_patterns(plan: Plan, site: Site, wanted: Category) -> tuple[DirectPattern, ...]:
+    code = str(phonenumbers.country_code_for_region(site.country))
+    if code not in number_tables.LENGTHS:
+        return ()
+    cells = [
+        cell for cell in _cells(code, _boundaries(code, plan)) if _is(cell, code, plan, wanted)
+    ]
+    shorter = [
+        number for number in number_tables.SHORTER.get(code, ()) if _is(number, code, plan, wanted)
+    ]
+    return (
+        *(DirectPattern(pattern=f"0{number}", strip=1, prepend=code) for number in shorter),
+        *(pattern for cell in _merged(cells) for pattern in _patterns_of(cell, code)),
+    )
+
+
+def _boundaries(code: str, plan: Plan) -> frozenset[str]:
+    """Every national prefix at which the answer may change."""
+    prefixes = {
+        *number_tables.BY_PREFIX,
+        *plan.included_prefixes,
+        *plan.excluded_prefixes,
+        *plan.free_prefixes,
+        *plan.barred_prefixes,
+    }
+    own = {prefix.removeprefix(code) for prefix in prefixes if prefix.startswith(code)}
+    if code != "33":
+        return frozenset(own)
+    overseas = {
+        prefix.removeprefix(abroad)
+        for prefix in prefixes
+        for abroad in set(number_tables.FRENCH_OVERSEAS.values())
+        if prefix.startswith(abroad)
+    }
+    return frozenset(own | overseas | number_tables.FRENCH_OVERSEAS.keys())
+
+
+def _cells(code: str, boundaries: frozenset[str], prefix: str = "") -> Iterator[str]:
+    """Cut the national numbers into prefixes below which nothing changes any more."""
+    if any(len(b) > len(prefix) and b.startswith(prefix) for b in boundaries):
+        for digit in DIGITS:
+            yield from _cells(code, boundaries, prefix + digit)
+    else:
+        yield prefix
+
+
+def _is(national: str, code: str, plan: Plan, wanted: Category) -> bool:
+    digits, country, kind = national_number(code, national)
+    number = Number(
+        dialled=digits,
+        digits=digits,
+        is_short=False,
+        country=country,
+        kind=kind,
+        dial_string=digits,
+    )
+    known = kind is not LineKind.UNKNOWN
+    return known and classify(number, plan).category is wanted
+
+
+def _merged(cells: list[str]) -> Iterator[tuple[str, str]]:
+    """Cells that differ in their last digit only, as what they share and those digits."""
+    for shared, group in groupby(sorted(cells), key=lambda cell: (cell[:-1], _sent_as(cell))):
+        yield shared[0], "".join(cell[-1] for cell in group)
+
+
+def _sent_as(cell: str) -> str:
+    return number_tables.FRENCH_OVERSEAS.get(cell[:3], "")
+
+
+def _patterns_of(cell: tuple[str, str], code: str) -> Iterator[DirectPattern]:
+    shared, last_digits = cell
+    for length in _lengths(shared + last_digits[0], code):
+        free_places = length - len(shared) - 1
+        yield DirectPattern(
+            pattern=f"_0{shared}{_written(last_digits)}{'X' * free_places}",
+            strip=1,
+            prepend=national_number(code, shared + last_digits[0])[0].removesuffix(
+                shared + last_digits[0]
+            ),
+        )
+
+
+def _lengths(prefix: str, code: str) -> Iterator[int]:
+    """How many digits national numbers of a prefix may have."""
+    shape = number_tables.LENGTHS[code]
+    for length in range(len(prefix), number_tables.NATIONAL_DIGITS_MAX + 1):
+        filling = length - len(prefix)
+        if all(shape.fullmatch(prefix + digit * filling) for digit in "09"):
+            yield length

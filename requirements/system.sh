@@ -1,0 +1,20 @@
+#!/usr/bin/env sh
+# Install what the tests need from the distribution: PostgreSQL's server. Does nothing if it is there.
+set -eu
+
+found() {
+    command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
+found && exit 0
+command -v apt-get >/dev/null 2>&1 || {
+    echo "set-up: PostgreSQL's server is missing, and there is no apt-get to install it" >&2
+    exit 1
+}
+if [ "$(id -u)" -eq 0 ]; then as_root=""; else as_root="sudo -n"; fi
+echo "set-up: installing PostgreSQL's server"
+said=$({ $as_root apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends \
+        postgresql; } 2>&1) && found && exit 0
+echo "set-up: PostgreSQL's server is missing; install it with: sudo apt-get install postgresql ($said)" >&2
+exit 1
