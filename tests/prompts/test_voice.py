@@ -83,7 +83,7 @@ def test_speech_begins_at_once_and_ends_with_the_pause_of_its_punctuation(
         loud = np.flatnonzero(frames > np.max(frames) / 30)
         sentence = texts_of(language)[clip].endswith(".")
         after_s = (len(frames) - loud[-1]) / 100
-        assert np.max(frames[:8]) < 1e-4, (language, clip, rate)  # LEAD_S
+        assert np.max(frames[:8]) < 1e-3, (language, clip, rate)  # LEAD_S
         assert loud[0] < 28, (language, clip, rate)  # the hiss of an "s" comes first
         assert after_s > (0.25 if sentence else 0.03), (language, clip, rate)
         assert after_s < 0.65, (language, clip, rate)  # the end of "livres" is nearly silent
