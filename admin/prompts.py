@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from admin.context import SETTINGS_FILE, AsJson, fail, print_json
+from admin.context import AsJson, fail, print_json
 from charging.money import Money, parse_money
 from lab.telephony import GENERATION, TelephonyError, cache_folder, find_telephony
 from prompts.build import Built, build_voice, engine_for, to_speak
@@ -85,7 +85,7 @@ def build(
                 each,
                 engine or settings.engine,
                 recorded=None if folder is None else RecordedEngine(folder),
-                engines=_engines(),
+                engines=available_engines(),
                 texts=to_speak(library.texts(each)),
             )
             built = _build_with_progress(library, each, voice)
@@ -184,7 +184,7 @@ def _as_dict(health: Health, library: Library) -> dict[str, object]:
     return {**asdict(health), "folder": str(health.folder), "texts": texts}
 
 
-def _engines() -> dict[str, Engine]:
+def available_engines() -> dict[str, Engine]:
     return {
         "pico": pico_engine(_tool("pico2wave")),
         "espeak-ng": espeak_engine(_tool("espeak-ng")),
