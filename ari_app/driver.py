@@ -10,7 +10,7 @@ import structlog
 from ari_app.call_task import CallTask, Services
 from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
 from ari_app.line import Line
-from ari_app.messages import Event, LegDialled, Reminder, WhisperReady
+from ari_app.messages import Event, LegAnswered, LegDialled, LegFailed, Reminder, WhisperReady
 from charging.usecases import CallRequest
 
 log = structlog.get_logger()
@@ -96,6 +96,8 @@ class Driver:
         task = self._by_channel.get(channel)
         if task is None:
             return  # not a call of ours, or one that is over
+        if isinstance(event, LegDialled | LegAnswered | LegFailed) and channel != task.call.caller:
+            return  # transferred, the carrier's leg itself rings another phone; it stays charged
         if isinstance(event, LegDialled):
             self._know(task, event.leg)
         task.deliver(event)

@@ -24,6 +24,7 @@ class Calls:
     calls: int = 1
     rate_per_s: int = 1
     talk_ms: int = 0  # then the caller hangs up; 0: the other side does
+    acknowledges: bool = True  # the answer; False: as if every ACK were lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ def _prepare(folder: Path, wanted: Calls) -> None:
         user=wanted.user,
         password=wanted.password,
         talk_ms=wanted.talk_ms,
+        acknowledges=wanted.acknowledges,
         refusals=REFUSALS,
     )
     processes.write_private(folder / "caller.xml", scenario)

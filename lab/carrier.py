@@ -40,6 +40,8 @@ class Behaviour:
     talk_ms: int = 0  # the carrier hangs up this long after answer; 0: it never does
     vanishes: bool = False  # after talk_ms it falls silent instead of hanging up
     redirects_to: str = ""  # with status 302
+    media_port: int = 0  # sound goes there, to whoever listens (lab/far_end.py), and none comes
+    crosses_cancel: bool = False  # answers at the very moment the caller gives up
 
     @property
     def ring(self) -> bool:
@@ -67,6 +69,9 @@ EARLY_MEDIA_ONLY = Behaviour(
     name="early media for ever", early_media=True, ring_ms=_FOR_EVER_MS, status=480
 )
 NEVER_ANSWERS = Behaviour(name="rings for ever", ring_ms=_FOR_EVER_MS, status=480)
+ANSWERS_TOO_LATE = Behaviour(
+    name="answers as the caller gives up", ring_ms=_FOR_EVER_MS, crosses_cancel=True
+)
 BUSY = Behaviour(name="busy", status=486, ring_ms=0)
 REJECTS = Behaviour(name="rejects", status=603, ring_ms=0)
 OUT_OF_ORDER = Behaviour(name="no service", status=503, ring_ms=0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from charging.money import Money, parse_money
+from dialplan.render import AsteriskConfig
 from lab.carrier import BUSY, NEVER_ANSWERS, Rule, hangs_up_after
 from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.telephony import Telephony, find_telephony
@@ -31,6 +32,7 @@ RULES = (
 )
 
 StartOffice = Callable[..., AbstractAsyncContextManager[PaidOffice]]
+Adapt = Callable[[AsteriskConfig], AsteriskConfig]
 
 
 def gbp(amount: str) -> Money:
@@ -53,6 +55,7 @@ def start_office(telephony: Telephony, tmp_path: Path) -> StartOffice:
         deck: str = DECK,
         rules: Sequence[Rule] = RULES,
         settings: Sections | None = None,
+        adapt: Adapt = lambda config: config,
     ) -> AsyncIterator[PaidOffice]:
         paid = make_paid_office(
             telephony,
@@ -61,7 +64,7 @@ def start_office(telephony: Telephony, tmp_path: Path) -> StartOffice:
             opening=None if opening is None else gbp(opening),
             settings=settings,
             rules=rules,
-            adapt=lambda config: replace(config, ring_timeout_s=4),
+            adapt=lambda config: adapt(replace(config, ring_timeout_s=4)),
         )
         async with paid:
             yield paid
