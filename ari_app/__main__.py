@@ -1,6 +1,7 @@
 """`python -m ari_app SETTINGS`: serve calls until told to stop."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -66,12 +67,15 @@ async def run_until_signalled(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Exit status 0 after a signal, 1 when it could not start."""
+    """Exit status 0 after a signal, 78 (EX_CONFIG) when a setting is wrong, else 1."""
     configure_logging()
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
         asyncio.run(run_until_signalled(load_settings(file)))
-    except (SettingsError, AssemblyError, ChargingUnavailable) as error:
+    except (SettingsError, AssemblyError) as error:
+        sys.stderr.write(f"tollgate: {error}\n")
+        return os.EX_CONFIG
+    except ChargingUnavailable as error:
         sys.stderr.write(f"tollgate: {error}\n")
         return 1
     return 0

@@ -1,5 +1,8 @@
 """Feature codes from a real desk phone: what is dialled, what is heard, and what is left alone."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -14,6 +17,7 @@ from tests.prompts.listener import AMOUNTS, Listener, grammar_of, heard
 
 pytestmark = pytest.mark.live
 
+SCRIPT = Path(__file__).parents[2] / "agi" / "balance_script.py"
 CLOSED_S = 30
 PAUSE_S = 0.35  # the recogniser hears one sentence at a time
 
@@ -117,22 +121,38 @@ async def test_language_is_switched_for_this_phone_and_outlives_asterisk(
         await phone_that_dialled(paid, "*83")
         assert await language_of(paid, "1001") == "fr"
         assert await language_of(paid, "1002") == "en"
+        seen = len(paid.application.entries())
         await paid.office.asterisk.stop()
         await paid.office.asterisk.start()
-        seen = len(paid.application.entries())
-        await paid.application.wait_for("ready", after=seen - 1, timeout_s=20)
+        await paid.application.wait_for("ready", after=seen, timeout_s=20)
         async with paid.office.phone("1001") as phone:
             # A paid call, too, is announced in the language that was chosen.
             await phone.dial(FRANCE)
-            await paid.application.wait_for("call_authorised", timeout_s=20)
+            await paid.application.wait_for("increment_debited", interval=0, timeout_s=20)
             await phone.hang_up()
             await paid.application.wait_for("call_settled")
         assert [call.language for call in await paid.calls()] == ["fr"]
         phone = await phone_that_dialled(paid, "*83")
         assert await language_of(paid, "1001") == "en"
-    assert understood(phone, grammar_of([chosen, "your balance is ten pounds"]))[0].startswith(
-        "from now on"
+    grammar = grammar_of([chosen, "your balance is ten pounds"])
+    assert Listener(grammar).words(heard_by(phone)) == heard(chosen)
+
+
+async def test_script_tells_the_balance_where_no_server_runs(
+    start_office: StartOffice, tmp_path: Path
+) -> None:
+    """As an administrator would: a line that names the Python, and Asterisk runs it."""
+    script = tmp_path / "balance"
+    settings_file = tmp_path / "office" / "tollgate.toml"
+    script.write_text(
+        f"#!/bin/sh\nexport TOLLGATE_SETTINGS={settings_file}\nunset LD_LIBRARY_PATH\n"
+        f'exec {sys.executable} {SCRIPT} "$@"\n'
     )
+    script.chmod(0o700)
+    settings = {"agi": {"balance_script": str(script)}}
+    async with start_office(opening="12.40", settings=settings) as paid:
+        phone = await phone_that_dialled(paid, "*80")
+    assert understood(phone) == ["your balance is twelve pounds and forty pence"]
 
 
 async def test_feature_codes_say_so_when_their_server_is_away(start_office: StartOffice) -> None:
