@@ -1,10 +1,6 @@
 """`python -m agi SETTINGS`: answer feature codes until told to stop."""
 
-import asyncio
-import os
-import signal
 import sys
-from pathlib import Path
 
 import structlog
 
@@ -13,9 +9,9 @@ from agi.language import switch_language
 from agi.last_call import tell_last_call
 from agi.price import tell_price
 from agi.server import Server
-from assembly import AssemblyError, open_charging
-from settings import Settings, SettingsError, load_settings
-from settings.logs import configure_logging
+from assembly import open_charging
+from assembly.process import main
+from settings import Settings, SettingsError
 
 log = structlog.get_logger()
 
@@ -43,28 +39,5 @@ async def serve(settings: Settings) -> None:
             await server.serve_forever()
 
 
-async def run_until_signalled(settings: Settings) -> None:
-    serving = asyncio.create_task(serve(settings))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, serving.cancel)
-    try:
-        await serving
-    except asyncio.CancelledError:
-        log.info("stopped")
-
-
-def main() -> int:
-    """Exit status 0 after a signal, 78 (EX_CONFIG) when a setting is wrong."""
-    configure_logging()
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    try:
-        asyncio.run(run_until_signalled(load_settings(file)))
-    except (SettingsError, AssemblyError) as error:
-        sys.stderr.write(f"tollgate: {error}\n")
-        return os.EX_CONFIG
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(serve))

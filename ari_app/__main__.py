@@ -1,10 +1,7 @@
 """`python -m ari_app SETTINGS`: serve calls until told to stop."""
 
 import asyncio
-import os
-import signal
 import sys
-from pathlib import Path
 
 import aiohttp
 import structlog
@@ -17,10 +14,9 @@ from ari_app.driver import Driver
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from ari_app.recovery import Recovery
-from assembly import Assembled, AssemblyError, open_charging
-from charging.errors import ChargingUnavailable
-from settings import Settings, SettingsError, load_settings
-from settings.logs import configure_logging
+from assembly import Assembled, open_charging
+from assembly.process import main
+from settings import Settings, SettingsError
 
 log = structlog.get_logger()
 
@@ -42,44 +38,23 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
     def remind(call_id: str, event: Reminder) -> None:
         driver.remind(call_id, event)
 
+    sweep_wanted = asyncio.Event()
     services = Services(
         ari=ari,
         ami=ami,
         charging=assembled.charging,
         meter=Meter(remind),
         settings=settings.call,
+        look_for_missed=sweep_wanted.set,
+        announce=settings.prompts.announce,
     )
     asterisk = settings.asterisk
     driver = Driver(services, asterisk=asterisk.name, live_calls_max=settings.call.live_calls_max)
     recovery = Recovery(services, driver, asterisk=asterisk.name, cel_file=asterisk.cel_file)
-    return Application(ari=ari, ami=ami, driver=driver, recovery=recovery)
-
-
-async def run_until_signalled(settings: Settings) -> None:
-    serving = asyncio.create_task(serve(settings))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, serving.cancel)
-    try:
-        await serving
-    except asyncio.CancelledError:
-        log.info("stopped")
-
-
-def main() -> int:
-    """Exit status 0 after a signal, 78 (EX_CONFIG) when a setting is wrong, else 1."""
-    configure_logging()
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    try:
-        asyncio.run(run_until_signalled(load_settings(file)))
-    except (SettingsError, AssemblyError) as error:
-        sys.stderr.write(f"tollgate: {error}\n")
-        return os.EX_CONFIG
-    except ChargingUnavailable as error:
-        sys.stderr.write(f"tollgate: {error}\n")
-        return 1
-    return 0
+    return Application(
+        ari=ari, ami=ami, driver=driver, recovery=recovery, sweep_wanted=sweep_wanted
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(serve))

@@ -1,6 +1,7 @@
 """Keeps the connections to Asterisk, and comes back after each was lost."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
 import structlog
@@ -19,7 +20,17 @@ CANNOT_BE_ASKED = (AriError, AriUnavailableError, ChargingUnavailable, OSError)
 
 
 class Application:
-    def __init__(self, *, ari: Ari, ami: Ami, driver: Driver, recovery: Recovery) -> None:
+    def __init__(
+        self,
+        *,
+        ari: Ari,
+        ami: Ami,
+        driver: Driver,
+        recovery: Recovery,
+        sweep_wanted: asyncio.Event,
+    ) -> None:
+        """`sweep_wanted` is set by calls that suspect an end which nobody told them of."""
+        self._sweep_wanted = sweep_wanted
         self._ari = ari
         self._ami = ami
         self._driver = driver
@@ -77,11 +88,15 @@ class Application:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_EVERY_S):
+                    await self._sweep_wanted.wait()
+            self._sweep_wanted.clear()
             try:
                 await self._recovery.run()
             except CANNOT_BE_ASKED as error:
                 log.warning("not_swept", error=str(error))
+                await asyncio.sleep(RECONNECT_S[-1])
 
 
 def delays() -> Iterator[float]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -12,7 +13,6 @@ from ari_app.ari import Ari
 from ari_app.flow import Call, State, UnexpectedEventError, step
 from ari_app.line import Line
 from ari_app.messages import (
-    CheckLeg,
     CheckMoney,
     Command,
     ContinueInDialplan,
@@ -25,6 +25,7 @@ from ari_app.messages import (
     FoundUnanswered,
     HangUp,
     LegAnswered,
+    LookForMissedEnd,
     PlayBalance,
     PlayRefusal,
     PlayWhisper,
@@ -69,6 +70,8 @@ class Services:
     charging: Charging
     meter: Meter
     settings: CallSettings
+    look_for_missed: Callable[[], None]  # ask for a sweep now: something ended unseen
+    announce: bool = True  # the balance, before a paid call connects
 
 
 class CallTask:
@@ -88,7 +91,9 @@ class CallTask:
         self.call = Call(call_id=request.call_id, caller=request.caller_channel)
         self._language = language
         self._settings = services.settings
+        self._announces = services.announce
         self._meter = services.meter
+        self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
         self._to_whisper = Phrase(())
         self._answered_s = 0.0  # by the event loop's clock
@@ -147,7 +152,7 @@ class CallTask:
         What is gone by now is left to recovery, which knows when it ended.
         """
         for channel in self.channels:
-            await self._line.watch(channel)
+            await self._watch(channel)
 
     async def hang_up_all(self) -> None:
         for channel in self.channels:
@@ -195,9 +200,9 @@ class CallTask:
             case RefuseInDialplan(code):
                 await self._line.refuse(HANGUP_CAUSES.get(code, CALL_REJECTED))
             case WatchLeg(leg):
-                return await self._line.watch(leg)
-            case CheckLeg(leg):
-                return await self._line.check(leg)
+                await self._watch(leg)
+            case LookForMissedEnd():
+                self._look_for_missed()
             case DebitFirst():
                 return await self._till.debit_first(command)
             case Debit(interval):
@@ -231,11 +236,15 @@ class CallTask:
         self._to_whisper = phrase
         await self._line.open_whisper()
 
+    async def _watch(self, channel: str) -> None:
+        if not await self._line.watch(channel):
+            self._look_for_missed()
+
     async def _announce(self, balance: Money) -> Event | None:
         """Watch the caller first: money is set aside, so its end must not be missed."""
-        gone = await self._line.watch(self.call.caller)
-        if gone is not None:
-            return gone
+        await self._watch(self.call.caller)
+        if not self._announces:
+            return PromptFinished()
         try:
             phrase = balance_phrase(balance, self._language)
         except UnspokenError as error:  # a call matters more than its announcement

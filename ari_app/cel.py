@@ -5,10 +5,12 @@ JSON object a line; `dialplan/cel_custom.conf` says which fields. Times are seco
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+REMEMBERED_MS = 60 * 60 * 1000
 TAIL_BYTES = 64 * 1024 * 1024  # far more than a day of an office; older calls are settled
 
 
@@ -23,31 +25,54 @@ class Leg:
 Legs = Mapping[str, tuple[Leg, ...]]  # of each call, by the caller's channel
 
 
-def read_legs(file: Path) -> Legs:
-    """Every leg in the newest part of the log, by call.
+class LegLog:
+    """Reads the log on from where it was left, and remembers the legs of recent calls."""
 
-    Raises:
-        OSError: the log cannot be read. That is never the same as "no legs".
-    """
-    with file.open("rb") as log:
-        size = log.seek(0, 2)
-        log.seek(max(0, size - TAIL_BYTES))
-        return legs_of(log.read().decode("utf-8", "replace").splitlines())
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._inode = 0
+        self._offset = 0
+        self._by_channel: dict[str, Leg] = {}
+
+    def read(self) -> Legs:
+        """Every leg of the last hour, by call.
+
+        Raises:
+            OSError: the log cannot be read. That is never the same as "no legs".
+        """
+        with self._file.open("rb") as log:
+            status = os.fstat(log.fileno())
+            if status.st_ino != self._inode or status.st_size < self._offset:  # a new file
+                self._inode, self._offset = status.st_ino, max(0, status.st_size - TAIL_BYTES)
+            log.seek(self._offset)
+            whole = log.read().rpartition(b"\n")[0]
+        self._offset += len(whole)
+        add_events(self._by_channel, whole.decode("utf-8", "replace").splitlines())
+        self._forget_old()
+        return by_call(self._by_channel)
+
+    def _forget_old(self) -> None:
+        newest_ms = max((leg.ended_ms or 0 for leg in self._by_channel.values()), default=0)
+        old_ms = newest_ms - REMEMBERED_MS
+        for leg in [leg for leg in self._by_channel.values() if (leg.ended_ms or old_ms) < old_ms]:
+            del self._by_channel[leg.channel]
 
 
-def legs_of(lines: Iterable[str]) -> Legs:
+def add_events(by_channel: dict[str, Leg], lines: Iterable[str]) -> None:
     """Put the events of each channel together. A line cut short by a crash says nothing."""
-    by_channel: dict[str, Leg] = {}
     for line in lines:
         event = _read(line)
         if event is not None:
             channel = str(event["uniqueid"])
             leg = by_channel.get(channel, Leg(channel=channel, call=str(event["linkedid"])))
             by_channel[channel] = _with(leg, event)
-    by_call: dict[str, tuple[Leg, ...]] = {}
+
+
+def by_call(by_channel: Mapping[str, Leg]) -> Legs:
+    calls: dict[str, tuple[Leg, ...]] = {}
     for leg in by_channel.values():
-        by_call[leg.call] = (*by_call.get(leg.call, ()), leg)
-    return by_call
+        calls[leg.call] = (*calls.get(leg.call, ()), leg)
+    return calls
 
 
 def carrier_leg(legs: Iterable[Leg], *, caller: str) -> Leg | None:

@@ -10,7 +10,6 @@ from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
     ChannelEnded,
-    CheckLeg,
     CheckMoney,
     Command,
     ContinueInDialplan,
@@ -29,6 +28,7 @@ from ari_app.messages import (
     LegAnswered,
     LegDialled,
     LegFailed,
+    LookForMissedEnd,
     MoneyLasts,
     MoneyShort,
     Pace,
@@ -93,7 +93,11 @@ class Call:
     answered_ms: int = 0
     caller_left: bool = False
     refusal: str = ""
-    warned: bool = False
+    warned_of_s: int = 0  # the end of the money that the caller was warned of, from answer
+
+    @property
+    def warned(self) -> bool:
+        return self.warned_of_s > 0
 
     @property
     def over(self) -> bool:
@@ -186,7 +190,7 @@ def _talking(call: Call, event: Event) -> Step:
             return replace(call, state=State.ENDED), (_settlement(call, event),)
         case ChannelEnded(channel=channel) if channel == call.caller:
             # A transfer replaces the caller and leaves the leg, which is what is charged.
-            return replace(call, caller_left=True), (CheckLeg(call.leg),)
+            return replace(call, caller_left=True), (LookForMissedEnd(),)
         case ReserveDue() | DebitDue() | IncrementReserved() | IncrementRefused() | PaidTimeOver():
             return _meter(call, event)
         case MoneyLasts() | WarningDue() | MoneyShort() | WhisperReady():
@@ -242,9 +246,9 @@ def _warn(call: Call, event: MoneyLasts | WarningDue | MoneyShort | WhisperReady
         case MoneyLasts(talk_s):
             return call, _warning(call, talk_s)
         case WarningDue(talk_s):
-            return call, () if call.warned else (CheckMoney(talk_s),)
-        case MoneyShort(left_s):
-            return replace(call, warned=True), (WarnCaller(left_s),)
+            return call, () if call.warned else (CheckMoney(talk_s, funded_s=call.funded_s),)
+        case MoneyShort(left_s, talk_s):
+            return replace(call, warned_of_s=talk_s), (WarnCaller(left_s),)
         case WhisperReady(channel):
             return call, (PlayWhisper(channel),)
 
@@ -333,9 +337,11 @@ def _end_unanswered(call: Call, event: LegFailed | ChannelEnded, gone: str) -> S
 def _extend(call: Call, event: IncrementReserved) -> Step:
     if event.funded_s <= call.funded_s:
         return call, ()  # a retry of what is already counted
-    extended = replace(call, funded_s=event.funded_s, warned=False)
+    topped_up = call.warned and event.funded_s > call.warned_of_s
+    warned_of_s = 0 if topped_up else call.warned_of_s
+    extended = replace(call, funded_s=event.funded_s, warned_of_s=warned_of_s)
     return extended, (
-        *((TellTopUp(),) if call.warned else ()),
+        *((TellTopUp(),) if topped_up else ()),
         ExtendTimeout(call.leg, event.funded_s),
         Remind(call.funded_s, DebitDue(event.interval)),
         *_reminders(extended, next_interval=event.interval + 1),
@@ -364,7 +370,7 @@ def _warn_and_keep_trying(call: Call, event: IncrementRefused) -> Step:
     retry_s = event.at_talk_s + RETRY_EVERY_S
     retry = Remind(retry_s, ReserveDue(interval=event.interval, at_talk_s=retry_s))
     again = (retry,) if retry_s < call.funded_s else ()
-    return replace(call, warned=True), (*warning, *again)
+    return replace(call, warned_of_s=call.funded_s), (*warning, *again)
 
 
 def _settlement(call: Call, event: ChannelEnded) -> Settle:

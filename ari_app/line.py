@@ -1,7 +1,6 @@
 """The telephone side of one call: prompts, the dialplan, the carrier leg and its time limit."""
 
 import asyncio
-import time
 from collections.abc import Coroutine
 
 import structlog
@@ -9,7 +8,7 @@ import structlog
 from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
 from ari_app.events import WHISPER
-from ari_app.messages import ChannelEnded, Event, PromptFinished
+from ari_app.messages import Event, PromptFinished
 from prompts.library import media
 from prompts.phrases import Phrase
 
@@ -81,29 +80,17 @@ class Line:
     async def refuse(self, hangup_cause: int) -> None:
         await self._leave_stasis({"TOLLGATE_HANGUP_CAUSE": str(hangup_cause)})
 
-    async def watch(self, channel: str) -> Event | None:
-        """Have this channel's events sent to us wherever it goes; its end, if it is gone."""
+    async def watch(self, channel: str) -> bool:
+        """Have this channel's events sent to us wherever it goes; False if it is gone already."""
         try:
             await self._ari.subscribe(channel)
         except AriError as error:
             if error.status in {NOT_FOUND, UNPROCESSABLE}:
-                return ended_now(channel)
+                return False
             self._log.error("not_watched", error=str(error))
         except AriUnavailableError as error:  # it is subscribed to again on reconnection
             self._log.warning("not_watched", error=str(error))
-        return None
-
-    async def check(self, channel: str) -> Event | None:
-        try:
-            if await self._ari.exists(channel):
-                return None
-        except (
-            AriError,
-            AriUnavailableError,
-        ) as error:  # unknown is not gone: the sweep asks again
-            self._log.warning("leg_not_checked", error=str(error))
-            return None
-        return ended_now(channel)
+        return True
 
     async def set_timeout(self, leg: str, *, limit_s: float, left_s: float) -> None:
         """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
@@ -168,7 +155,3 @@ class Line:
         else:
             return True
         return False
-
-
-def ended_now(channel: str) -> ChannelEnded:
-    return ChannelEnded(channel=channel, at_ms=round(time.time() * 1000), hangup_cause=0)

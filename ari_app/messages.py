@@ -143,9 +143,10 @@ class WarningDue:
 
 @dataclass(frozen=True, slots=True)
 class MoneyShort:
-    """It did not: in so many seconds the call will have to end."""
+    """It did not: the call will have to end at `talk_s` from answer, which is in `left_s`."""
 
     left_s: int
+    talk_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +225,8 @@ class WatchLeg:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckLeg:
-    """Is this leg still up? Its end may have been missed."""
-
-    leg: str
+class LookForMissedEnd:
+    """The caller has left and the leg should have ended before: perhaps nobody told us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,9 +265,10 @@ Reminder = ReserveDue | DebitDue | PaidTimeOver | WarningDue
 
 @dataclass(frozen=True, slots=True)
 class CheckMoney:
-    """Before warning: does the money still end at `talk_s`?"""
+    """Before warning: does the money still end at `talk_s`? Up to `funded_s` it is reserved."""
 
     talk_s: int
+    funded_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +316,7 @@ Command = (
     | ContinueInDialplan
     | RefuseInDialplan
     | WatchLeg
-    | CheckLeg
+    | LookForMissedEnd
     | DebitFirst
     | Debit
     | Reserve

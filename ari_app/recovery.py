@@ -13,7 +13,7 @@ import structlog
 
 from ari_app.ari import Ari
 from ari_app.call_task import CallTask, Services
-from ari_app.cel import Leg, Legs, carrier_leg, read_legs
+from ari_app.cel import Leg, LegLog, Legs, carrier_leg
 from ari_app.driver import Driver
 from ari_app.flow import talk_seconds
 from ari_app.messages import (
@@ -43,7 +43,7 @@ class Recovery:
         self._services = services
         self._driver = driver
         self._asterisk = asterisk
-        self._cel_file = cel_file
+        self._log = None if cel_file is None else LegLog(cel_file)
 
     async def run(self) -> None:
         """Deliver what was missed; take up, or settle, what no task of ours carries.
@@ -79,9 +79,7 @@ class Recovery:
                 log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
     async def _legs(self) -> Legs:
-        if self._cel_file is None:
-            return {}
-        return await asyncio.to_thread(read_legs, self._cel_file)
+        return {} if self._log is None else await asyncio.to_thread(self._log.read)
 
     async def _recover(
         self, call: OpenCall, live: Mapping[str, bool], legs: tuple[Leg, ...]

@@ -60,7 +60,7 @@ EVERY_EVENT: dict[str, Event] = {
     "increment begins": DebitDue(1),
     "money is seen to last no further": MoneyLasts(60),
     "warning due": WarningDue(60),
-    "money is short": MoneyShort(60),
+    "money is short": MoneyShort(left_s=60, talk_s=60),
     "whisper channel open": WhisperReady("whisper"),
     "whisper over": WhisperFinished("whisper"),
     "paid time is over": PaidTimeOver(60),

@@ -96,12 +96,12 @@ class Till:
         except ChargingUnavailable as error:
             self._log.warning("money_not_checked", error=str(error))
             return None
-        next_increment = charge_for(command.talk_s + 1, self._terms.rate) - charge_for(
-            command.talk_s, self._terms.rate
-        )
-        if balances.available >= next_increment:
+        rate = self._terms.rate
+        needed = charge_for(command.talk_s + 1, rate) - charge_for(command.funded_s, rate)
+        if balances.available >= needed:
             return None
-        return MoneyShort(round(pace_of(self._terms.rate, self._reserve_ahead_s).warn_ahead_s))
+        left_s = round(pace_of(rate, self._reserve_ahead_s).warn_ahead_s)
+        return MoneyShort(left_s=left_s, talk_s=command.talk_s)
 
     async def reserve(self, command: Reserve) -> Event:
         interval = command.interval

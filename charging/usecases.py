@@ -193,6 +193,10 @@ class Charging:
                 call counts as at least 1.
             ended_at: when the carrier leg ended.
             hangup_cause: Q.850, 0 when Asterisk does not know.
+
+        Raises:
+            ValueError: talk_s is negative.
+            UnknownCall: no such call was authorised.
         """
         return await self._ledger.carry_out(
             SettleCall(

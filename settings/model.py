@@ -152,6 +152,7 @@ class AgiSettings(_Section):
 
 
 class PromptSettings(_Section):
+    announce: bool = True  # False: an authorised paid call connects without hearing the balance
     engine: Literal["auto", "recorded", "pico", "pack", "espeak-ng", "gtts"] = "auto"
     sounds_folder: Path | None = None  # None: the cache folder that set-up fills
     recorded_folder: Path | None = None  # LANGUAGE/SOUND.wav of a person, instead of any engine

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ari_app.cel import Leg, carrier_leg, legs_of, read_legs
+from ari_app.cel import Leg, LegLog, carrier_leg
 from ari_app.messages import Pace
 from ari_app.recovery import found_talking, missed_end, settlement
 from charging.money import Money
@@ -49,17 +49,17 @@ def line(kind: str, channel: str, at_ms: int) -> str:
     return json.dumps(event | {"linkedid": CALLER, "channame": "PJSIP/x", "eventextra": ""})
 
 
-def test_legs_of_a_call_are_put_together_from_their_lines() -> None:
-    legs = legs_of(
-        [
-            line("ANSWER", TRUNK, ANSWERED_MS),
-            line("ANSWER", CALLER, ANSWERED_MS + 3),
-            line("HANGUP", TRUNK, ANSWERED_MS + 61_000),
-            '{"eventtype":"HANGUP","Ev',  # Asterisk died while writing
-            "",
-        ]
-    )
-    leg = carrier_leg(legs[CALLER], caller=CALLER)
+def test_legs_of_a_call_are_put_together_line_by_line_as_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "legs.json"
+    begun = [line("ANSWER", TRUNK, ANSWERED_MS), line("ANSWER", CALLER, ANSWERED_MS + 3)]
+    half = '{"eventtype":"HANGUP","ev'  # Asterisk is just writing this, or died while it did
+    file.write_text("\n".join([*begun, half]), encoding="utf-8")
+    log = LegLog(file)
+    first = carrier_leg(log.read()[CALLER], caller=CALLER)
+    assert first == Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
+    ended = line("HANGUP", TRUNK, ANSWERED_MS + 61_000)
+    file.write_text("\n".join([*begun, ended, ""]), encoding="utf-8")
+    leg = carrier_leg(log.read()[CALLER], caller=CALLER)
     assert leg == Leg(
         channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ANSWERED_MS + 61_000
     )
@@ -67,7 +67,18 @@ def test_legs_of_a_call_are_put_together_from_their_lines() -> None:
 
 def test_missing_log_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        read_legs(tmp_path / "legs.json")
+        LegLog(tmp_path / "legs.json").read()
+
+
+def test_log_that_was_begun_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
+    file = tmp_path / "legs.json"
+    file.write_text(line("ANSWER", "tg-0.1", ANSWERED_MS) + "\n" + "#" * 500, encoding="utf-8")
+    log = LegLog(file)
+    log.read()
+    rotated = tmp_path / "new"
+    rotated.write_text(line("ANSWER", TRUNK, ANSWERED_MS) + "\n", encoding="utf-8")
+    rotated.replace(file)
+    assert TRUNK in {leg.channel for leg in log.read()[CALLER]}
 
 
 def test_leg_that_failed_before_the_one_that_answered_is_not_charged() -> None:

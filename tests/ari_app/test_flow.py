@@ -10,7 +10,6 @@ from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
     ChannelEnded,
-    CheckLeg,
     CheckMoney,
     Command,
     ContinueInDialplan,
@@ -29,6 +28,7 @@ from ari_app.messages import (
     LegAnswered,
     LegDialled,
     LegFailed,
+    LookForMissedEnd,
     MoneyLasts,
     MoneyShort,
     PaidTimeOver,
@@ -55,6 +55,7 @@ from charging.money import Money
 BALANCE = Money(5_000_000, "EUR")
 AUTHORISED = Authorised(balance=BALANCE, dial_string="33142685300", funded_s=60, pace=PACE)
 ANSWERED_MS = 1_000_000
+SHORT_AT_60 = MoneyShort(left_s=60, talk_s=60)
 
 
 def run(*events: Event) -> tuple[Call, list[Command]]:
@@ -205,7 +206,7 @@ def test_authorisation_that_arrives_after_hang_up_is_given_back() -> None:
 
 def test_transfer_that_replaces_the_caller_leaves_the_leg_charged() -> None:
     call, commands = run(*TALKING, ended(CALLER, talk_ms=5_000))
-    assert commands[-1] == CheckLeg(LEG)
+    assert commands[-1] == LookForMissedEnd()
     assert call.state is State.TALKING
     call, commands = run(*TALKING, ended(CALLER, talk_ms=5_000), ended(LEG, talk_ms=65_000))
     assert settlements(commands) == [65]
@@ -227,8 +228,12 @@ def test_caller_is_warned_once_and_money_is_asked_for_until_it_runs_out() -> Non
 
 
 def test_caller_is_warned_a_minute_ahead_when_the_money_is_seen_to_end() -> None:
-    _, commands = run(*TALKING, MoneyLasts(60), WarningDue(60), MoneyShort(60))
-    assert commands[-3:] == [Remind(0, WarningDue(60)), CheckMoney(60), WarnCaller(60)]
+    _, commands = run(*TALKING, MoneyLasts(60), WarningDue(60), SHORT_AT_60)
+    assert commands[-3:] == [
+        Remind(0, WarningDue(60)),
+        CheckMoney(talk_s=60, funded_s=60),
+        WarnCaller(60),
+    ]
 
 
 def test_caller_is_not_warned_while_the_next_increment_can_still_be_paid() -> None:
@@ -242,8 +247,25 @@ def test_warning_is_whispered_on_a_channel_of_its_own_that_is_closed_again() -> 
     assert commands[-2:] == [PlayWhisper("w"), HangUp("w")]
 
 
+def test_warned_caller_is_not_told_of_a_top_up_when_the_warning_stays_true() -> None:
+    """Billed by the second: each second is reserved up to the end of which the caller knows."""
+    more = [IncrementReserved(interval=n, funded_s=60 + n) for n in range(1, 11)]
+    call, commands = run(*TALKING, MoneyShort(left_s=10, talk_s=70), *more)
+    assert TellTopUp() not in commands
+    assert call.warned
+    _, (*_, later) = run(*TALKING, MoneyShort(left_s=10, talk_s=70), *more, WarningDue(70))
+    assert not isinstance(later, CheckMoney)
+    _, commands = run(
+        *TALKING,
+        MoneyShort(left_s=10, talk_s=70),
+        *more,
+        IncrementReserved(interval=11, funded_s=71),
+    )
+    assert commands.count(TellTopUp()) == 1
+
+
 def test_warned_caller_is_told_of_a_top_up() -> None:
-    _, commands = run(*TALKING, MoneyShort(60), IncrementReserved(interval=1, funded_s=120))
+    _, commands = run(*TALKING, SHORT_AT_60, IncrementReserved(interval=1, funded_s=120))
     assert TellTopUp() in commands
     _, commands = run(*TALKING, IncrementReserved(interval=1, funded_s=120))
     assert TellTopUp() not in commands

@@ -34,6 +34,9 @@ class MemoryLedger:
 
     async def carry_out(self, command: Command[Result]) -> Result:
         self._require_database()
+        return self.carry_out_now(command)
+
+    def carry_out_now(self, command: Command[Result]) -> Result:
         books = Books(
             calls=self.calls,
             balances=self.stored,
