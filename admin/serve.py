@@ -1,6 +1,7 @@
 """`tollgate serve`: everything a small office needs, as one command."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -24,12 +25,10 @@ FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0  # who has run that long starts again with the first pause
 STOP_TIMEOUT_S: Final = 10.0
-# A program that gives up so soon after the very first start has said which setting is wrong.
-START_S: Final = 5.0
 
 
 class CannotStartError(Exception):
-    """A program gave up at once; it has told why."""
+    """A program found a setting wrong, and has told which."""
 
 
 @app.command()
@@ -79,7 +78,7 @@ async def run_all(arguments: Sequence[str]) -> None:
     """Run every program; the first that cannot start ends them all.
 
     Raises:
-        CannotStartError: one gave up right after its first start.
+        CannotStartError: one found a wrong setting at its first start.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -96,7 +95,7 @@ async def keep_running(program: str, arguments: Sequence[str]) -> None:
         started_s = loop.time()
         status = await run_once(program, arguments)
         ran_s = loop.time() - started_s
-        if first and ran_s < START_S and status > 0:  # not by a signal
+        if first and status == os.EX_CONFIG:  # later, the others are better left running
             raise CannotStartError(f"{program} could not start, see the line above")
         first = False
         if ran_s >= STEADY_S:

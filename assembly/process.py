@@ -1,6 +1,7 @@
 """How every process of Tollgate starts, and ends when it is told to."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,8 @@ def main(serve: Serve) -> int:
     """Read the settings that the command line names and serve until SIGTERM or SIGINT.
 
     Returns:
-        The exit status: 0 after a signal, 1 with one sentence when it could not start.
+        The exit status: 0 after a signal, 78 (EX_CONFIG) with one sentence when a setting is wrong;
+        `tollgate serve` and systemd then know that another start would not help.
     """
     configure_logging()
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
@@ -29,7 +31,7 @@ def main(serve: Serve) -> int:
         asyncio.run(_until_signalled(serve, load_settings(file)))
     except (SettingsError, AssemblyError) as error:
         sys.stderr.write(f"tollgate: {error}\n")
-        return 1
+        return os.EX_CONFIG
     return 0
 
 

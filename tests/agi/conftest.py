@@ -1,6 +1,7 @@
 """A server on a port of its own, and a peer that behaves as Asterisk does, or does not."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,11 +53,17 @@ def enquiries(ledger: MemoryLedger) -> Enquiries:
 
 @pytest.fixture
 async def port(enquiries: Enquiries, charging: Charging) -> AsyncIterator[int]:
-    """Of a server whose office has £12.40."""
+    """Of a server whose office has £12.40; nothing that a peer does may surprise it."""
+    surprises: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: surprises.append(context)
+    )
     await charging.top_up("main", amount=gbp("12.40"), key="opening", note="")
     listening = await Server(SERVICES, enquiries).listen("127.0.0.1", 0)
     async with listening:
         yield listening.sockets[0].getsockname()[1]
+    gc.collect()  # a task that nobody waits for tells of its end only then
+    assert not surprises
 
 
 @dataclass

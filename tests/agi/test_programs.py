@@ -88,7 +88,7 @@ async def test_port_that_is_taken_is_told_in_one_sentence(
     )
     async with other, started("-m", "agi", str(settings_file), env=port) as process:
         _, complaints = await process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == os.EX_CONFIG
     assert complaints.startswith(f"tollgate: agi: port {free_port} of 127.0.0.1".encode())
     assert complaints.count(b"\n") == 1
 

@@ -29,6 +29,18 @@ async def test_a_thousand_connections_that_say_nothing_cost_a_caller_nothing(por
         assert all(await asyncio.gather(*(peer.closed() for peer in peers)))
 
 
+async def test_peer_that_has_been_silent_longest_makes_room(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PENDING_MAX", 3)
+    monkeypatch.setattr(limits, "ENVIRONMENT_TIMEOUT_S", 60)
+    async with AsyncExitStack() as stack:
+        first, second, *_ = await silent_peers(stack, port, 4)
+        assert await first.closed()
+        await second.ask("balance", "1001")
+        assert (await second.listen()).told
+
+
 async def test_peer_that_says_nothing_is_closed_in_time(port: int) -> None:
     async with connected(port) as peer:
         assert await peer.closed()

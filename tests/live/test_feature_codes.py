@@ -1,5 +1,9 @@
 """Feature codes from a real desk phone: what is dialled, what is heard, and what is left alone."""
 
+import asyncio
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -14,6 +18,12 @@ from tests.prompts.listener import AMOUNTS, Listener, grammar_of, heard
 
 pytestmark = pytest.mark.live
 
+SCRIPT = Path(__file__).parents[2] / "agi" / "balance_script.py"
+UNAVAILABLE = [
+    "The prepaid service is not available at the moment.",
+    "please try again in a few minutes",
+    "emergency calls still work",
+]
 CLOSED_S = 30
 PAUSE_S = 0.35  # the recogniser hears one sentence at a time
 
@@ -117,28 +127,63 @@ async def test_language_is_switched_for_this_phone_and_outlives_asterisk(
         await phone_that_dialled(paid, "*83")
         assert await language_of(paid, "1001") == "fr"
         assert await language_of(paid, "1002") == "en"
+        seen = len(paid.application.entries())
         await paid.office.asterisk.stop()
         await paid.office.asterisk.start()
-        seen = len(paid.application.entries())
-        await paid.application.wait_for("ready", after=seen - 1, timeout_s=20)
+        await paid.application.wait_for("ready", after=seen, timeout_s=20)
         async with paid.office.phone("1001") as phone:
             # A paid call, too, is announced in the language that was chosen.
             await phone.dial(FRANCE)
-            await paid.application.wait_for("call_authorised", timeout_s=20)
+            await paid.application.wait_for("increment_debited", interval=0, timeout_s=20)
             await phone.hang_up()
             await paid.application.wait_for("call_settled")
         assert [call.language for call in await paid.calls()] == ["fr"]
         phone = await phone_that_dialled(paid, "*83")
         assert await language_of(paid, "1001") == "en"
-    assert understood(phone, grammar_of([chosen, "your balance is ten pounds"]))[0].startswith(
-        "from now on"
+    grammar = grammar_of([chosen, "your balance is ten pounds"])
+    assert Listener(grammar).words(heard_by(phone)) == heard(chosen)
+
+
+async def test_script_tells_the_balance_where_no_server_runs(
+    start_office: StartOffice, tmp_path: Path
+) -> None:
+    """As an administrator would: a line that names the Python, and Asterisk runs it."""
+    script = tmp_path / "balance"
+    settings_file = tmp_path / "office" / "tollgate.toml"
+    script.write_text(
+        f"#!/bin/sh\nexport TOLLGATE_SETTINGS={settings_file}\nunset LD_LIBRARY_PATH\n"
+        f'exec {sys.executable} {SCRIPT} "$@"\n'
     )
+    script.chmod(0o700)
+    settings = {"agi": {"balance_script": str(script)}}
+    async with start_office(opening="12.40", settings=settings) as paid:
+        phone = await phone_that_dialled(paid, "*80")
+    assert understood(phone) == ["your balance is twelve pounds and forty pence"]
+
+
+async def test_a_thousand_silent_connections_do_not_keep_a_phone_from_its_balance(
+    start_office: StartOffice,
+) -> None:
+    async with start_office(opening="12.40") as paid, paid.feature_codes:
+        agi = paid.settings.agi
+        peers = [await asyncio.open_connection(agi.address, agi.port) for _ in range(1000)]
+        phone = await phone_that_dialled(paid, "*80")
+        for _, writer in peers:
+            writer.transport.abort()
+    assert understood(phone) == ["your balance is twelve pounds and forty pence"]
+
+
+async def test_server_that_dies_while_it_speaks_is_told(start_office: StartOffice) -> None:
+    async with start_office() as paid, paid.feature_codes, paid.office.phone("1001") as phone:
+        await phone.dial("*81")
+        await paid.feature_codes.wait_for("feature_asked")
+        await paid.feature_codes.kill()
+        await phone.wait_for("CALL_CLOSED", timeout_s=CLOSED_S)
+    assert "please try again in a few minutes" in understood(phone, grammar_of(UNAVAILABLE))
 
 
 async def test_feature_codes_say_so_when_their_server_is_away(start_office: StartOffice) -> None:
     async with start_office() as paid, paid.office.phone("1001") as phone:
         await dial_and_listen(phone, "*80")
         assert "0 active channels" in await paid.office.asterisk.cli("core show channels count")
-    text = "The prepaid service is not available at the moment."
-    grammar = grammar_of([text, "please try again in a few minutes", "emergency calls still work"])
-    assert understood(phone, grammar)[0] == heard(text)
+    assert understood(phone, grammar_of(UNAVAILABLE))[0] == heard(UNAVAILABLE[0])

@@ -27,8 +27,10 @@ from prompts.phrases import (
     last_call_phrase,
     low_balance_phrase,
     minutes_phrase,
+    not_enough_money_phrase,
     price_phrase,
     refusal_phrase,
+    sentences,
     service_unavailable_phrase,
     top_up_received_phrase,
 )
@@ -313,6 +315,11 @@ def every_phrase(language: str) -> Iterator[Phrase]:
     yield funds_exhausted_phrase(language)
     yield service_unavailable_phrase(language)
     yield top_up_received_phrase(language, balance=Money(0, "GBP"))
+    yield sentences(dial_number_phrase(language), costs_nothing_phrase(language))
+    yield last_call_phrase(None, language)
+    yield last_call_phrase(Money(10_000, "GBP"), language)
+    yield language_phrase(language)
+    yield not_enough_money_phrase(language)
 
 
 def test_no_clip_is_recorded_that_is_never_played() -> None:

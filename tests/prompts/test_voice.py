@@ -22,7 +22,11 @@ from prompts.phrases import (
     UNITS,
     Phrase,
     balance_phrase,
+    costs_nothing_phrase,
+    dial_number_phrase,
     funds_exhausted_phrase,
+    language_phrase,
+    last_call_phrase,
     price_phrase,
     refusal_phrase,
     top_up_received_phrase,
@@ -138,6 +142,10 @@ def test_a_stranger_tells_every_english_sentence_from_the_others(library: Librar
         *(refusal_phrase("limit_reached", "en", limit=limit) for limit in LIMITS),
         funds_exhausted_phrase("en"),
         top_up_received_phrase("en"),
+        dial_number_phrase("en"),
+        costs_nothing_phrase("en"),
+        last_call_phrase(None, "en"),
+        language_phrase("en"),
     ]
     listener = Listener(grammar_of([words_of(phrase, "en") for phrase in phrases]))
     assert misheard(listener, library, phrases) == []
