@@ -47,6 +47,9 @@ prompts: .setup/venv  ## record every spoken word anew, with the engine the sett
 chaos: setup  ## break everything on purpose while calls go on; about half an hour (SEED=n repeats)
 	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED))
 
+soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n SEED=n)
+	@$(python) -m trials soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
+
 docs:  ## write docs/call-flow.md anew from the code
 	@$(python) -m ari_app.table > docs/call-flow.md
 
@@ -57,4 +60,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench chaos prompts docs lock clean
+.PHONY: help setup run test check bench chaos soak prompts docs lock clean

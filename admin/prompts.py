@@ -1,6 +1,5 @@
 """`tollgate prompts`: record what callers hear, see that all of it is there, and listen to it."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from admin.context import AsJson, fail, print_json
 from charging.money import Money, parse_money
 from lab.telephony import GENERATION, TelephonyError, cache_folder, find_telephony
 from prompts.build import Built, build_voice, engine_for, to_speak
@@ -45,7 +45,6 @@ Sounds = Annotated[
         help="Folder of the finished recordings, where not that of the settings.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
 @app.command()
@@ -86,7 +85,7 @@ def build(
                 each,
                 engine or settings.engine,
                 recorded=None if folder is None else RecordedEngine(folder),
-                engines=_engines(),
+                engines=available_engines(),
                 texts=to_speak(library.texts(each)),
             )
             built = _build_with_progress(library, each, voice)
@@ -108,7 +107,7 @@ def list_sounds(
     library = _library(_settings(), sounds)
     every = [library.health(each) for each in _languages(language)]
     if as_json:
-        typer.echo(json.dumps([_as_dict(health, library) for health in every], indent=1))
+        print_json({health.language: _as_dict(health, library) for health in every})
         return
     for health in every:
         Console().print(_table(health, library))
@@ -145,7 +144,7 @@ def play(  # noqa: PLR0913, PLR0917 - one for each option of the command
     words = words_of(phrase, language)
     if as_json:
         said = {"words": words, "sounds": phrase.clips, "duration_s": round(sound.duration_s, 3)}
-        typer.echo(json.dumps({**said, "output": str(output)}, ensure_ascii=False))
+        print_json({**said, "output": str(output)})
     else:
         typer.echo(f'"{words}", {sound.duration_s:.1f} s, in {output}')
 
@@ -185,7 +184,7 @@ def _as_dict(health: Health, library: Library) -> dict[str, object]:
     return {**asdict(health), "folder": str(health.folder), "texts": texts}
 
 
-def _engines() -> dict[str, Engine]:
+def available_engines() -> dict[str, Engine]:
     return {
         "pico": pico_engine(_tool("pico2wave")),
         "espeak-ng": espeak_engine(_tool("espeak-ng")),
@@ -210,7 +209,7 @@ def _settings() -> PromptSettings:
     try:
         return load_settings().prompts
     except SettingsError as error:
-        raise typer.BadParameter(str(error)) from error
+        fail(str(error))
 
 
 def _library(settings: PromptSettings, sounds: Path | None) -> Library:
@@ -239,5 +238,4 @@ def _errors_in_one_sentence() -> Iterator[None]:
     try:
         yield
     except (PromptError, UnspokenError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+        fail(str(error))

@@ -1,9 +1,7 @@
 """`python -m ari_app SETTINGS`: serve calls until told to stop."""
 
 import asyncio
-import signal
 import sys
-from pathlib import Path
 
 import aiohttp
 import structlog
@@ -16,10 +14,9 @@ from ari_app.driver import Driver
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from ari_app.recovery import Recovery
-from assembly import Assembled, AssemblyError, open_charging
-from charging.errors import ChargingUnavailable
-from settings import Settings, SettingsError, load_settings
-from settings.logs import configure_logging
+from assembly import Assembled, open_charging
+from assembly.process import main
+from settings import Settings, SettingsError
 
 log = structlog.get_logger()
 
@@ -49,6 +46,7 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
         meter=Meter(remind),
         settings=settings.call,
         look_for_missed=sweep_wanted.set,
+        announce=settings.prompts.announce,
     )
     asterisk = settings.asterisk
     driver = Driver(services, asterisk=asterisk.name, live_calls_max=settings.call.live_calls_max)
@@ -58,28 +56,5 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
     )
 
 
-async def run_until_signalled(settings: Settings) -> None:
-    serving = asyncio.create_task(serve(settings))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, serving.cancel)
-    try:
-        await serving
-    except asyncio.CancelledError:
-        log.info("stopped")
-
-
-def main() -> int:
-    """Exit status 0 after a signal, 1 when it could not start."""
-    configure_logging()
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    try:
-        asyncio.run(run_until_signalled(load_settings(file)))
-    except (SettingsError, AssemblyError, ChargingUnavailable) as error:
-        sys.stderr.write(f"tollgate: {error}\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(serve))

@@ -29,6 +29,7 @@ UNWANTED_EVENTS = (
     "ChannelHangupRequest",
     "PlaybackStarted",
     "PlaybackContinuing",
+    "StasisEnd",
 )
 
 
@@ -102,8 +103,11 @@ class Ari:
 
     async def request(
         self, method: str, uri: str, *, body: Mapping[str, Any] | None = None, **query: str
-    ) -> Any:
-        """Send one REST request and return the decoded answer, None where it is empty.
+    ) -> str:
+        """Send one REST request and return what was answered, as it came: mostly nobody reads it.
+
+        The answer to a subscription lists every channel of the application, so that decoding it
+        would make each call the dearer, the more of them are live.
 
         Raises:
             AriError: Asterisk refused it.
@@ -125,8 +129,7 @@ class Ari:
         status = int(answer["status_code"])
         if status >= 400:  # noqa: PLR2004 - HTTP: 400 and above are refusals
             raise AriError(status, f"{method} {uri}", str(answer.get("message_body", "")))
-        content = answer.get("message_body")
-        return json.loads(content) if content else None
+        return str(answer.get("message_body", ""))
 
     async def _exchange(self, request_id: str, message: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._socket is None:
@@ -196,7 +199,7 @@ class Ari:
 
     async def channels(self) -> list[Mapping[str, Any]]:
         """Every live channel. An error is never an empty list."""
-        found: list[Mapping[str, Any]] = await self.request("GET", "channels")
+        found: list[Mapping[str, Any]] = json.loads(await self.request("GET", "channels"))
         return found
 
 

@@ -71,6 +71,7 @@ class Services:
     meter: Meter
     settings: CallSettings
     look_for_missed: Callable[[], None]  # ask for a sweep now: something ended unseen
+    announce: bool = True  # the balance, before a paid call connects
 
 
 class CallTask:
@@ -90,6 +91,7 @@ class CallTask:
         self.call = Call(call_id=request.call_id, caller=request.caller_channel)
         self._language = language
         self._settings = services.settings
+        self._announces = services.announce
         self._meter = services.meter
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
@@ -241,6 +243,8 @@ class CallTask:
     async def _announce(self, balance: Money) -> Event | None:
         """Watch the caller first: money is set aside, so its end must not be missed."""
         await self._watch(self.call.caller)
+        if not self._announces:
+            return PromptFinished()
         try:
             phrase = balance_phrase(balance, self._language)
         except UnspokenError as error:  # a call matters more than its announcement

@@ -101,6 +101,7 @@ class Driver:
             dialled=offered.dialled,
             caller_channel=offered.channel,
             asterisk=self._asterisk,
+            language=offered.chosen_language,
         )
         self.adopt(CallTask(request, language=offered.language, services=self._services))
 

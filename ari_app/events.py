@@ -18,6 +18,7 @@ from ari_app.messages import (
     PromptFinished,
     WhisperFinished,
 )
+from prompts.phrases import LANGUAGES
 
 Raw = Mapping[str, Any]
 WHISPER = "-whisper"  # ends the ids of what only the caller hears
@@ -32,6 +33,7 @@ class CallOffered:
     endpoint: str
     dialled: str
     language: str  # of the phone, as Asterisk knows it
+    chosen_language: str | None = None  # by the feature code, at this phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,13 @@ def _parse(message: Raw) -> Parsed:
 def _offered(message: Raw) -> CallOffered | WhisperOpened | None:
     channel = message["channel"]
     match message["args"]:
-        case ["outbound", endpoint, dialled]:
+        case ["outbound", endpoint, dialled, *chosen]:
             return CallOffered(
                 channel=channel["id"],
                 endpoint=endpoint,
                 dialled=dialled,
                 language=channel["language"],
+                chosen_language=chosen[0] if chosen and chosen[0] in LANGUAGES else None,
             )
         case ["whisper", call_id]:
             return WhisperOpened(call_id, channel["id"])

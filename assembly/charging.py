@@ -10,7 +10,9 @@ import structlog
 from sqlalchemy import Engine
 
 from assembly.extensions import PhoneExtensions
+from charging.enquiries import Enquiries
 from charging.errors import ChargingUnavailable
+from charging.money import Money
 from charging.numbering import Site
 from charging.plan import Plan
 from charging.usecases import Charging
@@ -51,6 +53,7 @@ class OfficePlans:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembled:
     charging: Charging
+    enquiries: Enquiries
     engine: Engine
     plans: OfficePlans
     site: Site
@@ -66,13 +69,7 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
     Raises:
         AssemblyError: the database's address, the phones or a plan file cannot be used.
     """
-    try:
-        engine = open_engine(settings.database.url)
-        plans = OfficePlans(settings, plan_files(settings, report_plan))
-        phones = load_phones(settings.site.phones_file or EXAMPLE)
-        extensions = PhoneExtensions(phones, currencies_of(plans, settings))
-    except (DatabaseUrlError, PhonesError, PlanFileError) as error:
-        raise AssemblyError(str(error)) from error
+    engine, plans, extensions = parts_of(settings)
     site = site_of(settings)
     decks = LiveDecks(engine)
     async with SqlLedger(engine) as ledger:
@@ -84,13 +81,54 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
             ledger=ledger,
             clock=SystemClock(),
         )
+        enquiries = Enquiries(
+            site=site,
+            extensions=extensions,
+            plans=plans,
+            decks=decks,
+            accounts=ledger,
+            clock=SystemClock(),
+        )
         ready = await prepare(engine, decks)
         refreshing = asyncio.create_task(keep_fresh(engine, decks, ready=ready))
         try:
-            yield Assembled(charging=charging, engine=engine, plans=plans, site=site)
+            yield Assembled(
+                charging=charging, enquiries=enquiries, engine=engine, plans=plans, site=site
+            )
         finally:
             refreshing.cancel()
             await asyncio.gather(refreshing, return_exceptions=True)
+
+
+def parts_of(settings: Settings) -> tuple[Engine, OfficePlans, PhoneExtensions]:
+    """What is read before anything connects.
+
+    Raises:
+        AssemblyError: the database's address, the phones or a plan file cannot be used.
+    """
+    try:
+        engine = open_engine(settings.database.url)
+        plans = OfficePlans(settings, plan_files(settings, report_plan))
+        phones = load_phones(settings.site.phones_file or EXAMPLE)
+        return engine, plans, PhoneExtensions(phones, currencies_of(plans, settings))
+    except (DatabaseUrlError, PhonesError, PlanFileError) as error:
+        raise AssemblyError(str(error)) from error
+
+
+async def balance_of(settings: Settings, endpoint: str) -> tuple[Money, str]:
+    """One phone's balance and language, for a process that lives no longer than one call.
+
+    Reads no rate deck, and takes the tables as they are.
+
+    Raises:
+        AssemblyError, ChargingError: as everywhere.
+    """
+    engine, plans, extensions = parts_of(settings)
+    extension = extensions.find(endpoint)
+    plan = plans.plan_of(extension.office_id)
+    async with SqlLedger(engine) as ledger:
+        balances = await ledger.balances(extension.office_id, plan.currency)
+    return balances.available, extension.language or plan.language
 
 
 def site_of(settings: Settings) -> Site:

@@ -28,6 +28,10 @@ def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:
         free=free_patterns(plan, site) if one_plan else (),
         fallback=included_patterns(plan, site) if fallback else (),
         language=plan.language,
+        features=tuple((code, feature) for feature, code in settings.agi.codes if code),
+        agi_address=settings.agi.address,
+        agi_port=settings.agi.port,
+        balance_script=settings.agi.balance_script,
         ring_timeout_s=settings.call.ring_timeout_s,
         allow_transfer=settings.call.allow_transfer,
     )

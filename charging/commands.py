@@ -140,6 +140,8 @@ class AnswerCall(Command[Debited]):
         if call.settled_at is not None:
             raise CallSettled(call.call_id)
         answered = replace(call, leg=self.leg, answered_at=self.answered_at)
+        if call.debited_intervals:  # debited before the answer was recorded
+            return Decision(result=_debited(0, answered, books), call=answered)
         return _debit_next(answered, books, at=self.answered_at)
 
 
@@ -193,6 +195,10 @@ class SettleCall(Command[Settlement]):
     ended_at: datetime
     hangup_cause: int
     at: datetime
+
+    def __post_init__(self) -> None:
+        if self.talk_s < 0:
+            raise ValueError(f"talk_s is {self.talk_s}")
 
     def decide(self, books: Books) -> Decision[Settlement]:
         call = books.call(self.call_id)

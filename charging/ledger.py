@@ -4,6 +4,7 @@ Nothing here stores anything. `db` loads what a batch of commands touches into `
 commands change the books, and writes the changes in one transaction.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,7 +131,7 @@ class SpendingScope:
     period: str
 
 
-class Command(Generic[Result_co]):
+class Command(ABC, Generic[Result_co]):
     """One thing to do to the books, decided by pure code inside a transaction.
 
     Repeating a command that was carried out changes nothing and gives the same result.
@@ -144,6 +145,7 @@ class Command(Generic[Result_co]):
     counts_open_calls: bool = False
     urgent: bool = False  # a caller waits for this: do not linger for company
 
+    @abstractmethod
     def decide(self, books: "Books") -> "Decision[Result_co]":
         """Say what is to be changed, without changing anything.
 
@@ -151,7 +153,6 @@ class Command(Generic[Result_co]):
             Refusal: what the rules do not allow.
             LedgerFault: what makes no sense.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

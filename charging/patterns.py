@@ -190,7 +190,7 @@ def _cells(code: str, boundaries: frozenset[str], prefix: str = "") -> Iterator[
     if any(len(b) > len(prefix) and b.startswith(prefix) for b in boundaries):
         for digit in DIGITS:
             yield from _cells(code, boundaries, prefix + digit)
-    elif prefix:
+    else:
         yield prefix
 
 

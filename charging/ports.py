@@ -44,7 +44,19 @@ class RateDecks(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class AccountReader(Protocol):
+    """What may be asked of the ledger without changing it."""
+
+    async def balances(self, office_id: str, currency: str) -> Balances:
+        """The two balances of an office; zero if it never had money."""
+        ...
+
+    async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:
+        """The last paid call of a phone that was answered and is settled."""
+        ...
+
+
+class Ledger(AccountReader, Protocol):
     async def carry_out(self, command: Command[Result]) -> Result:
         """Carry out one command durably; on return it is on disk.
 
@@ -59,8 +71,4 @@ class Ledger(Protocol):
 
     async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
         """Calls authorised on an Asterisk and not settled, oldest first."""
-        ...
-
-    async def balances(self, office_id: str, currency: str) -> Balances:
-        """The two balances of an office; zero if it never had money."""
         ...

@@ -48,6 +48,7 @@ class CallRequest:
     dialled: str  # as received, untrusted
     caller_channel: str  # Asterisk channel id, and CEL linkedid of all its legs
     asterisk: str  # name of the Asterisk machine or instance
+    language: str | None = None  # chosen at the phone, over what its entry and its plan say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ class Charging:
         now = self._clock.now()
         quotation = quote(number, plan=plan, deck=lambda: self._decks.deck(plan.currency), at=now)
         require_allowed(extension, quotation, plan)
-        language = extension.language or plan.language
+        language = request.language or extension.language or plan.language
         if quotation.rate is None:
             return _without_money(request, extension, language, quotation)
         call = new_call(
@@ -192,6 +193,10 @@ class Charging:
                 call counts as at least 1.
             ended_at: when the carrier leg ended.
             hangup_cause: Q.850, 0 when Asterisk does not know.
+
+        Raises:
+            ValueError: talk_s is negative.
+            UnknownCall: no such call was authorised.
         """
         return await self._ledger.carry_out(
             SettleCall(
@@ -307,7 +312,7 @@ def new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one p
         office_id=extension.office_id,
         endpoint=extension.endpoint,
         extension=extension.name,
-        language=extension.language or plan.language,
+        language=request.language or extension.language or plan.language,
         dialled=request.dialled,
         number=quotation.number.digits,
         dial_string=quotation.number.dial_string,

@@ -80,6 +80,7 @@ def _open_postgresql(address: URL) -> Engine:
         address.set(drivername="postgresql+psycopg"),
         # Locks taken FOR UPDATE must see what was committed while they waited.
         isolation_level="READ COMMITTED",
+        pool_pre_ping=True,  # a server that was restarted has forgotten the pool's connections
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": options,

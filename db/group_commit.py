@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from charging.errors import ChargingUnavailable
 from charging.ledger import Command
+from db.batches import Outcome
 
 Result = TypeVar("Result")
 _Waiting = tuple[Command[Any], "asyncio.Future[Any]"]
-Outcome = Any  # a command's result, or the error it ends with
 
 BATCH_MAX = 256  # keeps the locks of one transaction short
 URGENT_MAX = 2000  # more callers waiting than this is overload: the next one is refused

@@ -25,6 +25,9 @@ _LAST_PORT = 65535
 # A line end, a comment or a quote inside a value would change the meaning of the file around it.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f;"]')
 _DIGITS = re.compile(r"[0-9]{1,15}")
+_FEATURE = re.compile(r"[*#][0-9]{1,6}")  # never digits alone: it could shadow a number
+_PROGRAM = re.compile(r"/[\w./-]+")  # a comma would begin its arguments
+_FEATURE_NAME = re.compile(r"[a-z_]{1,20}")
 _PATTERN = re.compile(r"_?\+?[0-9XZN\[\]-]{1,40}[.!]?")
 
 
@@ -66,6 +69,11 @@ class AsteriskConfig:
     trunk_port: int = 5060
     app_name: str = "tollgate"
     language: str = "en"  # of a phone whose entry names none
+    # Feature codes, as dialled, and the name of what each does: settings' [agi.codes].
+    features: tuple[tuple[str, str], ...] = ()
+    agi_address: str = "127.0.0.1"
+    agi_port: int = 4573
+    balance_script: Path | None = None
     ring_timeout_s: int = 60
     # From entering Stasis to being handed back, the balance prompt included.
     authorise_timeout_s: int = 40
@@ -135,14 +143,27 @@ def _problems(config: AsteriskConfig) -> Iterator[str]:
             yield f"the extension {phone.extension} has no password yet"
     for direct in (*config.free, *config.fallback):
         yield from _pattern_problems(direct)
+    yield from _feature_problems(config)
     yield from _address_problems(config)
     if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
         yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
 
 
+def _feature_problems(config: AsteriskConfig) -> Iterator[str]:
+    for code, feature in config.features:
+        if not _FEATURE.fullmatch(code) or not _FEATURE_NAME.fullmatch(feature):
+            yield f"the feature code {code!r} ({feature}) is not * or # and digits"
+    if config.balance_script is not None and not _PROGRAM.fullmatch(str(config.balance_script)):
+        yield f"balance_script {config.balance_script} cannot stand in a dialplan"
+
+
 def _address_problems(config: AsteriskConfig) -> Iterator[str]:
     """SIP needs an address that phones can be told; what controls calls stays on this machine."""
-    for name, address in (("sip", config.sip_address), ("control", config.control_address)):
+    for name, address in (
+        ("sip", config.sip_address),
+        ("control", config.control_address),
+        ("agi", config.agi_address),
+    ):
         try:
             given = ipaddress.ip_address(address)
         except ValueError:
@@ -150,8 +171,8 @@ def _address_problems(config: AsteriskConfig) -> Iterator[str]:
             continue
         if name == "sip" and given.is_unspecified:
             yield f"sip_address {address} is every address; name the one that phones register at"
-        if name == "control" and not given.is_loopback:
-            yield f"control_address {address} is not of this machine alone, such as 127.0.0.1"
+        if name != "sip" and not given.is_loopback:
+            yield f"{name}_address {address} is not of this machine alone, such as 127.0.0.1"
 
 
 def _pattern_problems(number: DirectPattern) -> Iterator[str]:

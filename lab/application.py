@@ -1,4 +1,4 @@
-"""The Stasis application as a process of its own, with its log as it is written."""
+"""The Stasis application, or the feature codes, as a process with its log as it is written."""
 
 import asyncio
 import json
@@ -21,9 +21,9 @@ Entry = Mapping[str, Any]
 class Application(Runnable):
     """`async with Application(settings, folder) as application:` runs one."""
 
-    def __init__(self, settings: Path, folder: Path) -> None:
-        """`settings` is its settings file; its log goes to `folder`."""
-        self._tool = Tool("ari_app", (sys.executable, "-m", "ari_app"))
+    def __init__(self, settings: Path, folder: Path, *, module: str = "ari_app") -> None:
+        """`settings` is its settings file; its log goes to `folder`; `module` is another's name."""
+        self._tool = Tool(module, (sys.executable, "-m", module))
         self._settings = settings
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from dialplan.phones import Phone as PhoneEntry
 from dialplan.phones import load_phones
@@ -12,11 +10,12 @@ from dialplan.render import AsteriskConfig
 from lab.addresses import AddressBlock, Addresses
 from lab.carrier import ANSWERS, Behaviour, Carrier, Rule
 from lab.instance import Instance, asterisk_config
+from lab.lifecycle import Runnable
 from lab.phone import Phone
 from lab.telephony import Telephony
 
 
-class Office:
+class Office(Runnable):
     """`async with Office(telephony, folder, …) as office:` runs it; nothing outlives the block."""
 
     def __init__(  # noqa: PLR0913 - each is one setting, given by name
@@ -62,7 +61,7 @@ class Office:
         self._running = AsyncExitStack()
         self._phones_made = 0
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
         self._running.callback(self.addresses.release)
         try:
             await self._running.enter_async_context(self.carrier)
@@ -72,14 +71,8 @@ class Office:
         except BaseException:
             await self._running.aclose()
             raise
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def stop(self) -> None:
         await self._running.aclose()
 
     def phone(self, extension: str, *, answers: bool = True) -> Phone:

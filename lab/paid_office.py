@@ -9,11 +9,11 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
@@ -33,7 +33,8 @@ from db.schema import upgrade
 from dialplan.render import AsteriskConfig
 from lab.addresses import Addresses
 from lab.application import Application
-from lab.carrier import Rule
+from lab.carrier import ANSWERS, Behaviour, Rule
+from lab.lifecycle import Runnable
 from lab.office import Office
 from lab.telephony import Telephony
 from prompts.library import default_sounds_folder
@@ -45,7 +46,7 @@ ENTRIES_MAX = 1000
 Sections = Mapping[str, Mapping[str, object]]
 
 
-class PaidOffice:
+class PaidOffice(Runnable):
     """`async with PaidOffice(office, …) as paid:` runs all of it; nothing outlives the block."""
 
     def __init__(
@@ -69,6 +70,10 @@ class PaidOffice:
         self.office = office
         self.settings_file = office.folder / "tollgate.toml"
         self.application = Application(self.settings_file, office.folder / "application")
+        # Started by whoever wants it: `async with paid.feature_codes:`.
+        self.feature_codes = Application(
+            self.settings_file, office.folder / "feature-codes", module="agi"
+        )
         self._deck = deck
         self._currency = currency
         self._opening = opening
@@ -86,7 +91,7 @@ class PaidOffice:
         if ami_port is not None:
             self._extra = {**self._extra, "ami": {"port": ami_port}}
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
         try:
             await self._running.enter_async_context(self.office)
             self._write_settings()
@@ -95,14 +100,8 @@ class PaidOffice:
         except BaseException:
             await self._running.aclose()
             raise
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def stop(self) -> None:
         await self._running.aclose()
 
     async def top_up(self, amount: Money) -> Balances:
@@ -165,6 +164,7 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
     currency: str = "GBP",
     settings: Sections | None = None,
     rules: Sequence[Rule] = (),
+    default: Behaviour = ANSWERS,
     media: bool = True,
     addresses: Addresses | None = None,
     adapt: Callable[[AsteriskConfig], AsteriskConfig] = lambda config: config,
@@ -181,9 +181,12 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
         folder,
         sounds=default_sounds_folder(os.environ),
         rules=rules,
+        default=default,
         media=media,
         addresses=addresses,
-        adapt=lambda config: adapt(with_routes(config, routed)),
+        adapt=lambda config: adapt(
+            replace(with_routes(config, routed), agi_address=config.control_address)
+        ),
     )
     return PaidOffice(office, deck=deck, currency=currency, opening=opening, settings=sections)
 
@@ -219,6 +222,7 @@ def settings_text(config: AsteriskConfig, *, legs_file: Path, extra: Sections) -
             "username": config.secrets.ami_username,
             "secret": config.secrets.ami_password,
         },
+        "agi": {"address": config.agi_address, "port": config.agi_port},
     }
     for name, fields in extra.items():
         sections.setdefault(name, {}).update(fields)

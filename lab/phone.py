@@ -19,6 +19,7 @@ from lab.watch import FileWatch
 START_TIMEOUT_S = 10
 CONTROL_PORT = 4444
 SAMPLE_RATE_HZ = 16000
+WAV_HEADER_BYTES = 44  # a stream that was replaced before it began holds nothing else
 REGISTER_EVERY_S = 60
 # The phone hangs up when the file it speaks from ends.
 LONGEST_CALL_S = 15 * 60
@@ -143,7 +144,8 @@ class Phone(Runnable):
 
     def recordings(self) -> list[Path]:
         """What it heard, one WAV file for each stream of sound, oldest first."""
-        return sorted(self._heard.glob("dump-*-dec.wav"))
+        streams = sorted(self._heard.glob("dump-*-dec.wav"))
+        return [file for file in streams if file.stat().st_size > WAV_HEADER_BYTES]
 
     async def hear(self, seconds: float, *, timeout_s: float = 20) -> None:
         """Return when it has kept that much more sound.

@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -42,7 +42,7 @@ async def spawn(  # noqa: PLR0913 - each is one setting, given by name
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=keep_open,
             process_group=0,
-            preexec_fn=_die_with_parent,  # one system call: no lock, no allocation
+            preexec_fn=die_with_parent,  # one system call: no lock, no allocation
         )
 
 

@@ -12,7 +12,7 @@ WIDEBAND_HZ: Final = 16_000
 NARROWBAND_HZ: Final = 8_000
 
 # Part of every cache key: raise it with any change below, and recordings are made anew.
-PROCESSING_VERSION: Final = 3
+PROCESSING_VERSION: Final = 4
 
 SPEECH_LEVEL: Final = 0.12  # root mean square of the vowels, more or less: -18 dBFS
 VOWELS_BELOW_LOUDEST: Final = 0.1  # -20 dB; else "six", which is mostly hiss, would be shouted
@@ -24,9 +24,12 @@ KEPT_BEFORE_S: Final = 0.03
 KEPT_AFTER_S: Final = 0.03
 FADE_S: Final = 0.005
 
-# Heard after a clip, by how its text ends; between clips of one sentence, the last one.
-PAUSE_S: Final = {".": 0.30, "?": 0.30, ",": 0.15}
-JOINT_S: Final = 0.03
+# Asterisk starts its G.722 encoder anew with every file, while the phone's decoder goes on. The
+# decoder needs this much silence to follow; without, every clip that begins with a vowel begins
+# with a bang. Silence at the end of a clip does not help.
+LEAD_S: Final = 0.08
+# Heard after a clip, by how its text ends; inside a sentence the lead of the next clip is enough.
+PAUSE_S: Final = {".": 0.25, "?": 0.25, ",": 0.10}
 
 
 class SilentSoundError(ValueError):
@@ -101,9 +104,10 @@ def levelled(sound: Sound) -> Sound:
 
 
 def paced(sound: Sound, text: str) -> Sound:
-    """With the pause that the text's last character asks for."""
-    pause = np.zeros(int(PAUSE_S.get(text[-1:], JOINT_S) * sound.rate_hz))
-    return Sound(np.concatenate([sound.samples, pause]), sound.rate_hz)
+    """With silence before it, and after it the pause that the text's last character asks for."""
+    lead = np.zeros(int(LEAD_S * sound.rate_hz))
+    pause = np.zeros(int(PAUSE_S.get(text[-1:], 0) * sound.rate_hz))
+    return Sound(np.concatenate([lead, sound.samples, pause]), sound.rate_hz)
 
 
 def _levels(sound: Sound) -> Samples:

@@ -143,6 +143,42 @@ def top_up_received_phrase(language: str, *, balance: Money | None = None) -> Ph
     return _phrase(language, ("top-up-received", *spoken))
 
 
+def dial_number_phrase(language: str) -> Phrase:
+    return _phrase(language, ("dial-the-number",))
+
+
+def costs_nothing_phrase(language: str) -> Phrase:
+    return _phrase(language, ("costs-nothing",))
+
+
+def not_enough_money_phrase(language: str) -> Phrase:
+    return _phrase(language, ("not-enough-money",))
+
+
+def last_call_phrase(cost: Money | None, language: str) -> Phrase:
+    """The clips for "your last paid call cost one pound and ten pence"; None: there was none.
+
+    Rounded up, as the price was when it was told.
+    """
+    if cost is None:
+        return _phrase(language, ("no-last-call",))
+    return _phrase(language, ("last-call-cost", *_price(cost, language)))
+
+
+def language_phrase(language: str) -> Phrase:
+    """Said in the language that was chosen."""
+    return _phrase(language, ("language-chosen",))
+
+
+def sentences(*phrases: Phrase) -> Phrase:
+    """One after another, with a pause where one could run into the next."""
+    first, *others = phrases
+    clips = first.clips
+    for phrase in others:
+        clips += (PAUSE, *phrase.clips)
+    return Phrase(clips)
+
+
 def _balance(balance: Money, language: str) -> tuple[str, ...]:
     cents = balance.micros // MICROS_PER_CENT  # rounds towards minus infinity: a debt stays one
     amount = _amount(cents, balance.currency, language)

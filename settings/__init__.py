@@ -5,11 +5,14 @@ field (for example `TOLLGATE_DATABASE__URL`). No other module reads these.
 """
 
 from settings.model import (
+    SETTINGS_VARIABLE,
+    AgiSettings,
     AmiSettings,
     AriSettings,
     AsteriskSettings,
     CallSettings,
     DatabaseSettings,
+    FeatureCodes,
     OfficeSettings,
     PromptSettings,
     Settings,
@@ -19,11 +22,14 @@ from settings.model import (
 )
 
 __all__ = [
+    "SETTINGS_VARIABLE",
+    "AgiSettings",
     "AmiSettings",
     "AriSettings",
     "AsteriskSettings",
     "CallSettings",
     "DatabaseSettings",
+    "FeatureCodes",
     "OfficeSettings",
     "PromptSettings",
     "Settings",

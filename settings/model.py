@@ -1,9 +1,12 @@
 """What can be set, with its unit and default, and the one reader of the settings file."""
 
 import os
+import re
 import tomllib
+from ipaddress import IPv4Address
+from itertools import permutations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -14,6 +17,8 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -25,6 +30,8 @@ DEFAULT_FILE = Path("tollgate.toml")
 SETTINGS_VARIABLE = "TOLLGATE_SETTINGS"
 STATE_FOLDER = Path(".tollgate")
 SQLITE = "sqlite:///"
+
+_FEATURE_CODE = re.compile(r"[*#][0-9]{1,6}")  # never only digits: those are somebody's number
 
 
 class SettingsError(Exception):
@@ -98,7 +105,54 @@ class CallSettings(_Section):
     live_calls_max: PositiveInt = 2000  # more are refused, so that those under way stay metered
 
 
+class FeatureCodes(_Section):
+    """What a phone dials to be told something; "" switches a code off."""
+
+    balance: str = "*80"
+    price: str = "*81"
+    last_call: str = "*82"
+    language: str = "*83"
+
+    @model_validator(mode="after")
+    def _tell_them_apart(self) -> Self:
+        codes = {name: code for name, code in self if code}
+        for name, code in codes.items():
+            if not _FEATURE_CODE.fullmatch(code):
+                raise ValueError(
+                    f'{name} = "{code}" is not * or # and one to six digits, such as "*80"'
+                )
+        for (name, code), (other, longer) in permutations(codes.items(), 2):
+            if longer.startswith(code):
+                raise ValueError(
+                    f'{name} = "{code}" and {other} = "{longer}" cannot be told apart while they'
+                    " are dialled: no code may be the beginning of another"
+                )
+        return self
+
+
+class AgiSettings(_Section):
+    """Feature codes: spoken by `python -m agi`, which Asterisk reaches on this machine."""
+
+    address: str = "127.0.0.1"  # FastAGI knows no password, so loopback only
+    port: PositiveInt = Field(default=4573, le=65535)
+    codes: FeatureCodes = FeatureCodes()
+    # agi/balance_script.py, where Asterisk may run it: speaks the balance while no server answers
+    balance_script: Path | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _stay_on_this_machine(cls, address: str) -> str:
+        try:
+            loopback = IPv4Address(address).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(f"{address} is not of this machine alone, such as 127.0.0.1")
+        return address
+
+
 class PromptSettings(_Section):
+    announce: bool = True  # False: an authorised paid call connects without hearing the balance
     engine: Literal["auto", "recorded", "pico", "pack", "espeak-ng", "gtts"] = "auto"
     sounds_folder: Path | None = None  # None: the cache folder that set-up fills
     recorded_folder: Path | None = None  # LANGUAGE/SOUND.wav of a person, instead of any engine
@@ -117,6 +171,7 @@ class Settings(BaseSettings):
     offices: dict[str, OfficeSettings] = {"main": OfficeSettings()}
     site: SiteSettings = SiteSettings()
     call: CallSettings = CallSettings()
+    agi: AgiSettings = AgiSettings()
     prompts: PromptSettings = PromptSettings()
 
     @classmethod
@@ -176,8 +231,12 @@ def _checked(fields: dict[str, Any], source: Path, folder: Path) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{source}: {where}: {first['msg']}") from None
+        raise SettingsError(f"{source}: {where}: {_said(first['msg'])}") from None
     return _with_absolute_paths(settings, folder)
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")  # pydantic's own prefix tells the reader nothing
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
@@ -194,13 +253,21 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
             "recorded_folder": _from(folder, settings.prompts.recorded_folder),
         }
     )
+    script = _from(folder, settings.agi.balance_script)
+    agi = settings.agi.model_copy(update={"balance_script": script})
     cel_file = _from(folder, settings.asterisk.cel_file)
     asterisk = settings.asterisk.model_copy(update={"cel_file": cel_file})
     scheme, found, path = settings.database.url.partition(SQLITE)
     url = f"{SQLITE}{folder / path}" if found and not scheme else settings.database.url
     database = settings.database.model_copy(update={"url": url})
     return settings.model_copy(
-        update={"asterisk": asterisk, "site": site, "prompts": prompts, "database": database}
+        update={
+            "asterisk": asterisk,
+            "site": site,
+            "agi": agi,
+            "prompts": prompts,
+            "database": database,
+        }
     )
 
 

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from trials import emergency as emergency_trial
 from trials.chaos import Outcome, Plan, run
+from trials.soak import SoakOutcome, SoakPlan
+from trials.soak import soak as run_soak
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 out = Console(highlight=False, soft_wrap=True)
@@ -73,6 +75,26 @@ def emergency(
     sys.exit(1 if wrong else 0)
 
 
+@app.command()
+def soak(
+    *,
+    minutes: Annotated[float, typer.Option(help="How long new calls are placed.")] = 30,
+    rate: Annotated[int, typer.Option(help="New calls each second.")] = 10,
+    seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
+) -> None:
+    """Calls for half an hour, nothing broken: none may fail, and memory must stay flat.
+
+    Afterwards every call is compared with the carrier's own log. Exit status 0 only if none is
+    wrong. Sends traffic to loopback addresses only.
+    """
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    plan = SoakPlan(minutes=minutes, rate_per_s=rate, seed=drawn)
+    out.print(f"seed {drawn}: {plan.calls} calls")
+    outcome = run_soak(plan, out.print)
+    _report_soak(outcome)
+    sys.exit(1 if outcome.problems else 0)
+
+
 @app.callback()
 def trials() -> None:
     """Longer trials of the whole thing."""
@@ -89,6 +111,18 @@ def _report(outcome: Outcome) -> int:
     for problem in outcome.problems[:20]:
         out.print(f"  {problem}")
     return len(outcome.problems)
+
+
+def _report_soak(outcome: SoakOutcome) -> None:
+    verdict = outcome.verdict
+    out.print(
+        f"{outcome.placed} calls placed, {verdict.answered} answered, {verdict.unanswered} not,"
+        f" {outcome.failed} failed; {verdict.increments} increments debited;"
+        f" {outcome.channels_left} channels left; {len(outcome.problems)} wrong;"
+        f" {outcome.seconds:.0f} s"
+    )
+    for problem in outcome.problems[:20]:
+        out.print(f"  {problem}")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ async def _run(plan: Plan, folder: Path) -> Outcome:
         calling = asyncio.create_task(_place(paid, numbers, plan))
         broken = await _break_while(calling, paid, breakage, random, plan.breakages)
         placed = await calling
-        await _until_quiet(paid)
+        await until_quiet(paid)
         verdict = judge(
             paid.office.carrier.calls(),
             await paid.calls(),
@@ -103,7 +103,7 @@ async def _office(
     telephony: Telephony, folder: Path, plan: Plan
 ) -> AsyncIterator[tuple[PaidOffice, Breakage]]:
     paid = make_paid_office(
-        telephony, folder, deck=DECK, opening=OPENING, rules=RULES, media=False, adapt=_for_load
+        telephony, folder, deck=DECK, opening=OPENING, rules=RULES, media=False, adapt=for_load
     )
     config = paid.office.config
     target = (config.control_address, config.http_port if plan.what == "ari" else config.ami_port)
@@ -123,7 +123,7 @@ async def _office(
             yield paid, breakages[plan.what]
 
 
-def _for_load(config: AsteriskConfig) -> AsteriskConfig:
+def for_load(config: AsteriskConfig) -> AsteriskConfig:
     """No sound from SIPp's callers: their silence must not end a call."""
     return replace(config, ring_timeout_s=6, rtp_timeout_s=0, rtp_last_port=19999)
 
@@ -163,7 +163,7 @@ async def _break_while(
     return broken
 
 
-async def _until_quiet(paid: PaidOffice) -> None:
+async def until_quiet(paid: PaidOffice) -> None:
     """Until every call has ended at the carrier and is settled; what is left is judged."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(QUIET_TIMEOUT_S):

@@ -42,6 +42,20 @@ def test_outbound_call_is_offered_with_its_endpoint_and_language() -> None:
     )
 
 
+@pytest.mark.parametrize(("chosen", "language"), [("en", "en"), ("", None), ("xx", None)])
+def test_language_chosen_at_the_phone_is_offered_with_the_call(
+    chosen: str, language: str | None
+) -> None:
+    message = {
+        "type": "StasisStart",
+        "args": ["outbound", "1001", "0033142685300", chosen],
+        "channel": channel("caller"),
+    }
+    offered = parse(message)
+    assert isinstance(offered, CallOffered)
+    assert offered.chosen_language == language
+
+
 def test_other_channels_in_stasis_are_not_calls_to_authorise() -> None:
     for args in ([], ["other", "c1"]):
         assert parse({"type": "StasisStart", "args": args, "channel": channel("snoop")}) is None

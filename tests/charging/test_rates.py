@@ -207,3 +207,18 @@ def test_a_lookup_finds_what_a_scan_of_all_prefixes_finds(deck: set[str], number
     rows = [deck_row(prefix, prefix, rate("1")) for prefix in deck]
     longest = max((p for p in deck if number.startswith(p)), key=len, default=None)
     assert found(RateDeck(rows, currency="GBP"), number) == longest
+
+
+def test_prices_that_are_kept_for_the_next_lookup_do_not_pile_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("charging.rate_deck._RATES_KEPT", 1)
+    deck = RateDeck(
+        [deck_row("33", "France", rate("1")), deck_row("49", "Germany", rate("2"))],
+        currency="GBP",
+    )
+    for _ in range(2):
+        for key, price in (("331", "1"), ("491", "2")):
+            row = deck.lookup(key, TODAY)
+            assert row is not None
+            assert row.rate == rate(price)

@@ -188,6 +188,13 @@ async def test_an_answered_call_counts_as_at_least_one_second(charging: Charging
     assert (settled.talk_s, settled.charged) == (1, gbp("0.10"))
 
 
+async def test_talk_time_is_never_negative(charging: Charging) -> None:
+    await fill(charging, "5.00")
+    await charging.authorise(request("c1"))
+    with pytest.raises(ValueError, match="talk_s is -1"):
+        await charging.settle("c1", talk_s=-1, ended_at=START, hangup_cause=16)
+
+
 async def test_increments_that_came_late_are_charged_at_the_end(charging: Charging) -> None:
     await fill(charging, "5.00")
     await charging.authorise(request("c1", GERMANY))
@@ -267,6 +274,19 @@ async def test_a_key_that_names_something_else_is_a_fault(charging: Charging) ->
         await charging.answered("c1", leg="o2", answered_at=START)
     with pytest.raises(EntryKeyReused):
         await charging.top_up("main", amount=gbp("6"), key="fill-5.00", note="")
+
+
+async def test_an_answer_recorded_after_the_first_debit_debits_nothing_more(
+    charging: Charging,
+) -> None:
+    await fill(charging, "5.00")
+    await charging.authorise(request("c1"))
+    await charging.authorise(request("c2"))
+    await charging.debit("c1", interval=0)
+    answered = await charging.answered("c1", leg="o1", answered_at=START)
+    assert (answered.amount, answered.funded_s) == (gbp("0.10"), 60)
+    assert (await charging.balance("main")).reserved == gbp("0.10")
+    assert [call.leg for call in await charging.open_calls("pbx")] == ["o1", None]
 
 
 async def test_intervals_are_reserved_and_debited_in_order(charging: Charging) -> None:

@@ -45,7 +45,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         upgrade(engine)
         engine.dispose()
         return address
-    server: Server = request.getfixturevalue("server")
+    postgresql: str = request.getfixturevalue("empty_postgresql")
+    return postgresql
+
+
+@pytest.fixture
+def empty_postgresql(server: Server) -> str:
     name = f"test_{next(_numbers)}"
     _create_database(server, name, "template_tollgate")
     return server.url(name)

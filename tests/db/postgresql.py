@@ -24,6 +24,24 @@ class Server:
     port: int
     programs: Path
     folder: Path
+    durable: bool
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def start(self) -> None:
+        options = (
+            f"-c listen_addresses=127.0.0.1 -c port={self.port}"
+            f" -c unix_socket_directories= -c max_connections=100"
+            f" -c fsync={'on' if self.durable else 'off'}"
+        )
+        how = ("-l", self.folder / "log", "-o", options, "-w", "-t", START_TIMEOUT_S)
+        _run(self.programs / "pg_ctl", "-D", self.data, *how, "start")
+
+    def crash(self) -> None:
+        """Stop without ceremony, as if the power had failed; the next start recovers."""
+        _run(self.programs / "pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://tollgate@127.0.0.1:{self.port}/{database}"
@@ -41,22 +59,14 @@ def running_server(*, durable: bool) -> Iterator[Server]:
     """
     programs = _find_programs()
     with tempfile.TemporaryDirectory(prefix="tollgate-postgresql-") as name:
-        server = Server(port=_free_port(), programs=programs, folder=Path(name))
+        server = Server(port=_free_port(), programs=programs, folder=Path(name), durable=durable)
         _give_away(server.folder)
-        data = server.folder / "data"
-        _run(programs / "initdb", "-D", data, "-U", "tollgate", "-A", "trust", "-E", "UTF8")
-        options = (
-            f"-c listen_addresses=127.0.0.1 -c port={server.port}"
-            f" -c unix_socket_directories= -c max_connections=100"
-            f" -c fsync={'on' if durable else 'off'}"
-        )
-        log = server.folder / "log"
-        start = ("-D", data, "-l", log, "-o", options, "-w", "-t", START_TIMEOUT_S, "start")
-        _run(programs / "pg_ctl", *start)
+        _run(programs / "initdb", "-D", server.data, "-U", "tollgate", "-A", "trust", "-E", "UTF8")
+        server.start()
         try:
             yield server
         finally:
-            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            server.crash()
 
 
 def _find_programs() -> Path:

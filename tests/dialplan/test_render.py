@@ -138,6 +138,33 @@ def test_every_application_that_dials_is_given_a_rendered_or_a_filtered_number()
     }
 
 
+def test_feature_codes_ask_by_endpoint_and_never_by_caller_id() -> None:
+    site = replace(config(), features=(("*80", "balance"), ("*81", "price")))
+    text = rendered(site)["extensions.conf"]
+    assert context(text, "tollgate-features") == [
+        "exten => *80,1,Gosub(tollgate-feature,s,1(balance))",
+        "exten => *81,1,Gosub(tollgate-feature,s,1(price))",
+    ]
+    asked = [line for line in context(text, "tollgate-feature") if "AGI(" in line]
+    assert asked == [
+        " same => n,AGI(agi://127.0.0.1:4573/${ARG1},${CHANNEL(endpoint)},${TOLLGATE_LANGUAGE})"
+    ]
+
+
+def test_feature_codes_come_before_what_the_application_decides() -> None:
+    lines = context(rendered(config())["extensions.conf"], "tollgate")
+    features = lines.index("include => tollgate-features")
+    assert features < lines.index("include => tollgate-outbound")
+    assert features < lines.index("include => tollgate-unknown")
+
+
+def test_script_for_the_balance_is_run_only_where_the_server_did_not_tell_it() -> None:
+    site = replace(config(), balance_script=Path("/opt/tollgate/agi/balance_script.py"))
+    lines = context(rendered(site)["extensions.conf"], "tollgate-feature")
+    run = next(n for n, line in enumerate(lines) if "balance_script.py" in line)
+    assert 'GotoIf($["${ARG1}${TOLLGATE_TOLD}" = "balance"]?:told)' in lines[run - 1]
+
+
 def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
     site = replace(config(), free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
     lines = context(rendered(site)["extensions.conf"], "tollgate-free")
@@ -157,6 +184,11 @@ def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
         ({"free": (DirectPattern(pattern="_."),)}, "pattern '_.' is not"),
         ({"free": (DirectPattern(pattern="_0X,1,System(x)"),)}, "pattern .* is not"),
         ({"fallback": (DirectPattern(pattern="_0X", prepend="${X}"),)}, "cannot be put in front"),
+        ({"features": (("80", "balance"),)}, "feature code '80' .balance. is not"),
+        ({"features": (("*8,1,System(x)", "balance"),)}, "is not \\* or # and digits"),
+        ({"features": (("*80", "a/../b"),)}, "is not \\* or # and digits"),
+        ({"agi_address": "192.0.2.1"}, "agi_address 192.0.2.1 is not of this machine"),
+        ({"balance_script": Path("/x,y")}, "balance_script /x,y cannot stand"),
         ({"sip_address": "0.0.0.0"}, "sip_address 0.0.0.0 is every address"),  # noqa: S104 - refused
         ({"sip_address": "tollgate.example"}, "is not an IP address"),
         ({"control_address": "192.0.2.1"}, "control_address 192.0.2.1 is not of this machine"),

@@ -34,6 +34,9 @@ class MemoryLedger:
 
     async def carry_out(self, command: Command[Result]) -> Result:
         self._require_database()
+        return self.carry_out_now(command)
+
+    def carry_out_now(self, command: Command[Result]) -> Result:
         books = Books(
             calls=self.calls,
             balances=self.stored,
@@ -60,6 +63,17 @@ class MemoryLedger:
             available=self.stored.get(available(office_id), nothing),
             reserved=self.stored.get(reserved(office_id), nothing),
         )
+
+    async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:
+        self._require_database()
+        over = [
+            call
+            for call in self.calls.values()
+            if (call.office_id, call.endpoint) == (office_id, endpoint)
+            and call.settled_at is not None
+            and call.talk_s
+        ]
+        return max(over, key=lambda call: call.authorised_at, default=None)
 
     def _require_database(self) -> None:
         if self.away:

@@ -115,6 +115,20 @@ async def test_key_skips_the_announcement(start_office: StartOffice) -> None:
         await paid.application.wait_for("state", state="dialling", timeout_s=1)
 
 
+async def test_site_that_announces_nothing_connects_at_once_and_charges_the_same(
+    start_office: StartOffice,
+) -> None:
+    silent = {"prompts": {"announce": False}}
+    async with start_office(settings=silent) as paid, paid.office.phone("1001") as phone:
+        await phone.dial(FRANCE)
+        await paid.application.wait_for("increment_debited", interval=0)
+        await phone.hang_up()
+        call = await paid.office.carrier.wait_for(lambda call: call.ended)
+        assert (await settled(paid))["increments"] == increments(call.talk_s)
+        said = {entry["event"] for entry in paid.application.entries()}
+        assert "balance_announced" not in said
+
+
 async def test_lack_of_money_is_spoken_and_nothing_is_dialled(start_office: StartOffice) -> None:
     async with start_office(opening="0.03") as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)

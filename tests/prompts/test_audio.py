@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prompts.audio import (
-    JOINT_S,
+    LEAD_S,
     NARROWBAND_HZ,
     PEAK_LIMIT,
     SPEECH_LEVEL,
@@ -87,18 +87,23 @@ def test_nothing_above_four_kilohertz_folds_back_into_narrowband() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "pause_s"), [("twelve pounds", JOINT_S), ("once,", 0.15), ("Goodbye.", 0.30)]
+    ("text", "pause_s"), [("twelve pounds", 0), ("once,", 0.10), ("Goodbye.", 0.25)]
 )
 def test_punctuation_decides_the_pause_after_a_clip(text: str, pause_s: float) -> None:
     sound = tone(silence_s=0)
     added_s = paced(sound, text).duration_s - sound.duration_s
-    assert added_s == pytest.approx(pause_s, abs=0.001)
+    assert added_s == pytest.approx(LEAD_S + pause_s, abs=0.001)
+
+
+def test_a_clip_begins_with_the_silence_that_a_wideband_decoder_needs() -> None:
+    sound = prompt_of(tone(), "et")
+    assert not np.any(sound.samples[: int(LEAD_S * sound.rate_hz)])
 
 
 def test_a_text_without_words_is_a_pause() -> None:
     pause = pause_of(".")
     assert pause is not None
-    assert pause.duration_s == pytest.approx(0.30, abs=0.001)
+    assert pause.duration_s == pytest.approx(LEAD_S + 0.25, abs=0.001)
     assert peak(pause) == 0
     assert pause_of("mille") is None
 

@@ -19,6 +19,7 @@ Prompts = Callable[..., Result]
 def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prompts:
     """Runs the command in a folder without settings, with an empty cache."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOLLGATE_SETTINGS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -41,9 +42,9 @@ def test_a_voice_is_built_listed_and_played(prompts: Prompts, studio: Path) -> N
     assert f"en: {len(texts_of('en'))} sounds in the voice of recorded" in built.output
 
     listed = json.loads(prompts("list", "--language", "en", "--json").output)
-    assert listed[0]["engine"] == "recorded"
-    assert listed[0]["missing"] == listed[0]["outdated"] == []
-    assert listed[0]["texts"]["12-pounds"] == "twelve pounds"
+    assert listed["en"]["engine"] == "recorded"
+    assert listed["en"]["missing"] == listed["en"]["outdated"] == []
+    assert listed["en"]["texts"]["12-pounds"] == "twelve pounds"
 
     played = prompts("play", "12.40 GBP", "--output", "said.wav", "--json")
     said = json.loads(played.output)

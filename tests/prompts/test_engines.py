@@ -16,7 +16,9 @@ import gtts.tts
 import pytest
 import soundfile
 
-from prompts.build import build_voice
+from admin.prompts import available_engines
+from prompts.audio import prompt_of
+from prompts.build import build_voice, engine_for, to_speak
 from prompts.engines import (
     GTTS_DELAYS_S,
     Engine,
@@ -28,6 +30,7 @@ from prompts.engines import (
 )
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
 from prompts.library import Library
+from prompts.texts import texts_of
 from tests.prompts.voices import ToneEngine, few_texts, tone
 
 SPEAKER = """
@@ -298,3 +301,48 @@ def test_engines_obey_the_protocol_that_tests_use(tmp_path: Path) -> None:
         ToneEngine(),
     ]
     assert [engine.name for engine in engines] == ["pico", "espeak-ng", "gtts", "recorded", "tone"]
+
+
+def test_recordings_win_then_the_choice_then_the_order(tmp_path: Path) -> None:
+    record(tmp_path / "studio", "en", ["goodbye"])  # one is enough to mean it
+    engines: dict[str, Engine] = {
+        "pico": ToneEngine("pico", missing=True),
+        "pack": ToneEngine("pack"),
+        "espeak-ng": ToneEngine("espeak-ng"),
+        "gtts": ToneEngine("gtts"),
+    }
+
+    def chosen(language: str, choice: str) -> str:
+        recorded = RecordedEngine(tmp_path / "studio")
+        texts = few_texts(language)
+        return engine_for(language, choice, recorded=recorded, engines=engines, texts=texts).name
+
+    assert chosen("en", "auto") == chosen("en", "gtts") == "recorded"
+    assert chosen("fr", "auto") == "pack"  # pico does not run; nothing asks Google by itself
+    assert chosen("fr", "gtts") == "gtts"
+    engines["pico"] = ToneEngine("pico")
+    assert chosen("fr", "auto") == "pico"
+    with pytest.raises(EngineMissing, match="mouth"):
+        chosen("fr", "mouth")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_engines_of_the_telephone_tools_speak_every_kind_of_text(language: str) -> None:
+    engines = available_engines()
+    pico = engines["pico"]
+    try:
+        pico.lacks(language, texts_of(language))
+    except EngineMissing:  # neither root nor user namespaces here: then the pack must do
+        assert engine_for_auto(language, engines) == "pack"
+        pico = engines["pack"]
+    for engine in (pico, engines["espeak-ng"]):
+        for clip in ("your-balance-is", "21-pounds", "and-40-pence", "funds-exhausted"):
+            text = texts_of(language)[clip]
+            sound = prompt_of(engine.render(language, clip, text), text)
+            assert 0.3 < sound.duration_s < 12, (engine.name, clip)
+
+
+def engine_for_auto(language: str, engines: dict[str, Engine]) -> str:
+    texts = to_speak(texts_of(language))
+    return engine_for(language, "auto", recorded=None, engines=engines, texts=texts).name

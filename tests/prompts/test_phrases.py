@@ -20,11 +20,17 @@ from prompts.phrases import (
     Phrase,
     UnspokenError,
     balance_phrase,
+    costs_nothing_phrase,
+    dial_number_phrase,
     funds_exhausted_phrase,
+    language_phrase,
+    last_call_phrase,
     low_balance_phrase,
     minutes_phrase,
+    not_enough_money_phrase,
     price_phrase,
     refusal_phrase,
+    sentences,
     service_unavailable_phrase,
     top_up_received_phrase,
 )
@@ -302,9 +308,18 @@ def every_phrase(language: str) -> Iterator[Phrase]:
     yield from (refusal_phrase(code, language) for code in (*REFUSALS, "any other"))
     yield from (refusal_phrase("limit_reached", language, limit=limit) for limit in LIMITS)
     yield low_balance_phrase(60, language)
+    yield dial_number_phrase(language)
+    yield costs_nothing_phrase(language)
+    yield from (last_call_phrase(cost, language) for cost in (None, Money(1, "EUR")))
+    yield language_phrase(language)
     yield funds_exhausted_phrase(language)
     yield service_unavailable_phrase(language)
     yield top_up_received_phrase(language, balance=Money(0, "GBP"))
+    yield sentences(dial_number_phrase(language), costs_nothing_phrase(language))
+    yield last_call_phrase(None, language)
+    yield last_call_phrase(Money(10_000, "GBP"), language)
+    yield language_phrase(language)
+    yield not_enough_money_phrase(language)
 
 
 def test_no_clip_is_recorded_that_is_never_played() -> None:

@@ -1,0 +1,1 @@
+"""Feature codes by FastAGI: a phone asks, and hears. Nothing here can move money."""

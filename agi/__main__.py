@@ -1,0 +1,43 @@
+"""`python -m agi SETTINGS`: answer feature codes until told to stop."""
+
+import sys
+
+import structlog
+
+from agi.balance import tell_balance
+from agi.language import switch_language
+from agi.last_call import tell_last_call
+from agi.price import tell_price
+from agi.server import Server
+from assembly import open_charging
+from assembly.process import main
+from settings import Settings, SettingsError
+
+log = structlog.get_logger()
+
+# By the names of the settings' [agi.codes], which the dialplan also uses.
+SERVICES = {
+    "balance": tell_balance,
+    "price": tell_price,
+    "last_call": tell_last_call,
+    "language": switch_language,
+}
+
+
+async def serve(settings: Settings) -> None:
+    """Run until cancelled. A caller who is listening then hears the rest of one clip."""
+    address, port = settings.agi.address, settings.agi.port
+    async with open_charging(settings) as assembled:
+        try:
+            server = await Server(SERVICES, assembled.enquiries).listen(address, port)
+        except OSError as error:
+            raise SettingsError(
+                f"agi: port {port} of {address} cannot be listened at: {error.strerror}"
+            ) from error
+        async with server:
+            log.info("ready", address=address, port=port)
+            await server.serve_forever()
+
+
+if __name__ == "__main__":
+    sys.exit(main(serve))

@@ -1,0 +1,46 @@
+"""How every process of Tollgate starts, and ends when it is told to."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from assembly.charging import AssemblyError
+from settings import Settings, SettingsError, load_settings
+from settings.logs import configure_logging
+
+log = structlog.get_logger()
+
+Serve = Callable[[Settings], Awaitable[None]]
+
+
+def main(serve: Serve) -> int:
+    """Read the settings that the command line names and serve until SIGTERM or SIGINT.
+
+    Returns:
+        The exit status: 0 after a signal, 78 (EX_CONFIG) with one sentence when a setting is wrong;
+        `tollgate serve` and systemd then know that another start would not help.
+    """
+    configure_logging()
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    try:
+        asyncio.run(_until_signalled(serve, load_settings(file)))
+    except (SettingsError, AssemblyError) as error:
+        sys.stderr.write(f"tollgate: {error}\n")
+        return os.EX_CONFIG
+    return 0
+
+
+async def _until_signalled(serve: Serve, settings: Settings) -> None:
+    serving = asyncio.ensure_future(serve(settings))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        log.info("stopped")
