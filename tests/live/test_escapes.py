@@ -270,7 +270,8 @@ async def test_carrier_that_vanished_is_found_out_and_charged_to_the_end_of_aste
         assert leg.answered_ms is not None
         assert leg.ended_ms is not None
         leg_s = (leg.ended_ms - leg.answered_ms) / 1000
-        assert settled["talk_s"] == math.ceil(leg_s)
+        # The same second to the edge of a millisecond: two clocks read it.
+        assert settled["talk_s"] in {math.ceil(leg_s - 0.01), math.ceil(leg_s + 0.01)}
         assert leg_s < 1.5 + silence_s + 1.5
         assert (await paid.office.carrier.wait_for(lambda c: c.ended)).ended_by == "vanished"
         assert not call.ended
