@@ -84,6 +84,7 @@ async def test_second_start_and_occupied_port_say_so_and_leave_nothing_behind(
             assert b"a demonstration is already running in" in complaint
             assert complaint.count(b"\n") == 1
         assert nothing_runs_in(folder)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after the first one
         other.bind((block.asterisk, 8088))
         other.listen()
         async with demonstration(folder, "--once", address=block.asterisk) as third:
