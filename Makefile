@@ -33,7 +33,7 @@ run: setup  ## a real call through a real Asterisk, explained as it happens (ONC
 
 test: setup .setup/system  ## every test, calls through the real Asterisk included
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live"; pure=$$?; \
-	$(python) -m pytest -n $(WORKERS) --dist worksteal --reruns 2 -m live; live=$$?; exit $$((pure + live))
+	$(python) -m pytest -n $(WORKERS) --dist worksteal --reruns 2 -m "live and not hearing"; live=$$?; exit $$((pure + live))
 
 check: setup .setup/system  ## what a reviewer runs first: format, lint, types, layers, tests
 	@.venv/bin/ruff format --check
@@ -47,6 +47,9 @@ bench: setup  ## measure, side by side in one run, what the README says of speed
 
 prompts: .setup/venv  ## record every spoken word anew, with the engine the settings name
 	@$(python) -m admin prompts build
+
+hearing: setup  ## what phones hear, word by word: wants a machine with nothing else to do
+	@$(python) -m pytest -n 1 --reruns 2 -m hearing
 
 chaos: setup  ## break everything on purpose while calls go on; about half an hour (SEED=n repeats)
 	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED))
@@ -64,4 +67,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench chaos soak prompts docs lock clean
+.PHONY: help setup run test check bench chaos hearing soak prompts docs lock clean

@@ -11,7 +11,7 @@ from lab.phone import Phone
 from tests.live.conftest import FRANCE, StartOffice, gbp
 from tests.live.hearing import sentences_heard
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.hearing]
 
 FAR_END_PORT = 30000
 LISTENS = Behaviour(name="listens", media_port=FAR_END_PORT)

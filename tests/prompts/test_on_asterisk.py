@@ -35,7 +35,7 @@ from prompts.texts import words_of
 from settings import AriSettings
 from tests.prompts.listener import AMOUNTS, Listener, grammar_of, heard
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.hearing]
 
 FRANCE = "0033142685300"
 BEEP = "beep"  # between two phrases, so that a recording can be cut; no sound of Tollgate's
