@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -97,12 +97,13 @@ class Punctuality:
             logger_factory=structlog.WriteLoggerFactory(file=log_file),
         )
 
+    def answered(self, call_id: str) -> None:
+        self._answered_s[call_id] = time.monotonic()
+
     def _hear(
         self, _logger: Any, _method: str, entry: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         match entry:
-            case {"event": "state", "state": "talking", "call_id": call_id}:
-                self._answered_s[call_id] = time.monotonic()
             case {"event": "increment_debited", "call_id": call_id, "interval": interval}:
                 due_s = self._answered_s[call_id] + interval * INCREMENT_S
                 if interval:
@@ -183,11 +184,12 @@ class LiveOffice:
             while self.driver.live_calls:  # noqa: ASYNC110 - one look a tick
                 await asyncio.sleep(TICK_S)
 
-    def _handed_back(self, caller: str) -> None:
-        asyncio.get_running_loop().call_soon(self._connect, self._by_caller[caller])
+    def _handed_back(self, caller: str, call_id: str) -> None:
+        asyncio.get_running_loop().call_soon(self._connect, self._by_caller[caller], call_id)
 
-    def _connect(self, call: RecordedCall) -> None:
+    def _connect(self, call: RecordedCall, call_id: str) -> None:
         self.driver.take(call.dialled())
+        self._punctuality.answered(call_id)
         self.driver.take(call.answered())
         self._answered += 1
 
@@ -213,14 +215,19 @@ class HandingBack(WillingAri):
         self,
         session: aiohttp.ClientSession,
         settings: AriSettings,
-        handed_back: Callable[[str], None],
+        handed_back: Callable[[str, str], None],
     ) -> None:
         super().__init__(session, settings)
         self._handed_back = handed_back
+        self._call_ids: dict[str, str] = {}  # by caller's channel
+
+    async def set_variables(self, channel: str, variables: Mapping[str, str]) -> None:
+        await super().set_variables(channel, variables)
+        self._call_ids[channel] = variables["__TOLLGATE_CALL"]
 
     async def continue_in_dialplan(self, channel: str) -> None:
         await super().continue_in_dialplan(channel)
-        self._handed_back(channel)
+        self._handed_back(channel, self._call_ids[channel])
 
 
 @asynccontextmanager
