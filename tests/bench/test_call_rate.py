@@ -34,7 +34,7 @@ async def test_highest_rate_is_found_to_a_twentieth(limit_per_s: int) -> None:
 
 async def test_search_ends_at_the_rate_that_no_office_needs() -> None:
     attempt, tried = machine(10**6)
-    assert await highest_rate(attempt) == max(tried) == LAST_RATE_PER_S
+    assert LAST_RATE_PER_S / 2 < await highest_rate(attempt) == max(tried) <= LAST_RATE_PER_S
 
 
 async def test_rate_that_fails_once_is_given_a_second_chance() -> None:
