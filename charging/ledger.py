@@ -250,6 +250,8 @@ class Books:
         self._open_calls[phone] = self._open_calls.get(phone, 0) + opened
 
     def _count_spending(self, before: CallRecord | None, call: CallRecord) -> None:
+        if not self._spending:  # nothing is limited
+            return
         change = call.committed.micros - (before.committed.micros if before else 0)
         for scope in every_scope(call):
             if scope in self._spending:

@@ -5,7 +5,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from charging.ledger import Command
-from db.book_store import load_books
+from db.book_store import BookStore
 from db.ledger import read_from
 
 Result = TypeVar("Result")
@@ -20,6 +20,7 @@ def try_out(engine: Engine, command: Command[Result]) -> Result:
     """
 
     def query(reader: Connection) -> Result:
-        return load_books(reader, [command]).carry_out(command)
+        cursor = reader.connection.cursor()
+        return BookStore(engine.dialect).load(cursor, [command]).carry_out(command)
 
     return read_from(engine, query)

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import secrets
+import shutil
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -278,6 +279,7 @@ class Instance(Runnable):
 
     def _forget(self) -> None:
         self._process = None
+        shutil.rmtree(self.config.run_folder, ignore_errors=True)  # it may lie outside our folder
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -36,10 +36,10 @@ from charging.commands import (
 from charging.errors import ChargingError
 from charging.ledger import NO_LIMITS, CallRecord, Command, SpendingLimits, available, reserved
 from charging.money import Money
-from charging.rates import charge_for
+from charging.rates import Rate, charge_for
 from db.audit import audit
 from db.batches import BatchRunner
-from db.book_store import load_books, write_changes
+from db.book_store import BookStore
 from db.engine import WRITER, open_engine
 from db.ledger import read_from
 from db.models import balances, postings
@@ -118,12 +118,14 @@ class History(RuleBasedStateMachine):
     @rule(data=st.data())
     def the_process_dies_before_it_commits(self, data: st.DataObject) -> None:
         batch = self._draw_batch(data)
+        store = BookStore(self.engine.dialect)
         with self.engine.connect().execution_options(**WRITER) as writer, writer.begin() as work:
-            books = load_books(writer, batch)
+            cursor = writer.connection.cursor()
+            books = store.load(cursor, batch)
             for command in batch:
                 with suppress(ChargingError):
                     books.carry_out(command)
-            write_changes(writer, books)
+            store.write(cursor, books)
             work.rollback()
 
     @rule()
@@ -190,7 +192,7 @@ class History(RuleBasedStateMachine):
                 return CancelTopUp(office_id=self.office, key=key, note="", at=at)
             case 3 | 4:
                 limits = LIMITS[data.draw(st.integers(0, len(LIMITS) - 1))]
-                call = _call_record(self.office, call_id, RATES[choice], limits)
+                call = call_record(self.office, call_id, RATES[choice], limits)
                 return AuthoriseCall(call, calls_at_once=2 if choice == 1 else None)
             case 5:
                 return AnswerCall(call_id=call_id, leg=f"leg-{choice // 3}", answered_at=at)
@@ -213,7 +215,7 @@ def _comparable(outcome: Any) -> Any:
     return (type(outcome), str(outcome)) if isinstance(outcome, Exception) else outcome
 
 
-def _call_record(office: str, call_id: str, of: Any, limits: SpendingLimits) -> CallRecord:
+def call_record(office: str, call_id: str, of: Rate, limits: SpendingLimits) -> CallRecord:
     nothing = Money(0, of.currency)
     return CallRecord(
         call_id=call_id,

@@ -3,15 +3,18 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 START_TIMEOUT_S = 60
+READY = "ready to accept connections"
 ROLES = ("postgres", "nobody")  # whom the server runs as where we are root; it refuses to be root
 
 
@@ -19,32 +22,58 @@ class PostgresqlMissingError(Exception):
     """No server can be started; the message says in one sentence what is missing."""
 
 
-@dataclass(frozen=True)
 class Server:
-    port: int
-    programs: Path
-    folder: Path
-    durable: bool
+    """One server; it ends with the process that started it, even if that one is killed."""
 
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
+    def __init__(self, programs: Path, folder: Path, *, durable: bool) -> None:
+        self.data = folder / "data"
+        self._programs = programs
+        self._durable = durable
+        self._port = _free_port()
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://tollgate@127.0.0.1:{self._port}/{database}"
+
+    def create(self) -> None:
+        command = ["-D", str(self.data), "-U", "tollgate", "-A", "trust", "-E", "UTF8"]
+        done = subprocess.run(
+            _as_nobody_special([str(self._programs / "initdb"), *command]),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            timeout=START_TIMEOUT_S,
+        )
+        if done.returncode != 0:
+            raise PostgresqlMissingError(f"initdb failed: {done.stderr.strip()}")
 
     def start(self) -> None:
-        options = (
-            f"-c listen_addresses=127.0.0.1 -c port={self.port}"
-            f" -c unix_socket_directories= -c max_connections=100"
-            f" -c fsync={'on' if self.durable else 'off'}"
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self._port,
+            "unix_socket_directories": "",
+            "max_connections": 100,
+            "fsync": "on" if self._durable else "off",
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = [str(self._programs / "postgres"), "-D", str(self.data), *options]
+        self._process = subprocess.Popen(
+            _as_nobody_special(command, dies_with_us=True),
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd="/",
         )
-        how = ("-l", self.folder / "log", "-o", options, "-w", "-t", START_TIMEOUT_S)
-        _run(self.programs / "pg_ctl", "-D", self.data, *how, "start")
+        self._reader = _wait_until_ready(self._process)
 
     def crash(self) -> None:
         """Stop without ceremony, as if the power had failed; the next start recovers."""
-        _run(self.programs / "pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
-
-    def url(self, database: str = "postgres") -> str:
-        return f"postgresql://tollgate@127.0.0.1:{self.port}/{database}"
+        if self._process is not None and self._reader is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(START_TIMEOUT_S)
+            self._reader.join()
+            self._process = self._reader = None
 
 
 @contextmanager
@@ -59,9 +88,10 @@ def running_server(*, durable: bool) -> Iterator[Server]:
     """
     programs = _find_programs()
     with tempfile.TemporaryDirectory(prefix="tollgate-postgresql-") as name:
-        server = Server(port=_free_port(), programs=programs, folder=Path(name), durable=durable)
-        _give_away(server.folder)
-        _run(programs / "initdb", "-D", server.data, "-U", "tollgate", "-A", "trust", "-E", "UTF8")
+        if (role := _role()) is not None:
+            shutil.chown(name, role)
+        server = Server(programs, Path(name), durable=durable)
+        server.create()
         server.start()
         try:
             yield server
@@ -98,30 +128,35 @@ def _role() -> str | None:
     return next(role for role in ROLES if role in known)
 
 
-def _give_away(folder: Path) -> None:
+def _as_nobody_special(command: Sequence[str], *, dies_with_us: bool = False) -> list[str]:
+    """Run a command as an ordinary user; setpriv is part of util-linux, as every system has it."""
     role = _role()
+    options = ["--pdeathsig", "QUIT"] if dies_with_us else []
     if role is not None:
-        shutil.chown(folder, role)
+        options += [f"--reuid={role}", f"--regid={pwd.getpwnam(role).pw_gid}", "--clear-groups"]
+    return ["setpriv", *options, "--", *command] if options else [*command]
 
 
-def _run(*command: object) -> None:
-    words: Sequence[str] = [str(word) for word in command]
-    role = _role()
-    # The server inherits no pipe of ours: pg_ctl's child would keep it open for ever.
-    with tempfile.TemporaryFile() as output:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd="/",
-            user=role,
-            group=None if role is None else pwd.getpwnam(role).pw_gid,
-            extra_groups=None if role is None else [],
-            timeout=2 * START_TIMEOUT_S,
-            check=False,
-        )
-        output.seek(0)
-        said = output.read().decode(errors="replace").strip()
-    if done.returncode != 0:
-        raise PostgresqlMissingError(f"{Path(words[0]).name} failed: {said}")
+def _wait_until_ready(process: "subprocess.Popen[str]") -> threading.Thread:
+    """Read what the server says until it says that it is ready; give who reads the rest."""
+    if process.stderr is None:
+        raise ValueError("the server's words go nowhere")
+    said: list[str] = []
+    watchdog = threading.Timer(START_TIMEOUT_S, process.kill)
+    watchdog.start()
+    for line in process.stderr:
+        said.append(line)
+        if READY in line:
+            watchdog.cancel()
+            reader = threading.Thread(target=_read_on, args=(process.stderr,), daemon=True)
+            reader.start()
+            return reader
+    watchdog.cancel()
+    raise PostgresqlMissingError(f"the server does not start: {''.join(said).strip()}")
+
+
+def _read_on(lines: "IO[str]") -> None:
+    """Or the server would stand still as soon as the pipe is full."""
+    with lines:
+        for _ in lines:
+            pass

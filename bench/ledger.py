@@ -1,0 +1,150 @@
+"""Durable debits a second on one account: together, against one transaction for each.
+
+Three ways on the same database in the same run, every commit waiting for the disk: group commit as
+the application does it; the same commands in a transaction each; and the least SQL that a debit can
+be, a conditional update and an insert, in a transaction each.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, text
+
+from bench.figures import Figure
+from charging.commands import AuthoriseCall, DebitInterval, ReserveInterval, TopUp
+from charging.ledger import NO_LIMITS
+from db.batches import BatchRunner
+from db.engine import WRITER, open_engine
+from db.ledger import SqlLedger
+from db.schema import upgrade
+from tests.db.histories import call_record
+from tests.db.postgresql import running_server
+from tests.fakes.charging import gbp, rate
+from tests.fakes.clock import START
+
+CALLS = 500  # live at the same time, all on one account
+INCREMENTS = 8  # of each call
+ALONE = 800  # debits with a transaction each
+GOAL_TIMES = 5
+_PLAIN_UPDATE = "UPDATE plain_balances SET micros = micros - 1 WHERE id = 1 AND micros >= 1"
+_PLAIN_INSERT = text("INSERT INTO plain_debits VALUES (:n, 1)")
+
+
+def run() -> list[Figure]:
+    with _sqlite() as engine:
+        on_sqlite = _measure("SQLite", engine)
+    with _postgresql() as engine:
+        on_postgresql = _measure("PostgreSQL", engine)
+    return [*on_sqlite, *on_postgresql]
+
+
+def _measure(name: str, engine: Engine) -> list[Figure]:
+    upgrade(engine)
+    together = asyncio.run(_together(engine))
+    alone = _alone(engine)
+    least = _least(engine)
+    what = f"durable debits on one account, {name}"
+    return [
+        Figure(
+            what=what,
+            unit="per second",
+            value=together,
+            beside=beside,
+            beside_what=beside_what,
+            goal=f"at least {GOAL_TIMES} times",
+            met=together >= GOAL_TIMES * beside,
+        )
+        for beside, beside_what in (
+            (alone, "the same, one transaction each"),
+            (least, "one UPDATE and INSERT, one transaction each"),
+        )
+    ]
+
+
+async def _together(engine: Engine) -> float:
+    """Every call debits its next increment as soon as the last one is on disk."""
+    async with SqlLedger(engine) as ledger:
+        await _prepare(ledger, "together", CALLS, INCREMENTS)
+        began = time.perf_counter()
+        await asyncio.gather(*(_debit_all(ledger, f"together-{n}") for n in range(CALLS)))
+        return CALLS * INCREMENTS / (time.perf_counter() - began)
+
+
+async def _debit_all(ledger: SqlLedger, call_id: str) -> None:
+    for interval in range(INCREMENTS):
+        await ledger.carry_out(DebitInterval(call_id=call_id, interval=interval, at=START))
+
+
+def _alone(engine: Engine) -> float:
+    asyncio.run(_prepare_alone(engine))
+    runner = BatchRunner(engine)
+    began = time.perf_counter()
+    for n in range(ALONE):
+        runner.run([DebitInterval(call_id=f"alone-{n}", interval=0, at=START)])
+    took = time.perf_counter() - began
+    runner.close()
+    return ALONE / took
+
+
+def _least(engine: Engine) -> float:
+    """What one would write by hand, on the driver itself."""
+    with engine.connect().execution_options(**WRITER) as writer:
+        _create_plain_tables(writer)
+        began = time.perf_counter()
+        for n in range(ALONE):
+            with writer.begin():
+                writer.exec_driver_sql(_PLAIN_UPDATE)
+                writer.execute(_PLAIN_INSERT, {"n": n})
+        return ALONE / (time.perf_counter() - began)
+
+
+async def _prepare_alone(engine: Engine) -> None:
+    async with SqlLedger(engine) as ledger:
+        await _prepare(ledger, "alone", ALONE, 1)
+
+
+async def _prepare(ledger: SqlLedger, name: str, calls: int, increments: int) -> None:
+    """Authorised calls with everything reserved that is to be debited."""
+    await ledger.carry_out(
+        TopUp(office_id="main", amount=gbp("1000000"), key=name, note="", at=START)
+    )
+    records = [call_record("main", f"{name}-{n}", rate("0.01"), NO_LIMITS) for n in range(calls)]
+    await asyncio.gather(
+        *(ledger.carry_out(AuthoriseCall(record, calls_at_once=None)) for record in records)
+    )
+    for interval in range(1, increments):
+        await asyncio.gather(
+            *(
+                ledger.carry_out(
+                    ReserveInterval(call_id=record.call_id, interval=interval, at=START)
+                )
+                for record in records
+            )
+        )
+
+
+def _create_plain_tables(writer: Connection) -> None:
+    with writer.begin():
+        writer.execute(text("CREATE TABLE plain_balances (id INTEGER PRIMARY KEY, micros BIGINT)"))
+        writer.execute(text("CREATE TABLE plain_debits (id INTEGER PRIMARY KEY, micros BIGINT)"))
+        writer.execute(text("INSERT INTO plain_balances VALUES (1, 1000000000)"))
+
+
+@contextmanager
+def _sqlite() -> Iterator[Engine]:
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{Path(folder) / 'ledger.sqlite'}")
+        yield engine
+        engine.dispose()
+
+
+@contextmanager
+def _postgresql() -> Iterator[Engine]:
+    with running_server(durable=True) as server:
+        engine = open_engine(server.url())
+        yield engine
+        engine.dispose()
