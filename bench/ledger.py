@@ -53,15 +53,18 @@ def _measure(name: str, engine: Engine) -> list[Figure]:
             what=what,
             unit="per second",
             value=together,
-            beside=beside,
-            beside_what=beside_what,
+            beside=alone,
+            beside_what="one transaction each",
             goal=f"at least {GOAL_TIMES} times",
-            met=together >= GOAL_TIMES * beside,
-        )
-        for beside, beside_what in (
-            (alone, "the same, one transaction each"),
-            (least, "one UPDATE and INSERT, one transaction each"),
-        )
+            met=together >= GOAL_TIMES * alone,
+        ),
+        Figure(
+            what=what,
+            unit="per second",
+            value=together,
+            beside=least,
+            beside_what="one bare UPDATE and INSERT each, nothing checked",
+        ),
     ]
 
 

@@ -5,10 +5,18 @@ never wait for each other. SQLite has one writer at a time and ignores FOR UPDAT
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, bindparam, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from charging.ledger import (
     Account,
@@ -24,251 +32,102 @@ from charging.ledger import (
     reserved,
 )
 from charging.money import Money
-from db.call_rows import CHANGING_COLUMNS, COLUMNS, call_of, changing_columns, row_of
+from db.call_rows import call_of, changing_columns, row_of
 from db.models import balances, calls, postings
-from db.statements import Cursor, Row, Shape, Statement, moment_of
 
-POSTING_COLUMNS = tuple(column.name for column in postings.columns if column.name != "id")
+# Built once: building a statement costs more than running it.
+_SELECT_CALLS = (
+    select(calls)
+    .where(calls.c.call_id.in_(bindparam("call_ids", expanding=True)))
+    .order_by(calls.c.call_id)
+    .with_for_update()
+)
+_SELECT_BALANCES = (
+    select(balances.c.account, balances.c.currency, balances.c.micros)
+    .where(balances.c.account.in_(bindparam("accounts", expanding=True)))
+    .order_by(balances.c.account)
+    .with_for_update()
+)
+_SELECT_ENTRIES = (
+    select(postings)
+    .where(postings.c.entry_key.in_(bindparam("keys", expanding=True)))
+    .order_by(postings.c.entry_key, postings.c.line)
+)
+_COUNT_OPEN = (
+    select(calls.c.office_id, calls.c.endpoint, func.count())
+    .where(
+        calls.c.settled_at.is_(None),
+        tuple_(calls.c.office_id, calls.c.endpoint).in_(bindparam("phones", expanding=True)),
+    )
+    .group_by(calls.c.office_id, calls.c.endpoint)
+)
+_COMMITTED = func.sum(calls.c.debited_micros + calls.c.held_micros)
+_SUM_OF_EXTENSIONS = (
+    select(calls.c.office_id, calls.c.endpoint, calls.c.spending_day, _COMMITTED)
+    .where(
+        calls.c.spending_day.between(bindparam("first_day"), bindparam("last_day")),
+        tuple_(calls.c.office_id, calls.c.endpoint).in_(bindparam("phones", expanding=True)),
+    )
+    .group_by(calls.c.office_id, calls.c.endpoint, calls.c.spending_day)
+)
+_SUM_OF_OFFICES = (
+    select(calls.c.office_id, calls.c.spending_day, _COMMITTED)
+    .where(
+        calls.c.spending_day.between(bindparam("first_day"), bindparam("last_day")),
+        calls.c.office_id.in_(bindparam("offices", expanding=True)),
+    )
+    .group_by(calls.c.office_id, calls.c.spending_day)
+)
+_INSERT_CALLS = insert(calls)
+_INSERT_POSTINGS = insert(postings)
+_INSERT_BALANCES = insert(balances)
+_UPDATE_CALLS = update(calls).where(calls.c.call_id == bindparam("of_call"))
+# Conditional, although the row is locked: a balance that is not the one we read is never
+# overwritten.
+_UPDATE_BALANCES = (
+    update(balances)
+    .where(balances.c.account == bindparam("of_account"), balances.c.micros == bindparam("before"))
+    .values(micros=bindparam("after"))
+)
 
 
 class BalanceChanged(Exception):  # noqa: N818 - what happened, and the batch is tried again
     """A balance was not what it was when it was read."""
 
 
-class BookStore:
-    """Reads and writes books through a cursor whose transaction is the caller's."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._shape = Shape(dialect)
-        self._statements = _statements_for(dialect)
-
-    def load(self, cursor: Cursor, commands: Sequence[Command[Any]]) -> Books:
-        """Lock and read what the commands touch."""
-        found = self._calls_of(cursor, commands)
-        offices = {
-            office for command in commands if (office := _office_of(command, found)) is not None
-        }
-        return Books(
-            calls=found,
-            balances=self._lock_balances(cursor, offices),
-            entries=self._entries_of(cursor, commands),
-            spending=self._spending(cursor, commands, found),
-            open_calls=self._open_calls(cursor, commands),
-        )
-
-    def write(self, cursor: Cursor, books: Books) -> None:
-        """Write what the commands changed.
-
-        Raises:
-            BalanceChanged: somebody else changed a balance meanwhile; nothing may be committed.
-        """
-        to, shape = self._statements, self._shape
-        if books.new_calls:
-            new = [row_of(call, shape) for call in books.new_calls.values()]
-            to.insert_calls.change(cursor, new)
-        if books.changed_calls:
-            changed = [
-                changing_columns(call, shape) | {"of_call": call.call_id}
-                for call in books.changed_calls.values()
-            ]
-            to.update_calls.change(cursor, changed)
-        if books.new_entries:
-            to.insert_postings.change(cursor, _posting_rows(books.new_entries, shape))
-        self._write_balances(cursor, books)
-
-    def _calls_of(self, cursor: Cursor, commands: Iterable[Command[Any]]) -> dict[str, CallRecord]:
-        call_ids = {command.call_id for command in commands if command.call_id is not None}
-        if not call_ids:
-            return {}
-        wanted = {"call_ids": self._shape.among(call_ids)}
-        rows = self._statements.select_calls.query(cursor, wanted)
-        return {row[0]: call_of(row) for row in rows}
-
-    def _lock_balances(self, cursor: Cursor, offices: Iterable[str]) -> dict[Account, Money]:
-        accounts = [
-            account for office in offices for account in (available(office), reserved(office))
-        ]
-        if not accounts:
-            return {}
-        wanted = {"accounts": self._shape.among(accounts)}
-        rows = self._statements.select_balances.query(cursor, wanted)
-        return {Account(account): Money(micros, currency) for account, currency, micros in rows}
-
-    def _entries_of(
-        self, cursor: Cursor, commands: Iterable[Command[Any]]
-    ) -> dict[EntryKey, LedgerEntry]:
-        keys = [key for command in commands for key in command.entry_keys]
-        if not keys:
-            return {}
-        wanted = {"keys": self._shape.among(keys)}
-        return entries_from(self._statements.select_entries.query(cursor, wanted))
-
-    def _open_calls(
-        self, cursor: Cursor, commands: Iterable[Command[Any]]
-    ) -> dict[tuple[str, str], int]:
-        asking = [
-            call
-            for command in commands
-            if command.counts_open_calls and (call := command.new_call) is not None
-        ]
-        if not asking:
-            return {}
-        wanted = self._phones((call.office_id, call.endpoint) for call in asking)
-        rows = self._statements.count_open.query(cursor, wanted)
-        return {(office, endpoint): count for office, endpoint, count in rows}
-
-    def _spending(
-        self,
-        cursor: Cursor,
-        commands: Iterable[Command[Any]],
-        found: Mapping[str, CallRecord],
-    ) -> dict[SpendingScope, int]:
-        """What counts to every limit that a command may reach."""
-        scopes = {
-            scope
-            for command in commands
-            if command.spends and (call := command.new_call or found.get(command.call_id or ""))
-            for _, scope, _ in limited_scopes(call)
-        }
-        spent = dict.fromkeys(scopes, 0)
-        self._add_extensions(cursor, spent, [s for s in scopes if s.endpoint is not None])
-        self._add_offices(cursor, spent, [s for s in scopes if s.endpoint is None])
-        return spent
-
-    def _add_extensions(
-        self,
-        cursor: Cursor,
-        spent: dict[SpendingScope, int],
-        scopes: Collection[SpendingScope],
-    ) -> None:
-        if not scopes:
-            return
-        wanted = self._phones((scope.office_id, scope.endpoint or "") for scope in scopes)
-        rows = self._statements.sum_extensions.query(cursor, wanted | _days(scopes))
-        for office, endpoint, day, micros in rows:
-            for period in (day, day[:7]):
-                _add(spent, SpendingScope(office, endpoint, period), micros)
-
-    def _add_offices(
-        self,
-        cursor: Cursor,
-        spent: dict[SpendingScope, int],
-        scopes: Collection[SpendingScope],
-    ) -> None:
-        if not scopes:
-            return
-        wanted = {"offices": self._shape.among({scope.office_id for scope in scopes})}
-        rows = self._statements.sum_offices.query(cursor, wanted | _days(scopes))
-        for office, day, micros in rows:
-            _add(spent, SpendingScope(office, None, day), micros)
-
-    def _phones(self, phones: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """Offices and endpoints apart: a phone more than asked for does no harm."""
-        offices, endpoints = zip(*phones, strict=True)
-        return {
-            "offices": self._shape.among(set(offices)),
-            "endpoints": self._shape.among(set(endpoints)),
-        }
-
-    def _write_balances(self, cursor: Cursor, books: Books) -> None:
-        known, new = [], []
-        for account, after in books.changed_balances.items():
-            before = books.balances_before.get(account)
-            if before is None:
-                row = {"account": account, "currency": after.currency, "micros": after.micros}
-                new.append(row)
-            elif before != after:
-                micros = {"before": before.micros, "after": after.micros}
-                known.append({"of_account": account} | micros)
-        if new:
-            self._statements.insert_balances.change(cursor, new)
-        if known:
-            changed = self._statements.update_balances.change(cursor, known)
-            if changed != len(known):
-                raise BalanceChanged(f"{len(known) - changed} of {len(known)} balances")
+def load_books(connection: Connection, commands: Sequence[Command[Any]]) -> Books:
+    found = _calls_of(connection, commands)
+    offices = {office for command in commands if (office := _office_of(command, found)) is not None}
+    return Books(
+        calls=found,
+        balances=_lock_balances(connection, offices),
+        entries=_entries_of(connection, commands),
+        spending=_spending(connection, commands, found),
+        open_calls=_open_calls(connection, commands),
+    )
 
 
-class _Statements:
-    """Everything that the ledger says to the database while a call goes on."""
+def write_changes(connection: Connection, books: Books) -> None:
+    """Write what the commands changed.
 
-    def __init__(self, dialect: Dialect, shape: Shape) -> None:
-        committed = func.sum(calls.c.debited_micros + calls.c.held_micros)
-        of_phone = (calls.c.office_id, calls.c.endpoint)
-        phones = (
-            shape.is_among(calls.c.office_id, "offices"),
-            shape.is_among(calls.c.endpoint, "endpoints"),
-        )
-        days = calls.c.spending_day.between(bindparam("first_day"), bindparam("last_day"))
-        self.select_calls = Statement(
-            select(calls)
-            .where(shape.is_among(calls.c.call_id, "call_ids"))
-            .order_by(calls.c.call_id)
-            .with_for_update(),
-            dialect,
-        )
-        self.select_balances = Statement(
-            select(balances.c.account, balances.c.currency, balances.c.micros)
-            .where(shape.is_among(balances.c.account, "accounts"))
-            .order_by(balances.c.account)
-            .with_for_update(),
-            dialect,
-        )
-        self.select_entries = Statement(
-            select(*(postings.c[name] for name in POSTING_COLUMNS))
-            .where(shape.is_among(postings.c.entry_key, "keys"))
-            .order_by(postings.c.id),
-            dialect,
-        )
-        self.count_open = Statement(
-            select(*of_phone, func.count())
-            .where(calls.c.settled_at.is_(None), *phones)
-            .group_by(*of_phone),
-            dialect,
-        )
-        self.sum_extensions = Statement(
-            select(*of_phone, calls.c.spending_day, committed)
-            .where(days, *phones)
-            .group_by(*of_phone, calls.c.spending_day),
-            dialect,
-        )
-        self.sum_offices = Statement(
-            select(calls.c.office_id, calls.c.spending_day, committed)
-            .where(days, shape.is_among(calls.c.office_id, "offices"))
-            .group_by(calls.c.office_id, calls.c.spending_day),
-            dialect,
-        )
-        self.insert_calls = Statement(insert(calls).values(_named(COLUMNS)), dialect)
-        self.update_calls = Statement(
-            update(calls)
-            .where(calls.c.call_id == bindparam("of_call"))
-            .values(_named(CHANGING_COLUMNS)),
-            dialect,
-        )
-        self.insert_postings = Statement(insert(postings).values(_named(POSTING_COLUMNS)), dialect)
-        self.insert_balances = Statement(
-            insert(balances).values(_named(("account", "currency", "micros"))), dialect
-        )
-        # Conditional, although the row is locked: a balance that is not the one we read is never
-        # overwritten.
-        self.update_balances = Statement(
-            update(balances)
-            .where(
-                balances.c.account == bindparam("of_account"),
-                balances.c.micros == bindparam("before"),
-            )
-            .values(micros=bindparam("after")),
-            dialect,
-        )
+    Raises:
+        BalanceChanged: somebody else changed a balance meanwhile; nothing may be committed.
+    """
+    if books.new_calls:
+        connection.execute(_INSERT_CALLS, [row_of(call) for call in books.new_calls.values()])
+    if books.changed_calls:
+        connection.execute(_UPDATE_CALLS, [_changes_of(c) for c in books.changed_calls.values()])
+    if books.new_entries:
+        connection.execute(_INSERT_POSTINGS, [*_posting_rows(books.new_entries)])
+    _write_balances(connection, books)
 
 
-@lru_cache(maxsize=4)
-def _statements_for(dialect: Dialect) -> _Statements:
-    """Compiling them takes longer than a hundred calls."""
-    return _Statements(dialect, Shape(dialect))
-
-
-def _named(columns: Iterable[str]) -> dict[str, Any]:
-    return {name: bindparam(name) for name in columns}
+def _calls_of(connection: Connection, commands: Iterable[Command[Any]]) -> dict[str, CallRecord]:
+    call_ids = {command.call_id for command in commands if command.call_id is not None}
+    if not call_ids:
+        return {}
+    rows = connection.execute(_SELECT_CALLS, {"call_ids": sorted(call_ids)})
+    return {row.call_id: call_of(row) for row in rows}
 
 
 def _office_of(command: Command[Any], found: Mapping[str, CallRecord]) -> str | None:
@@ -278,40 +137,121 @@ def _office_of(command: Command[Any], found: Mapping[str, CallRecord]) -> str | 
     return None if call is None else call.office_id
 
 
-def entries_from(rows: Iterable[Row]) -> dict[EntryKey, LedgerEntry]:
-    """Gather rows of POSTING_COLUMNS, in the order of posting, into entries."""
-    lines: dict[EntryKey, list[dict[str, Any]]] = {}
+def _lock_balances(connection: Connection, offices: Iterable[str]) -> dict[Account, Money]:
+    accounts = sorted(
+        account for office in offices for account in (available(office), reserved(office))
+    )
+    if not accounts:
+        return {}
+    rows = connection.execute(_SELECT_BALANCES, {"accounts": accounts})
+    return {Account(row.account): Money(row.micros, row.currency) for row in rows}
+
+
+def _entries_of(
+    connection: Connection, commands: Iterable[Command[Any]]
+) -> dict[EntryKey, LedgerEntry]:
+    keys = [key for command in commands for key in command.entry_keys]
+    if not keys:
+        return {}
+    return entries_from(connection.execute(_SELECT_ENTRIES, {"keys": keys}).all())
+
+
+def entries_from(rows: Sequence[Row[Any]]) -> dict[EntryKey, LedgerEntry]:
+    """Gather rows of `postings`, ordered by key and line, into entries."""
+    lines: dict[EntryKey, list[Row[Any]]] = {}
     for row in rows:
-        line = dict(zip(POSTING_COLUMNS, row, strict=True))
-        lines.setdefault(EntryKey(line["entry_key"]), []).append(line)
+        lines.setdefault(EntryKey(row.entry_key), []).append(row)
     return {key: _entry_from(key, of_key) for key, of_key in lines.items()}
 
 
-def _entry_from(key: EntryKey, lines: Sequence[Mapping[str, Any]]) -> LedgerEntry:
-    first = lines[0]
-    posted_at = moment_of(first["posted_at"])
-    if posted_at is None:
-        raise ValueError(f"{key} was never posted")
+def _entry_from(key: EntryKey, rows: Sequence[Row[Any]]) -> LedgerEntry:
     return LedgerEntry(
         key=key,
-        office_id=first["office_id"],
+        office_id=rows[0].office_id,
         postings=tuple(
             Posting(
-                source=Account(line["source"]),
-                target=Account(line["target"]),
-                amount=Money(line["micros"], line["currency"]),
+                source=Account(row.source),
+                target=Account(row.target),
+                amount=Money(row.micros, row.currency),
             )
-            for line in lines
+            for row in rows
         ),
-        posted_at=posted_at,
-        call_id=first["call_id"],
-        note=first["note"],
+        posted_at=rows[0].posted_at,
+        call_id=rows[0].call_id,
+        note=rows[0].note,
     )
 
 
-def _posting_rows(entries: Iterable[LedgerEntry], shape: Shape) -> Iterable[dict[str, Any]]:
+def _open_calls(
+    connection: Connection, commands: Iterable[Command[Any]]
+) -> dict[tuple[str, str], int]:
+    phones = {
+        (call.office_id, call.endpoint)
+        for command in commands
+        if command.counts_open_calls and (call := command.new_call) is not None
+    }
+    if not phones:
+        return {}
+    rows = connection.execute(_COUNT_OPEN, {"phones": sorted(phones)})
+    return {(office, endpoint): count for office, endpoint, count in rows}
+
+
+def _spending(
+    connection: Connection, commands: Iterable[Command[Any]], found: Mapping[str, CallRecord]
+) -> dict[SpendingScope, int]:
+    scopes = {
+        scope
+        for command in commands
+        if command.spends and (call := command.new_call or found.get(command.call_id or ""))
+        for _, scope, _ in limited_scopes(call)
+    }
+    spent = dict.fromkeys(scopes, 0)
+    if scopes:
+        _add_extensions(connection, spent, [s for s in scopes if s.endpoint is not None])
+        _add_offices(connection, spent, [s for s in scopes if s.endpoint is None])
+    return spent
+
+
+def _add_extensions(
+    connection: Connection, spent: dict[SpendingScope, int], scopes: Collection[SpendingScope]
+) -> None:
+    if not scopes:
+        return
+    phones = sorted({(scope.office_id, scope.endpoint) for scope in scopes})
+    rows = connection.execute(_SUM_OF_EXTENSIONS, {"phones": phones} | _days(scopes))
+    for office, endpoint, day, micros in rows:
+        for period in (day, day[:7]):
+            scope = SpendingScope(office, endpoint, period)
+            if scope in spent:
+                spent[scope] += int(micros)
+
+
+def _add_offices(
+    connection: Connection, spent: dict[SpendingScope, int], scopes: Collection[SpendingScope]
+) -> None:
+    if not scopes:
+        return
+    offices = sorted({scope.office_id for scope in scopes})
+    for office, day, micros in connection.execute(
+        _SUM_OF_OFFICES, {"offices": offices} | _days(scopes)
+    ):
+        scope = SpendingScope(office, None, day)
+        if scope in spent:
+            spent[scope] += int(micros)
+
+
+def _days(scopes: Iterable[SpendingScope]) -> dict[str, str]:
+    """From the first to the last day of all periods; "2026-11" sorts before its days."""
+    periods = sorted(scope.period for scope in scopes)
+    return {"first_day": periods[0], "last_day": f"{periods[-1][:7]}-31"}
+
+
+def _changes_of(call: CallRecord) -> dict[str, Any]:
+    return {"of_call": call.call_id} | changing_columns(call)
+
+
+def _posting_rows(entries: Iterable[LedgerEntry]) -> Iterable[dict[str, Any]]:
     for entry in entries:
-        posted_at = shape.stored(entry.posted_at)
         for line, posting in enumerate(entry.postings):
             yield {
                 "entry_key": entry.key,
@@ -322,17 +262,22 @@ def _posting_rows(entries: Iterable[LedgerEntry], shape: Shape) -> Iterable[dict
                 "target": posting.target,
                 "micros": posting.amount.micros,
                 "currency": posting.amount.currency,
-                "posted_at": posted_at,
+                "posted_at": entry.posted_at,
                 "note": entry.note,
             }
 
 
-def _add(spent: dict[SpendingScope, int], scope: SpendingScope, micros: Any) -> None:
-    if scope in spent:
-        spent[scope] += int(micros)
-
-
-def _days(scopes: Iterable[SpendingScope]) -> dict[str, str]:
-    """From the first to the last day of all periods; "2026-11" sorts before its days."""
-    periods = sorted(scope.period for scope in scopes)
-    return {"first_day": periods[0], "last_day": f"{periods[-1][:7]}-31"}
+def _write_balances(connection: Connection, books: Books) -> None:
+    known, new = [], []
+    for account, after in books.changed_balances.items():
+        before = books.balances_before.get(account)
+        if before is None:
+            new.append({"account": account, "currency": after.currency, "micros": after.micros})
+        elif before != after:
+            known.append({"of_account": account, "before": before.micros, "after": after.micros})
+    if new:
+        connection.execute(_INSERT_BALANCES, new)
+    if known:
+        updated = connection.execute(_UPDATE_BALANCES, known).rowcount
+        if updated != len(known):
+            raise BalanceChanged(f"{len(known) - updated} of {len(known)} balances")

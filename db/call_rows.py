@@ -1,28 +1,20 @@
 """Calls as rows, and rows as calls."""
 
-from collections.abc import Sequence
 from typing import Any
+
+from sqlalchemy import Row, RowMapping
 
 from charging.ledger import NO_LIMITS, CallRecord, SpendingLimits
 from charging.money import Money
 from charging.rates import Rate
-from db.models import calls
-from db.statements import Shape, moment_of
-
-COLUMNS = tuple(column.name for column in calls.columns)
-CHANGING_COLUMNS = (
-    *("reserved_intervals", "debited_intervals", "held_micros", "debited_micros", "leg"),
-    *("answered_at", "ended_at", "talk_s", "released_micros", "hangup_cause", "settled_at"),
-)
-_MOMENTS = ("authorised_at", "answered_at", "ended_at", "settled_at")
 
 
-def row_of(call: CallRecord, shape: Shape) -> dict[str, Any]:
+def row_of(call: CallRecord) -> dict[str, Any]:
     """Every column of a new call."""
-    return _fixed_columns(call, shape) | changing_columns(call, shape)
+    return _fixed_columns(call) | changing_columns(call)
 
 
-def _fixed_columns(call: CallRecord, shape: Shape) -> dict[str, Any]:
+def _fixed_columns(call: CallRecord) -> dict[str, Any]:
     return {
         "call_id": call.call_id,
         "office_id": call.office_id,
@@ -47,12 +39,12 @@ def _fixed_columns(call: CallRecord, shape: Shape) -> dict[str, Any]:
         "office_day_limit_micros": _micros(call.limits.office_day),
         "caller_channel": call.caller_channel,
         "asterisk": call.asterisk,
-        "authorised_at": shape.stored(call.authorised_at),
+        "authorised_at": call.authorised_at,
         "spending_day": call.spending_day,
     }
 
 
-def changing_columns(call: CallRecord, shape: Shape) -> dict[str, Any]:
+def changing_columns(call: CallRecord) -> dict[str, Any]:
     """The columns that an existing call may change."""
     return {
         "reserved_intervals": call.reserved_intervals,
@@ -60,44 +52,66 @@ def changing_columns(call: CallRecord, shape: Shape) -> dict[str, Any]:
         "held_micros": call.held.micros,
         "debited_micros": call.debited.micros,
         "leg": call.leg,
-        "answered_at": shape.stored(call.answered_at),
-        "ended_at": shape.stored(call.ended_at),
+        "answered_at": call.answered_at,
+        "ended_at": call.ended_at,
         "talk_s": call.talk_s,
         "released_micros": _micros(call.released),
         "hangup_cause": call.hangup_cause,
-        "settled_at": shape.stored(call.settled_at),
+        "settled_at": call.settled_at,
     }
 
 
-def call_of(row: Sequence[Any]) -> CallRecord:
-    """Read a call from a row of all columns, in their order."""
-    columns = dict(zip(COLUMNS, row, strict=True))
+def call_of(row: Row[Any]) -> CallRecord:
+    """Read a call from a row of all columns."""
+    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name for it
     currency = columns["currency"]
-    columns["rate"] = Rate(
-        per_minute=Money(columns.pop("per_minute_micros"), currency),
-        connection_charge=Money(columns.pop("connection_micros"), currency),
-        per_call=Money(columns.pop("per_call_micros"), currency),
-        initial_s=columns.pop("initial_s"),
-        increment_s=columns.pop("increment_s"),
+    return CallRecord(
+        call_id=columns["call_id"],
+        office_id=columns["office_id"],
+        endpoint=columns["endpoint"],
+        extension=columns["extension"],
+        language=columns["language"],
+        dialled=columns["dialled"],
+        number=columns["number"],
+        dial_string=columns["dial_string"],
+        country=columns["country"],
+        kind=columns["kind"],
+        destination=columns["destination"],
+        reason=columns["reason"],
+        rate=_rate_of(columns, currency),
+        limits=_limits_of(columns, currency),
+        caller_channel=columns["caller_channel"],
+        asterisk=columns["asterisk"],
+        authorised_at=columns["authorised_at"],
+        spending_day=columns["spending_day"],
+        reserved_intervals=columns["reserved_intervals"],
+        debited_intervals=columns["debited_intervals"],
+        held=Money(columns["held_micros"], currency),
+        debited=Money(columns["debited_micros"], currency),
+        leg=columns["leg"],
+        answered_at=columns["answered_at"],
+        ended_at=columns["ended_at"],
+        talk_s=columns["talk_s"],
+        released=_money(columns["released_micros"], currency),
+        hangup_cause=columns["hangup_cause"],
+        settled_at=columns["settled_at"],
     )
-    columns["limits"] = _limits(
-        columns.pop("extension_day_limit_micros"),
-        columns.pop("extension_month_limit_micros"),
-        columns.pop("office_day_limit_micros"),
-        currency,
-    )
-    columns["held"] = Money(columns.pop("held_micros"), currency)
-    columns["debited"] = Money(columns.pop("debited_micros"), currency)
-    columns["released"] = _money(columns.pop("released_micros"), currency)
-    for moment in _MOMENTS:
-        columns[moment] = moment_of(columns[moment])
-    del columns["currency"]  # that of the rate
-    return CallRecord(**columns)
 
 
-def _limits(
-    day: int | None, month: int | None, office: int | None, currency: str
-) -> SpendingLimits:
+def _rate_of(columns: RowMapping, currency: str) -> Rate:
+    return Rate(
+        per_minute=Money(columns["per_minute_micros"], currency),
+        connection_charge=Money(columns["connection_micros"], currency),
+        per_call=Money(columns["per_call_micros"], currency),
+        initial_s=columns["initial_s"],
+        increment_s=columns["increment_s"],
+    )
+
+
+def _limits_of(columns: RowMapping, currency: str) -> SpendingLimits:
+    day = columns["extension_day_limit_micros"]
+    month = columns["extension_month_limit_micros"]
+    office = columns["office_day_limit_micros"]
     if day is None and month is None and office is None:
         return NO_LIMITS
     return SpendingLimits(

@@ -5,7 +5,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from charging.ledger import Command
-from db.book_store import BookStore
+from db.book_store import load_books
 from db.ledger import read_from
 
 Result = TypeVar("Result")
@@ -20,7 +20,6 @@ def try_out(engine: Engine, command: Command[Result]) -> Result:
     """
 
     def query(reader: Connection) -> Result:
-        cursor = reader.connection.cursor()
-        return BookStore(engine.dialect).load(cursor, [command]).carry_out(command)
+        return load_books(reader, [command]).carry_out(command)
 
     return read_from(engine, query)

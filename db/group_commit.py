@@ -8,14 +8,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from charging.errors import ChargingUnavailable
 from charging.ledger import Command
 from db.batches import Outcome
 
 Result = TypeVar("Result")
-_Waiting = tuple[Command[Any], "asyncio.Future[Any]"]
+
+
+class _Waiting(NamedTuple):
+    command: Command[Any]
+    future: "asyncio.Future[Any]"
+    since_s: float  # by the event loop's clock
+
 
 BATCH_MAX = 256  # keeps the locks of one transaction short
 URGENT_MAX = 2000  # more callers waiting than this is overload: the next one is refused
@@ -45,7 +51,7 @@ class GroupCommit:
         self._waiting: deque[_Waiting] = deque()
         self._urgent_count = 0
         self._arrived = asyncio.Event()
-        self._urgent = asyncio.Event()
+        self._full_or_urgent = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -69,7 +75,7 @@ class GroupCommit:
         """Carry out what is waiting, then stop."""
         self._closed = True
         self._arrived.set()
-        self._urgent.set()
+        self._full_or_urgent.set()
         if self._task is not None:
             await self._task
         self._thread.shutdown()
@@ -79,10 +85,12 @@ class GroupCommit:
             if self._urgent_count >= URGENT_MAX:  # a new call, never the end of one
                 raise ChargingUnavailable("too many calls are waiting")
             self._urgent_count += 1
-            self._urgent.set()
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, future))
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._waiting.append(_Waiting(command, future, loop.time()))
         self._arrived.set()
+        if self._has_reason_to_hurry():
+            self._full_or_urgent.set()
         if self._task is None:
             self._task = asyncio.create_task(self._serve())
         return future
@@ -96,40 +104,46 @@ class GroupCommit:
                 await self._run(batch)
 
     async def _linger(self) -> None:
-        """Wait for company, unless somebody is in a hurry or there is company enough."""
-        if self._urgent.is_set() or len(self._waiting) >= BATCH_MAX:
+        """Until somebody is in a hurry, there is company enough, or the first has waited enough.
+
+        What a command waited for while the batch before it was written counts.
+        """
+        if self._has_reason_to_hurry():
             return
+        until_s = self._waiting[0].since_s + self._linger_ms / 1000
         try:
-            async with asyncio.timeout(self._linger_ms / 1000):
-                await self._urgent.wait()
+            async with asyncio.timeout_at(until_s):
+                await self._full_or_urgent.wait()
         except TimeoutError:
             return
+
+    def _has_reason_to_hurry(self) -> bool:
+        return self._closed or self._urgent_count > 0 or len(self._waiting) >= BATCH_MAX
 
     def _take_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         while self._waiting and len(batch) < BATCH_MAX:
-            command, future = self._waiting.popleft()
-            self._urgent_count -= command.urgent
-            if not future.done():  # else whoever asked has given up
-                batch.append((command, future))
-        if not self._closed:
-            if not self._waiting:
-                self._arrived.clear()
-            if not self._urgent_count:
-                self._urgent.clear()
+            waiting = self._waiting.popleft()
+            self._urgent_count -= waiting.command.urgent
+            if not waiting.future.done():  # else whoever asked has given up
+                batch.append(waiting)
+        if not self._waiting and not self._closed:
+            self._arrived.clear()
+        if not self._has_reason_to_hurry():
+            self._full_or_urgent.clear()
         return batch
 
     async def _run(self, batch: list[_Waiting]) -> None:
-        commands = [command for command, _ in batch]
+        commands = [waiting.command for waiting in batch]
         loop = asyncio.get_running_loop()
         try:
             outcomes = await loop.run_in_executor(self._thread, self._run_batch, commands)
         except Exception as error:  # noqa: BLE001 - a defect: everyone who waits is told of it
             outcomes = [error] * len(batch)
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
-            if future.done():
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if waiting.future.done():
                 continue
             if isinstance(outcome, Exception):
-                future.set_exception(outcome)
+                waiting.future.set_exception(outcome)
             else:
-                future.set_result(outcome)
+                waiting.future.set_result(outcome)

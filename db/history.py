@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, select
 
 from charging.ledger import LedgerEntry
-from db.book_store import POSTING_COLUMNS, entries_from
+from db.book_store import entries_from
 from db.models import postings
 
 
@@ -22,8 +22,8 @@ def last_entries(
         of_office = of_office.where(postings.c.call_id == call_id)
     last = of_office.order_by(func.max(postings.c.id).desc()).limit(limit).subquery()
     rows = reader.execute(
-        select(*(postings.c[name] for name in POSTING_COLUMNS))
+        select(postings)
         .join(last, last.c.entry_key == postings.c.entry_key)
         .order_by(last.c.last_id, postings.c.line)
-    )
-    return list(entries_from(map(tuple, rows)).values())
+    ).all()
+    return list(entries_from(rows).values())

@@ -57,7 +57,7 @@ class SqlLedger:
             .where(calls.c.asterisk == asterisk, calls.c.settled_at.is_(None))
             .order_by(calls.c.authorised_at)
         )
-        return await self.read(lambda reader: [*map(call_of, reader.execute(query))])
+        return await self.read(lambda reader: [call_of(row) for row in reader.execute(query)])
 
     async def balances(self, office_id: str, currency: str) -> Balances:
         accounts = (available(office_id), reserved(office_id))

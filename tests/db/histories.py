@@ -39,7 +39,7 @@ from charging.money import Money
 from charging.rates import Rate, charge_for
 from db.audit import audit
 from db.batches import BatchRunner
-from db.book_store import BookStore
+from db.book_store import load_books, write_changes
 from db.engine import WRITER, open_engine
 from db.ledger import read_from
 from db.models import balances, postings
@@ -118,14 +118,12 @@ class History(RuleBasedStateMachine):
     @rule(data=st.data())
     def the_process_dies_before_it_commits(self, data: st.DataObject) -> None:
         batch = self._draw_batch(data)
-        store = BookStore(self.engine.dialect)
         with self.engine.connect().execution_options(**WRITER) as writer, writer.begin() as work:
-            cursor = writer.connection.cursor()
-            books = store.load(cursor, batch)
+            books = load_books(writer, batch)
             for command in batch:
                 with suppress(ChargingError):
                     books.carry_out(command)
-            store.write(cursor, books)
+            write_changes(writer, books)
             work.rollback()
 
     @rule()
