@@ -22,7 +22,8 @@ from lab.errors import LabError
 
 RATES = int(os.environ.get("BENCH_RATES", "1000000"))
 PREFIX_DIGITS = (5, 9)
-DESTINATIONS = 3000
+DESTINATIONS = 3000  # each has one price, and many prefixes
+BLOCKS = (("60", "60"), ("1", "1"), ("30", "6"))
 SEED = 1
 IMPORT_GOAL_S = 60
 LOOKUP_GOAL_US = 5
@@ -57,11 +58,12 @@ def rows() -> Iterator[tuple[str, ...]]:
     while len(prefixes) < RATES:
         digits = draw.randint(shortest, longest)
         prefixes.add(str(draw.randrange(10 ** (digits - 1), 10**digits)))
+    destinations = [
+        (f"Destination {n}", f"0.{draw.randrange(1, 10**4):04}", "0", *draw.choice(BLOCKS))
+        for n in range(DESTINATIONS)
+    ]
     for prefix in sorted(prefixes, key=lambda _: draw.random()):
-        destination = f"Destination {draw.randrange(DESTINATIONS)}"
-        per_minute = f"0.{draw.randrange(1, 10**4):04}"
-        blocks = draw.choice((("60", "60"), ("1", "1"), ("30", "6")))
-        yield prefix, destination, per_minute, "0", *blocks
+        yield prefix, *draw.choice(destinations)
 
 
 def plain_import_s(file: Path, database: Path) -> float:
