@@ -24,7 +24,13 @@ FULL = (
     ("ami", 400, 3, 25),
     ("database", 400, 3, 20),
 )
-SHORT = (("application", 60, 3, 5),)
+SHORT = (
+    ("application", 60, 3, 5),
+    ("asterisk", 40, 2, 1),
+    ("ari", 45, 3, 4),
+    ("ami", 45, 3, 4),
+    ("database", 45, 3, 3),
+)
 
 
 @app.command()
@@ -32,7 +38,7 @@ def chaos(
     *,
     seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
     only: Annotated[str | None, typer.Option(help="One of the five kinds of breakage.")] = None,
-    short: Annotated[bool, typer.Option("--short", help="A few minutes less.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="Three minutes of it.")] = False,
 ) -> None:
     """Real calls while the application, Asterisk, a connection or the database is broken.
 
