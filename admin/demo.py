@@ -33,7 +33,6 @@ from lab.application import Entry
 from lab.carrier import CarrierCall
 from lab.errors import LabError
 from lab.instance import PortTakenError
-from lab.office import Office
 from lab.paid_office import PaidOffice, make_paid_office
 from lab.phone import Phone
 from lab.telephony import TelephonyError, find_telephony
@@ -220,7 +219,8 @@ async def _run(folder: Path, ports: Ports, number: str, talk_s: int, *, once: bo
             demonstration = await _one_call(paid, number, talk_s, out)
             agrees = _report(demonstration, out)
             if not once:
-                await _stay_up(paid.office, out)
+                async with paid.feature_codes:
+                    await _stay_up(paid, out)
             print(json.dumps(demonstration.summary()))  # noqa: T201 - for programs to read
         return agrees
     out.print("Stopped; no process is left behind.")
@@ -336,13 +336,17 @@ def _report(demonstration: Demonstration, out: Console) -> bool:
     return not demonstration.disagreements
 
 
-async def _stay_up(office: Office, out: Console) -> None:
-    config = office.config
+async def _stay_up(paid: PaidOffice, out: Console) -> None:
+    config, codes = paid.office.config, paid.settings.agi.codes
     out.print("\nEverything stays up. Register a softphone (SIP, UDP) and call a number yourself:")
     for phone in config.phones:
         out.print(
             f"  user {phone.extension}, password {config.secrets.phones[phone.extension]},"
             f" server {config.sip_address}:{config.sip_port}"
         )
+    out.print(
+        f"Dial {codes.balance} to hear the balance, {codes.price} a price, {codes.last_call} the"
+        f" cost of your last call; {codes.language} switches the language."
+    )
     out.print("Ctrl-C stops everything.")
     await asyncio.get_running_loop().create_future()

@@ -53,7 +53,9 @@ def chaos(
             plan = Plan(
                 what=what, calls=calls, rate_per_s=rate_per_s, breakages=breakages, seed=drawn
             )
-            wrong += _report(asyncio.run(run(plan)))
+            minutes = -(-calls // (60 * rate_per_s)) + 1
+            out.print(f"{what}: {calls} calls, {rate_per_s} a second: about {minutes} min")
+            wrong += _report(asyncio.run(run(plan, out.print)))
     sys.exit(1 if wrong else 0)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from trials.oracle import Verdict, judge
 OPENING = Money(1_000_000_000, "GBP")  # money is not what is being tried here
 QUIET_TIMEOUT_S = 90.0
 LOOK_EVERY_S = 0.5
+REPORT_EVERY = 10  # breakages
 PROMPT_AND_RING_S = 30
 
 
@@ -63,21 +64,29 @@ class Outcome:
         return tuple(found)
 
 
-async def run(plan: Plan, folder: Path | None = None) -> Outcome:
-    """Carry out one trial in a folder of its own; the same seed gives the same draw."""
-    if folder is not None:
-        return await _run(plan, folder)
-    with tempfile.TemporaryDirectory(prefix="tollgate-chaos-") as temporary:
-        return await _run(plan, Path(temporary))
+async def run(plan: Plan, report: Callable[[str], None]) -> Outcome:
+    """Carry out one trial in a folder of its own; the same seed gives the same draw.
+
+    Args:
+        plan: what is broken, and how often.
+        report: gets a line every ten breakages.
+    """
+    with tempfile.TemporaryDirectory(prefix="tollgate-chaos-") as folder:
+        return await _run(plan, Path(folder), report)
 
 
-async def _run(plan: Plan, folder: Path) -> Outcome:
+async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Outcome:
     random = Random(plan.seed)  # noqa: S311 - to be repeated, not to be secret
     numbers = draw_numbers(random, plan.calls)
     began_s = time.monotonic()
     async with _office(find_telephony(lambda _: None), folder, plan) as (paid, breakage):
         calling = asyncio.create_task(_place(paid, numbers, plan))
-        broken = await _break_while(calling, paid, breakage, random, plan.breakages)
+        broken = 0
+        while broken < plan.breakages and not calling.done():
+            await breakage(paid, random)
+            broken += 1
+            if broken % REPORT_EVERY == 0:
+                report(f"{plan.what}: broken {broken} of {plan.breakages} times")
         placed = await calling
         await until_quiet(paid)
         verdict = judge(
@@ -146,21 +155,6 @@ async def _place(paid: PaidOffice, numbers: Sequence[TrialNumber], plan: Plan) -
         silence_s=PROMPT_AND_RING_S,
     )
     return len(placed)
-
-
-async def _break_while(
-    calling: "asyncio.Task[int]",
-    paid: PaidOffice,
-    breakage: Breakage,
-    random: Random,
-    count: int,
-) -> int:
-    """Break it again and again, until there was enough of it or the calls are over."""
-    broken = 0
-    while broken < count and not calling.done():
-        await breakage(paid, random)
-        broken += 1
-    return broken
 
 
 async def until_quiet(paid: PaidOffice) -> None:

@@ -18,6 +18,6 @@ async def test_no_call_is_charged_wrongly_whatever_breaks(
     what: str, calls: int, rate_per_s: int, breakages: int
 ) -> None:
     plan = Plan(what=what, calls=calls, rate_per_s=rate_per_s, breakages=breakages, seed=SEED)
-    outcome = await run(plan)
+    outcome = await run(plan, print)
     assert outcome.problems == ()
     assert outcome.verdict.answered > calls / 4  # else it tried nothing

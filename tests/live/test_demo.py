@@ -76,8 +76,11 @@ async def test_second_start_and_occupied_port_say_so_and_leave_nothing_behind(
         folder = tmp_path / "demo"
         async with demonstration(folder, address=block.asterisk) as first:
             assert first.stdout is not None
-            while b"Ctrl-C stops everything" not in await first.stdout.readline():
+            told = [await first.stdout.readline()]
+            while b"Ctrl-C stops everything" not in told[-1]:
                 assert first.returncode is None
+                told.append(await first.stdout.readline())
+            assert b"Dial *80 to hear the balance" in told[-2]
             async with demonstration(folder, "--once", address=block.asterisk) as second:
                 _, complaint = await second.communicate()
             assert second.returncode == 1
