@@ -12,6 +12,7 @@ from ari_app.messages import Event, PromptFinished
 from prompts.library import media
 from prompts.phrases import Phrase
 
+INCLUDED = "included"  # as TOLLGATE_PAID_S: nothing else means that there is no limit
 NOT_FOUND = 404
 CONFLICT = 409  # the channel has left Stasis already: an earlier attempt did get through
 LEAVE_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
@@ -70,8 +71,8 @@ class Line:
         await self._attempt("stop_prompt", self._ari.stop_playback(self._playback))
 
     async def dial(self, dial_string: str, *, limit_s: float | None) -> None:
-        """Give the caller back to the dialplan. `limit_s` None: without a time limit."""
-        variables = {"TOLLGATE_DIAL": dial_string}
+        """Give the caller back to the dialplan. `limit_s` None: the plan includes the call."""
+        variables = {"TOLLGATE_DIAL": dial_string, "TOLLGATE_PAID_S": INCLUDED}
         if limit_s is not None:
             variables["TOLLGATE_PAID_S"] = f"{limit_s:.3f}"
             variables["__TOLLGATE_CALL"] = self._call_id

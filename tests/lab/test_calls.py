@@ -355,14 +355,15 @@ async def test_a_call_that_ends_by_itself_is_not_told_that_funds_are_exhausted(
     assert heard(phone.recordings()[-1]) == {FAR_END_TONE_HZ}
 
 
-async def test_an_unlimited_call_is_not_cut(
+async def test_an_included_call_is_not_cut(
     make_office: MakeOffice, application: RunApplication
 ) -> None:
     async with (
         make_office(default=hangs_up_after(1500)) as office,
         office.phone("1001") as phone,
         application(
-            office.asterisk, lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": ""}
+            office.asterisk,
+            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": "included"},
         ),
     ):
         await phone.dial("02079460123")
@@ -374,7 +375,7 @@ async def test_an_unlimited_call_is_not_cut(
 async def test_a_paid_time_that_is_no_time_is_never_taken_for_no_limit(
     make_office: MakeOffice, heard: Heard, application: RunApplication
 ) -> None:
-    paid = iter(values := ("0", "0.000", "-5", "unlimited", "1,2", "nan"))
+    paid = iter(values := ("", "0", "0.000", "-5", "unlimited", "1,2", "nan"))
     async with (
         make_office() as office,
         office.phone("1001") as phone,
