@@ -20,8 +20,8 @@ out = Console(highlight=False, soft_wrap=True)
 FULL = (
     ("application", 2000, 4, 100),
     ("asterisk", 200, 2, 10),
-    ("ari", 400, 3, 25),
-    ("ami", 400, 3, 25),
+    ("ari", 1000, 3, 50),
+    ("ami", 1000, 3, 50),
     ("database", 400, 3, 20),
 )
 SHORT = (

@@ -51,14 +51,13 @@ class Outcome:
     broken: int
     verdict: Verdict
     audit_problems: tuple[str, ...]
-    channels_left: int
+    channels_left: tuple[str, ...]
     seconds: float
 
     @property
     def problems(self) -> tuple[str, ...]:
         found = [*self.verdict.problems, *self.audit_problems]
-        if self.channels_left:
-            found.append(f"{self.channels_left} channels are left in Asterisk")
+        found += [f"left in Asterisk: {channel}" for channel in self.channels_left]
         if self.broken < self.plan.breakages:
             found.append(f"only {self.broken} of {self.plan.breakages} breakages happened")
         return tuple(found)
@@ -95,14 +94,14 @@ async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Outco
             asterisk_died=plan.what == "asterisk",
         )
         audit = await paid.audit()
-        count = await paid.office.asterisk.cli("core show channels count")
+        channels = await paid.office.asterisk.cli("core show channels concise")
     return Outcome(
         plan=plan,
         placed=placed,
         broken=broken,
         verdict=verdict,
         audit_problems=audit.problems,
-        channels_left=int(count.split(maxsplit=1)[0]),
+        channels_left=tuple(channels.splitlines()),
         seconds=time.monotonic() - began_s,
     )
 
