@@ -27,14 +27,14 @@ from prompts.audio import (
     pause_of,
     prompt_of,
 )
-from prompts.engines import Engine, RecordedEngine
+from prompts.engines import Engine, GttsEngine, RecordedEngine
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
 from prompts.files import write_wav
 from prompts.library import MANIFEST, NARROWBAND, WIDEBAND, Library
 
 VOICES: Final = ".voices"
 CLIPS: Final = ".clips"
-AUTOMATIC: Final = ("pico", "pack", "espeak-ng")  # all offline; the first that works
+AUTOMATIC: Final = ("gtts", "pack", "pico", "espeak-ng")  # the first that speaks everything
 RATES: Final = (WIDEBAND, NARROWBAND)
 
 Progress = Callable[[int, int], None]  # clips ready, clips in all
@@ -95,6 +95,8 @@ def first_usable(engines: Sequence[Engine], language: str, texts: Mapping[str, s
     why: list[str] = []
     for engine in engines:
         try:
+            if isinstance(engine, GttsEngine):  # the only one that is not on this machine
+                engine.require_reachable(language)
             lacking = engine.lacks(language, to_speak(texts))
         except (EngineMissing, EngineFailed) as error:
             why.append(f"{engine.name}: {error}")
