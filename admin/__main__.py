@@ -2,7 +2,7 @@
 
 import typer
 
-from admin import demo, ledger, money, prompts, rates, rating, serve
+from admin import demo, doctor, ledger, money, prompts, rates, rating, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -11,6 +11,7 @@ app = typer.Typer(
 )
 app.add_typer(demo.app)
 app.add_typer(serve.app)
+app.add_typer(doctor.app)
 app.add_typer(rating.app)
 app.add_typer(money.app)
 app.add_typer(ledger.app, name="ledger")

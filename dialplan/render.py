@@ -28,6 +28,7 @@ _DIGITS = re.compile(r"[0-9]{1,15}")
 _FEATURE = re.compile(r"[*#][0-9]{1,6}")  # never digits alone: it could shadow a number
 _PROGRAM = re.compile(r"/[\w./-]+")  # a comma would begin its arguments
 _FEATURE_NAME = re.compile(r"[a-z_]{1,20}")
+_PLAYED = re.compile(r"Playback\(tollgate/([a-z0-9-]+)")
 _PATTERN = re.compile(r"_?\+?[0-9XZN\[\]-]{1,40}[.!]?")
 
 
@@ -116,6 +117,12 @@ def rendered(config: AsteriskConfig) -> Mapping[str, str]:
     values = {f.name: getattr(config, f.name) for f in fields(config)}
     names = sorted(template.name for template in TEMPLATES.glob("*.conf"))
     return {name: environment.get_template(name).render(values) for name in names}
+
+
+def sounds_played() -> frozenset[str]:
+    """The clips that Asterisk plays by itself, with every process of ours away."""
+    dialplan = (TEMPLATES / "extensions.conf").read_text(encoding="utf-8")
+    return frozenset(_PLAYED.findall(dialplan))
 
 
 def _harmless(value: object) -> object:
