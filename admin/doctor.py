@@ -101,7 +101,7 @@ def examine(*, asterisk: bool) -> Sequence[Found]:
         settings = load_settings()
     except SettingsError as error:
         unusable = problem(str(error), "correct it and run this again: nothing else was looked at")
-        return [*carry_out(MACHINE, Settings()), Found("settings", unusable)]
+        return [*carry_out(MACHINE, Settings.model_construct()), Found("settings", unusable)]
     return carry_out({**MACHINE, **SITE, **(ASTERISK if asterisk else {})}, settings)
 
 
