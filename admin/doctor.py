@@ -149,21 +149,29 @@ def _fields(found: Found) -> dict[str, str]:
 
 def _print(found: Sequence[Found]) -> None:
     console = Console()
-    if not console.is_terminal:
+    if console.is_terminal:
+        console.print(_table(found))
+    else:
         console = Console(width=PLAIN_WIDTH)
+        with console.capture() as captured:
+            console.print(_table(found))
+        for line in captured.get().splitlines():
+            typer.echo(line.rstrip())
+    typer.echo(_summary(found))
+
+
+def _table(found: Sequence[Found]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for each in found:
         finding = each.finding
-        table.add_row(
-            Text(finding.status.value, COLOURS[finding.status]), each.check, Text(finding.message)
-        )
+        status = Text(finding.status.value, COLOURS[finding.status])
+        table.add_row(status, each.check, Text(finding.message))
         if finding.remedy:
             table.add_row("", "", Text(f"→ {finding.remedy}", "bold"))
-    console.print(table)
-    console.print(_summary(found))
+    return table
 
 
 def _summary(found: Sequence[Found]) -> str:

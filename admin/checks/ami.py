@@ -4,6 +4,7 @@ Without panoramisk, which would go on connecting where nothing answers.
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -89,4 +90,11 @@ async def logged_in(settings: AmiSettings, *, timeout_s: float) -> AsyncIterator
     except TimeoutError as error:
         raise AmiError(f"no answer in {timeout_s} s") from error
     except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        raise AmiError(str(error) or type(error).__name__) from error
+        raise AmiError(why_lost(error)) from error
+
+
+def why_lost(error: Exception) -> str:
+    """For the admin: the usual reason in words of ours, any other in its own."""
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return "nothing listens there"
+    return str(error) or type(error).__name__

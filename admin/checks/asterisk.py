@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from admin.checks.ami import AmiError, AmiRefusedError, logged_in
+from admin.checks.ami import AmiError, AmiRefusedError, logged_in, why_lost
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from assembly.routes import own_asterisk
 from dialplan.plan_files import PlanFileError
@@ -190,7 +190,7 @@ async def _get(settings: AriSettings, path: str) -> tuple[int, Mapping[str, Any]
     except TimeoutError as error:
         raise AriError(f"no answer in {TIMEOUT_S} s") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:
-        raise AriError(str(error)) from error
+        raise AriError(why_lost(error)) from error
 
 
 def _place(settings: AriSettings) -> str:

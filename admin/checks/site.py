@@ -105,7 +105,8 @@ def check_plans(settings: Settings) -> Iterator[Finding]:
         except PlanFileError as error:
             yield problem(
                 f"office {office_id}: {error}",
-                "correct that line; a program that runs keeps the last good plan until then",
+                f"correct it, or name another plan: [offices.{office_id}] plan;"
+                " programs that run keep the last good plan until then",
             )
         else:
             yield ok(f"office {office_id}: the {plan.title} plan ({office.plan}), {plan.currency}")

@@ -14,8 +14,6 @@ from prompts.library import Library, default_sounds_folder
 from prompts.phrases import LANGUAGES
 from settings import PromptSettings, Settings
 
-BUILD = "`tollgate prompts build`"
-
 
 def check_prompts(settings: Settings) -> Iterator[Finding]:
     library = Library(settings.prompts.sounds_folder or default_sounds_folder(os.environ))
@@ -26,7 +24,7 @@ def check_prompts(settings: Settings) -> Iterator[Finding]:
 
 def _language(library: Library, language: str, *, needed: bool) -> Iterator[Finding]:
     bad = problem if needed else warning  # the other language is for phones that choose it
-    remedy = f"{BUILD} --language {language}"
+    remedy = f"`tollgate prompts build --language {language}`"
     health = library.health(language)
     if health.engine is None:
         yield bad(f"{language}: nothing is recorded in {health.folder}", remedy)
@@ -36,10 +34,7 @@ def _language(library: Library, language: str, *, needed: bool) -> Iterator[Find
     if health.missing:
         yield bad(f"{language}: missing: {listed(health.missing)}", remedy)
     if faults.damaged:
-        yield bad(
-            f"{language}: damaged: {listed(faults.damaged)}",
-            f"remove {library.sounds}, then {remedy}",
-        )
+        yield bad(f"{language}: damaged: {listed(faults.damaged)}", remedy)
     by_asterisk = sorted(sounds_played().intersection(unheard))
     if by_asterisk:
         yield bad(
@@ -107,5 +102,5 @@ def _recordings(settings: PromptSettings) -> Iterator[Finding]:
         if lacking:
             yield warning(
                 f"{language}: {len(lacking)} recordings of your own are missing: {listed(lacking)}",
-                f"record them into {settings.recorded_folder / language}, then {BUILD}",
+                f"record them into {recorded.folder / language}, then `tollgate prompts build`",
             )

@@ -77,7 +77,7 @@ async def test_asterisk_away_is_one_problem_each_and_says_how_to_start_it(site: 
         (found,) = await asyncio.to_thread(tuple, check(site.settings))
         assert found.status is PROBLEM
         assert f"{name} at" in found.message
-        assert "cannot be reached" in found.message
+        assert "cannot be reached: nothing listens there" in found.message
         assert "systemctl start asterisk" in found.remedy
     assert await said(site, check_application) == []
     assert await said(site, check_dialplan) == []

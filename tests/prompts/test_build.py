@@ -143,6 +143,18 @@ def test_a_damaged_a_quiet_and_a_clipped_clip_are_found(library: Library) -> Non
     )
 
 
+def test_a_build_mends_what_is_missing_or_damaged_and_nothing_else(library: Library) -> None:
+    build_voice(library, "en", ToneEngine())
+    folder = library.folder("en")
+    (folder / "12-pounds.wav").unlink()
+    (folder / "goodbye.wav16").write_bytes(b"no sound" * 10)  # in the store as well: one file
+    engine = ToneEngine()
+    build_voice(library, "en", engine)
+    assert "goodbye" in engine.rendered
+    assert "your-balance-is" not in engine.rendered
+    assert library.missing("en") == library.faults("en").damaged == ()
+
+
 def _replace(file: Path, sound: Sound) -> None:
     file.unlink()  # a link into the store, which stays as it is
     write_wav(file, sound)
