@@ -17,6 +17,7 @@ from admin.checks.asterisk import (
     check_application,
     check_ari,
     check_dialplan,
+    check_feature_codes,
     check_program,
 )
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
@@ -61,6 +62,7 @@ ASTERISK: Mapping[str, Check] = {
     "application": check_application,
     "ami": check_ami,
     "dialplan": check_dialplan,
+    "features": check_feature_codes,
 }
 
 

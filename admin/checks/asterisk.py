@@ -1,6 +1,7 @@
 """Asterisk: there, new enough, letting us in, and with the dialplan of the present plan."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -141,6 +142,22 @@ def check_dialplan(settings: Settings) -> Iterator[Finding]:
         yield ok("Asterisk knows the emergency, free and included numbers of the present plan")
 
 
+def check_feature_codes(settings: Settings) -> Iterator[Finding]:
+    codes = [code for _, code in settings.agi.codes if code]
+    if not codes:
+        return
+    place = f"{settings.agi.address}:{settings.agi.port}"
+    try:
+        asyncio.run(_connect(settings.agi.address, settings.agi.port))
+    except (OSError, TimeoutError) as error:
+        yield warning(
+            f"nobody speaks to those who dial {listed(codes)}: {place}: {why_lost(error)}",
+            "`tollgate serve`",
+        )
+    else:
+        yield ok(f"{listed(codes)} are answered at {place}")
+
+
 def direct_extensions(config: AsteriskConfig) -> dict[str, frozenset[str]]:
     return {
         "tollgate-emergency": frozenset(dialled for dialled, _ in config.emergency),
@@ -158,6 +175,12 @@ def judge_context(
         yield problem(f"Asterisk's [{context}] lacks {listed(missing)}", RENDER)
     if extra:
         yield problem(f"Asterisk's [{context}] has what the plan has not: {listed(extra)}", RENDER)
+
+
+async def _connect(host: str, port: int) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        _, writer = await asyncio.open_connection(host, port)
+    writer.close()
 
 
 async def _log_in(settings: AmiSettings) -> None:
@@ -198,9 +221,5 @@ def _place(settings: AriSettings) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """22.10.1 of "22.10.1~dfsg", "certified/22.8-cert1": what is no number ends it."""
-    digits = []
-    for part in version.removeprefix("certified/").split("."):
-        number = part[: len(part) - len(part.lstrip("0123456789"))]
-        digits.append(int(number or 0))
-    return tuple(digits)
+    """(22, 10, 1) of "22.10.1+dfsg+~cs6.17"; nothing of "GIT-master", which is no release."""
+    return tuple(int(number) for number in re.findall(r"[0-9]+", version)[:3])

@@ -14,6 +14,7 @@ from yarl import URL
 from admin.checks.findings import Finding, ok, problem, warning
 from assembly.charging import plan_files, site_of
 from assembly.extensions import PhoneExtensions
+from charging.money import NO_CURRENCY
 from charging.patterns import emergency_dialled
 from charging.plan import Plan
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
@@ -132,7 +133,7 @@ def check_phones(settings: Settings) -> Iterator[Finding]:
     file = settings.site.phones_file or EXAMPLE
     try:
         phones = load_phones(file)
-        PhoneExtensions(phones, dict.fromkeys(settings.offices, "XXX"))
+        PhoneExtensions(phones, dict.fromkeys(settings.offices, NO_CURRENCY))
     except PhonesError as error:
         yield problem(str(error), f"correct {file}; it ends with an example")
         return

@@ -11,11 +11,9 @@ from typer.testing import CliRunner, Result
 
 from admin.__main__ import app
 from admin.checks.findings import Check, Status
-from prompts.build import build_voice
 from prompts.library import Library
-from prompts.pack import PackEngine
-from prompts.phrases import LANGUAGES
 from settings import Settings, load_settings
+from tests.prompts.voices import unpacked
 
 DIALPLAN = Path(__file__).parents[2] / "dialplan"
 
@@ -68,10 +66,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    library = Library(tmp_path_factory.mktemp("sounds"))
-    for language in LANGUAGES:
-        build_voice(library, language, PackEngine())
-    return library
+    return unpacked(tmp_path_factory.mktemp("sounds"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from admin.checks.asterisk import (
     check_application,
     check_ari,
     check_dialplan,
+    check_feature_codes,
     direct_extensions,
     judge_program,
 )
@@ -121,6 +122,20 @@ async def test_a_dialplan_without_our_contexts_is_a_problem(site: Site) -> None:
         found = await said(site, check_dialplan)
     assert {status for status, _ in found} == {PROBLEM}
     assert "[tollgate-emergency] lacks" in found[0][1]
+
+
+async def test_feature_codes_that_nobody_answers_are_a_warning(site: Site) -> None:
+    async with running(AsteriskStandIn()) as asterisk:
+        site.add(f"[agi]\nport = {asterisk.ami_port}\n")
+        answered = "*80, *81, *82, *83 are answered at"
+        ((status, message),) = await said(site, check_feature_codes)
+        assert status is OK
+        assert message.startswith(answered)
+    ((status, message),) = await said(site, check_feature_codes)
+    assert status is WARNING
+    assert message.endswith("nothing listens there")
+    site.add('[agi.codes]\nbalance = ""\nprice = ""\nlast_call = ""\nlanguage = ""\n')
+    assert await said(site, check_feature_codes) == []
 
 
 def test_settings_without_asterisk_are_a_problem(site: Site) -> None:
