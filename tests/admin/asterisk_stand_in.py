@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -21,6 +21,7 @@ class AsteriskStandIn:
     banner: str = "Asterisk Call Manager/11.0.0"
     ari_port: int = 0
     ami_port: int = 0
+    conversations: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
     def settings(self) -> str:
@@ -46,13 +47,21 @@ class AsteriskStandIn:
     # --- AMI ---
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.conversations.append(task)
         writer.write(f"{self.banner}\r\n".encode())
         while block := await _block(reader):
-            fields = dict(line.split(": ", 1) for line in block.splitlines() if line)
+            lines = (line.partition(": ") for line in block.splitlines())
+            fields = {name: value for name, _, value in lines}
             writer.write("".join(f"{text}\r\n\r\n" for text in self._answers(fields)).encode())
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     def _answers(self, asked: Mapping[str, str]) -> list[str]:
+        if "Action" not in asked:
+            return ["Response: Error\r\nMessage: Missing action in request"]
         if asked["Action"] == "Login":
             if asked["Secret"] == AMI_SECRET:
                 return ["Response: Success\r\nMessage: Authentication accepted"]
@@ -81,6 +90,7 @@ async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
         asterisk.ari_port = server.port
         asterisk.ami_port = ami.sockets[0].getsockname()[1]
         yield asterisk
+        await asyncio.gather(*asterisk.conversations)  # each ends when the doctor leaves
 
 
 def _require_login(request: web.Request) -> None:
