@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class AsteriskStandIn:
     banner: str = "Asterisk Call Manager/11.0.0"
     ari_port: int = 0
     ami_port: int = 0
+    agi_port: int = 0  # somebody listens there, and says nothing
     conversations: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -85,12 +87,14 @@ async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
     ari.router.add_get("/ari/asterisk/info", asterisk.info)
     ari.router.add_get("/ari/applications/{name}", asterisk.application)
     ami = await asyncio.start_server(asterisk.converse, "127.0.0.1", 0)
-    async with TestServer(ari) as server, ami:
-        assert server.port is not None
-        asterisk.ari_port = server.port
-        asterisk.ami_port = ami.sockets[0].getsockname()[1]
-        yield asterisk
-        await asyncio.gather(*asterisk.conversations)  # each ends when the doctor leaves
+    with socket.create_server(("127.0.0.1", 0)) as agi:
+        asterisk.agi_port = agi.getsockname()[1]
+        async with TestServer(ari) as server, ami:
+            assert server.port is not None
+            asterisk.ari_port = server.port
+            asterisk.ami_port = ami.sockets[0].getsockname()[1]
+            yield asterisk
+            await asyncio.gather(*asterisk.conversations)  # each ends when the doctor leaves
 
 
 def _require_login(request: web.Request) -> None:

@@ -126,7 +126,7 @@ async def test_a_dialplan_without_our_contexts_is_a_problem(site: Site) -> None:
 
 async def test_feature_codes_that_nobody_answers_are_a_warning(site: Site) -> None:
     async with running(AsteriskStandIn()) as asterisk:
-        site.add(f"[agi]\nport = {asterisk.ami_port}\n")
+        site.add(f"[agi]\nport = {asterisk.agi_port}\n")
         answered = "*80, *81, *82, *83 are answered at"
         ((status, message),) = await said(site, check_feature_codes)
         assert status is OK
