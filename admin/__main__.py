@@ -2,7 +2,7 @@
 
 import typer
 
-from admin import demo, ledger, money, prompts, rates, rating, serve
+from admin import demo, dialplan, doctor, ledger, money, prompts, rates, rating, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -11,10 +11,12 @@ app = typer.Typer(
 )
 app.add_typer(demo.app)
 app.add_typer(serve.app)
+app.add_typer(doctor.app)
 app.add_typer(rating.app)
 app.add_typer(money.app)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(rates.app, name="rates")
+app.add_typer(dialplan.app, name="dialplan")
 app.add_typer(prompts.app, name="prompts")
 
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,18 +15,16 @@ from rich.table import Table
 
 from admin.context import AsJson, fail, print_json
 from charging.money import Money, parse_money
-from lab.telephony import GENERATION, TelephonyError, cache_folder, find_telephony
+from lab.telephony import built_telephony
 from prompts.build import Built, build_voice, engine_for, to_speak
 from prompts.engines import Engine, GttsEngine, RecordedEngine, Tool, espeak_engine, pico_engine
-from prompts.errors import PromptError
+from prompts.errors import EngineFailed, PromptError
 from prompts.files import write_wav
 from prompts.library import Health, Library, default_sounds_folder
 from prompts.pack import PackEngine, write_pack
 from prompts.phrases import LANGUAGES, UnspokenError, balance_phrase
 from prompts.texts import words_of
 from settings import PromptSettings, SettingsError, load_settings
-
-TELEPHONY = f"telephony-{GENERATION}"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -69,9 +67,10 @@ def build(
     """Record every sound of a language in one voice, and put it in place.
 
     Your own recordings win over every engine. Else "auto" takes the first
-    that speaks here: pico, the voice pack that comes with Tollgate, espeak-ng.
-    "gtts" asks Google for every sound: it needs the Internet and is refused at
-    times; run it again, and it goes on where it was.
+    that speaks here: gTTS if it can be reached, the voice pack that comes with
+    Tollgate, pico, espeak-ng. gTTS asks Google for every sound, about 1,100 a
+    language, and is refused at times: then "auto" takes the next one, and a
+    later build goes on where this one was.
 
     What was recorded before is not recorded again. Callers hear the old voice
     until the new one is complete.
@@ -81,14 +80,13 @@ def build(
     folder = recorded or settings.recorded_folder
     for each in _languages(language):
         with _errors_in_one_sentence():
-            voice = engine_for(
+            built = _build_with(
+                library,
                 each,
-                engine or settings.engine,
+                choice=engine or settings.engine,
                 recorded=None if folder is None else RecordedEngine(folder),
                 engines=available_engines(),
-                texts=to_speak(library.texts(each)),
             )
-            built = _build_with_progress(library, each, voice)
         typer.echo(
             f"{each}: {built.clips} sounds in the voice of {built.engine}, {built.rendered} of them"
             f" new, in {library.folder(each)}"
@@ -159,9 +157,31 @@ def pack(language: Languages = None, sounds: Sounds = None) -> None:
         typer.echo(f"{each}: {', '.join(written) or 'nothing'} written anew")
 
 
+def _build_with(
+    library: Library,
+    language: str,
+    *,
+    choice: str,
+    recorded: RecordedEngine | None,
+    engines: Mapping[str, Engine],
+) -> Built:
+    """One voice for all of the language; where gTTS was not asked for by name, it may give up."""
+    texts = to_speak(library.texts(language))
+    voice = engine_for(language, choice, recorded=recorded, engines=engines, texts=texts)
+    try:
+        return _build_with_progress(library, language, voice)
+    except EngineFailed as error:
+        if choice != "auto" or voice.name != "gtts":
+            raise
+        terminal.print(f"{error}; so another voice speaks all of it", markup=False)
+    others = {name: engine for name, engine in engines.items() if name != "gtts"}
+    return _build_with(library, language, choice=choice, recorded=recorded, engines=others)
+
+
 def _build_with_progress(library: Library, language: str, engine: Engine) -> Built:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=terminal, transient=True) as progress:
+    seen = terminal.is_terminal  # else a log would fill with blank lines
+    with Progress(*columns, console=terminal, transient=True, disable=not seen) as progress:
         task = progress.add_task(f"{language}, {engine.name}", total=None)
         return build_voice(
             library,
@@ -195,13 +215,13 @@ def available_engines() -> dict[str, Engine]:
 
 def _tool(name: str) -> Tool:
     """The machine's own command, or that of the telephone tools where set-up has built them."""
-    if shutil.which(name) is not None or not (cache_folder() / TELEPHONY).is_dir():
+    if shutil.which(name) is not None:
         return Tool((name,))
-    try:
-        found = find_telephony(terminal.print).tool(name)
-    except TelephonyError:
+    telephony = built_telephony()
+    if telephony is None or name not in telephony.tools:
         return Tool((name,))  # the engine then says that it cannot be run
-    root = cache_folder() / TELEPHONY if "chroot" in found.argv else Path("/")
+    found = telephony.tools[name]
+    root = telephony.root if "chroot" in found.argv else Path("/")
     return Tool(found.argv, root=root, env=found.env)
 
 

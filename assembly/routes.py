@@ -1,13 +1,36 @@
 """What the dialplan may connect by itself, by the plan and tables that the application uses."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from assembly.charging import OfficePlans, plan_files, report_plan, site_of
 from charging.patterns import emergency_dialled, free_patterns, included_patterns
-from dialplan.render import AsteriskConfig
+from dialplan.render import AsteriskConfig, Secrets
 from settings import Settings
 
 FIRST_OFFICE = "main"
+
+
+def own_asterisk(settings: Settings) -> AsteriskConfig:
+    """For an Asterisk that the admin configures: only its dialplan is ours, so it has no secrets.
+
+    Raises:
+        PlanFileError: the plan file cannot be used.
+    """
+    config = AsteriskConfig(
+        name=settings.asterisk.name,
+        folder=Path("/etc/asterisk"),
+        run_folder=Path("/run/asterisk"),
+        modules=Path("/usr/lib/asterisk/modules"),
+        sip_address=settings.asterisk.sip_address,
+        trunk_host=settings.asterisk.trunk_host,
+        phones=(),
+        secrets=Secrets(ari_password="", ami_password="", phones={}),
+        emergency=(),
+    )
+    if settings.ari is not None:
+        config = replace(config, app_name=settings.ari.app_name)
+    return with_routes(config, settings)
 
 
 def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:

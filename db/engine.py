@@ -32,7 +32,8 @@ def open_engine(url: str) -> Engine:
     try:
         address = make_url(url)
     except ArgumentError as error:
-        raise DatabaseUrlError(f"{url!r} is not the address of a database") from error
+        # It is not repeated: it may hold a password.
+        raise DatabaseUrlError("[database] url is not the address of a database") from error
     match address.get_backend_name():
         case "sqlite":
             return _open_sqlite(address)

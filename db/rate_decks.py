@@ -198,6 +198,22 @@ def rates_in_force(
     return [_prefix_and_fields(row) for row in reader.execute(query)]
 
 
+def count_rates(reader: Connection, currency: str) -> int:
+    """How many rows the deck in force has."""
+    query = select(func.count()).where(rates.c.deck_id == decks_in_force(reader).get(currency))
+    return reader.scalar(query) or 0
+
+
+def has_rates(reader: Connection, *, currency: str, prefix: str, on: date) -> bool:
+    """Whether any row of the deck in force begins so, and is in effect on a day."""
+    query = select(rates.c.prefix).where(
+        rates.c.deck_id == decks_in_force(reader).get(currency),
+        rates.c.prefix.startswith(prefix),
+        rates.c.effective <= on,
+    )
+    return reader.execute(query.limit(1)).first() is not None
+
+
 def deck_history(reader: Connection, currency: str) -> Sequence[DeckChange]:
     """Every change of the deck in force, the last one first."""
     query = (

@@ -97,7 +97,9 @@ def read_plan(file: Path) -> Plan:
     """
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise PlanFileError(file, 1, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise PlanFileError(file, 1, f"cannot be read: {error}") from error
     try:
         fields = _PlanFields.model_validate(tomllib.loads(text))

@@ -17,6 +17,10 @@ from charging.patterns import DirectPattern
 from dialplan.phones import Phone
 
 TEMPLATES = Path(__file__).parent
+OUR_CONTEXTS = "tollgate.conf"
+TRUNK_CONTEXTS = "tollgate-trunk.conf"
+TRUNKS = frozenset({"tollgate-trunk", "tollgate-emergency-trunk"})
+PHONES = frozenset({"tollgate-phones"})
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
 _RTP_PORTS_A_CALL = 4
@@ -28,6 +32,8 @@ _DIGITS = re.compile(r"[0-9]{1,15}")
 _FEATURE = re.compile(r"[*#][0-9]{1,6}")  # never digits alone: it could shadow a number
 _PROGRAM = re.compile(r"/[\w./-]+")  # a comma would begin its arguments
 _FEATURE_NAME = re.compile(r"[a-z_]{1,20}")
+_CONTEXT = re.compile(r"(?:^;.*\n|^\s*\n)*^\[(?P<name>[\w-]+)\]\n", re.MULTILINE)
+_PLAYED = re.compile(r"Playback\(tollgate/([a-z0-9-]+)")
 _PATTERN = re.compile(r"_?\+?[0-9XZN\[\]-]{1,40}[.!]?")
 
 
@@ -118,6 +124,43 @@ def rendered(config: AsteriskConfig) -> Mapping[str, str]:
     return {name: environment.get_template(name).render(values) for name in names}
 
 
+def rendered_dialplan(config: AsteriskConfig) -> Mapping[str, str]:
+    """What an Asterisk that the admin configures needs of ours, by the name of the file.
+
+    Every context `tollgate…` but the phones, which are then the admin's. Those that are the admin's
+    to edit (trunks, failover, caller ID) are a file of their own.
+
+    Raises:
+        RenderError: a value is wrong.
+    """
+    for wrong in _number_problems(config):
+        raise RenderError(wrong)
+    contexts = _contexts(rendered(config)["extensions.conf"])
+    ours = [name for name in contexts if name.startswith("tollgate") and name not in PHONES]
+    written = (
+        "; Written by `tollgate dialplan render`, which will write it again: edit nothing here."
+    )
+    generated = "".join(contexts[name] for name in ours if name not in TRUNKS)
+    trunks = "".join(contexts[name] for name in ours if name in TRUNKS)
+    return {OUR_CONTEXTS: f"{written}\n{generated}", TRUNK_CONTEXTS: trunks.lstrip("\n")}
+
+
+def _contexts(dialplan: str) -> dict[str, str]:
+    """Every context with the comments above it."""
+    starts = list(_CONTEXT.finditer(dialplan))
+    ends = [*(start.start() for start in starts[1:]), len(dialplan)]
+    return {
+        start["name"]: dialplan[start.start() : end]
+        for start, end in zip(starts, ends, strict=True)
+    }
+
+
+def sounds_played() -> frozenset[str]:
+    """The clips that Asterisk plays by itself, with every process of ours away."""
+    dialplan = (TEMPLATES / "extensions.conf").read_text(encoding="utf-8")
+    return frozenset(_PLAYED.findall(dialplan))
+
+
 def _harmless(value: object) -> object:
     if _UNSAFE.search(str(value)):
         raise RenderError(f"{value!r} cannot stand in an Asterisk configuration file")
@@ -130,23 +173,27 @@ def _require_sound(config: AsteriskConfig) -> None:
 
 
 def _problems(config: AsteriskConfig) -> Iterator[str]:
-    if not config.emergency:
-        yield "there is no emergency number to route"
-    for dialled, number in config.emergency:
-        if not _DIGITS.fullmatch(dialled) or not _DIGITS.fullmatch(number):
-            yield f"the emergency number {dialled!r} is not digits"
+    yield from _number_problems(config)
     reserved = {dialled for dialled, _ in config.emergency}
     for phone in config.phones:
         if phone.extension in reserved:
             yield f"the extension {phone.extension} is an emergency number"
         if phone.extension not in config.secrets.phones:
             yield f"the extension {phone.extension} has no password yet"
-    for direct in (*config.free, *config.fallback):
-        yield from _pattern_problems(direct)
-    yield from _feature_problems(config)
     yield from _address_problems(config)
     if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
         yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
+
+
+def _number_problems(config: AsteriskConfig) -> Iterator[str]:
+    if not config.emergency:
+        yield "there is no emergency number to route"
+    for dialled, number in config.emergency:
+        if not _DIGITS.fullmatch(dialled) or not _DIGITS.fullmatch(number):
+            yield f"the emergency number {dialled!r} is not digits"
+    for direct in (*config.free, *config.fallback):
+        yield from _pattern_problems(direct)
+    yield from _feature_problems(config)
 
 
 def _feature_problems(config: AsteriskConfig) -> Iterator[str]:

@@ -100,6 +100,24 @@ def find_telephony(say: Say = print, *, cache: Path | None = None) -> Telephony:
     return telephony
 
 
+def built_telephony(*, cache: Path | None = None) -> Telephony | None:
+    """The tools as set-up left them; None where they are missing or damaged. Builds nothing."""
+    return _usable((cache or cache_folder()) / f"telephony-{GENERATION}")
+
+
+def find_asterisk(*, cache: Path | None = None) -> tuple[str, tuple[int, ...]] | None:
+    """The machine's own Asterisk, however old, or else that of the tools, and its version.
+
+    Raises:
+        TelephonyError: the machine's own does not run.
+    """
+    path = _asterisk_path()
+    if path is not None:
+        return path, _asterisk_version(Tool("asterisk", (path,)))
+    telephony = built_telephony(cache=cache)
+    return None if telephony is None else (str(telephony.root), telephony.asterisk_version)
+
+
 def cache_folder() -> Path:
     """Where things that are dear to make outlive a checkout."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -190,7 +208,7 @@ def _pico(root: Path) -> dict[str, Tool]:
 
 def _machine_asterisk() -> tuple[Tool, tuple[int, ...], Path, Path] | None:
     """The machine's own Asterisk, where it is new enough and lies where packages put it."""
-    path = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    path = _asterisk_path()
     if path is None:
         return None
     tool = Tool("asterisk", (path,))
@@ -206,9 +224,18 @@ def _machine_asterisk() -> tuple[Tool, tuple[int, ...], Path, Path] | None:
     return (tool, version, modules[0], data[0]) if modules and data else None
 
 
-def _require_asterisk_floor(tool: Tool) -> tuple[int, ...]:
+def _asterisk_path() -> str | None:
+    folders = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    return shutil.which("asterisk", path=folders)
+
+
+def _asterisk_version(tool: Tool) -> tuple[int, ...]:
     found = _require_runs(tool, "-V", r"Asterisk (?:certified/)?(\d+)\.(\d+)\.(\d+)")
-    version = tuple(int(part) for part in found.groups())
+    return tuple(int(part) for part in found.groups())
+
+
+def _require_asterisk_floor(tool: Tool) -> tuple[int, ...]:
+    version = _asterisk_version(tool)
     if version < ASTERISK_FLOOR:
         raise TelephonyError(f"Asterisk {version} is older than {ASTERISK_FLOOR}")
     return version

@@ -19,6 +19,8 @@ VOWELS_BELOW_LOUDEST: Final = 0.1  # -20 dB; else "six", which is mostly hiss, w
 PEAK_LIMIT: Final = 0.7  # -3 dBFS: room for a resampler and a codec to overshoot
 SILENCE_BELOW_LOUDEST: Final = 0.003  # -50 dB: the "f" of "five" is hardly louder
 INAUDIBLE: Final = 1e-5
+QUIET_BELOW: Final = 0.03  # the loudest frame of a finished clip has 0.14 and more
+CLIPPED_FROM: Final = 0.999
 FRAME_S: Final = 0.01
 KEPT_BEFORE_S: Final = 0.03
 KEPT_AFTER_S: Final = 0.03
@@ -101,6 +103,16 @@ def levelled(sound: Sound) -> Sound:
     speech = np.sqrt(np.mean(levels[levels > np.max(levels) * VOWELS_BELOW_LOUDEST] ** 2))
     peak = np.max(np.abs(sound.samples))
     return Sound(sound.samples * min(SPEECH_LEVEL / speech, PEAK_LIMIT / peak), sound.rate_hz)
+
+
+def is_quiet(sound: Sound) -> bool:
+    """A caller would have to guess it among the others."""
+    return float(np.max(_levels(sound), initial=0)) < QUIET_BELOW
+
+
+def is_clipped(sound: Sound) -> bool:
+    """It reaches full scale, which nothing that was `levelled` does."""
+    return float(np.max(np.abs(sound.samples), initial=0)) >= CLIPPED_FROM
 
 
 def paced(sound: Sound, text: str) -> Sound:

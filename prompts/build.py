@@ -27,14 +27,14 @@ from prompts.audio import (
     pause_of,
     prompt_of,
 )
-from prompts.engines import Engine, RecordedEngine
+from prompts.engines import Engine, GttsEngine, RecordedEngine
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
 from prompts.files import write_wav
 from prompts.library import MANIFEST, NARROWBAND, WIDEBAND, Library
 
 VOICES: Final = ".voices"
 CLIPS: Final = ".clips"
-AUTOMATIC: Final = ("pico", "pack", "espeak-ng")  # all offline; the first that works
+AUTOMATIC: Final = ("gtts", "pack", "pico", "espeak-ng")  # the first that speaks everything
 RATES: Final = (WIDEBAND, NARROWBAND)
 
 Progress = Callable[[int, int], None]  # clips ready, clips in all
@@ -95,6 +95,8 @@ def first_usable(engines: Sequence[Engine], language: str, texts: Mapping[str, s
     why: list[str] = []
     for engine in engines:
         try:
+            if isinstance(engine, GttsEngine):  # the only one that is not on this machine
+                engine.require_reachable(language)
             lacking = engine.lacks(language, to_speak(texts))
         except (EngineMissing, EngineFailed) as error:
             why.append(f"{engine.name}: {error}")
@@ -137,8 +139,8 @@ def build_voice(
 ) -> Built:
     """Record every clip of one language with one engine, and put the voice in place.
 
-    What was rendered before is not rendered again, so a build that was interrupted goes on where
-    it was; until the last clip is there, callers hear the voice of before.
+    What was rendered before and is sound is not rendered again, so a build that was interrupted
+    goes on where it was; until the last clip is there, callers hear the voice of before.
 
     Raises:
         EngineMissing: the engine cannot run here.
@@ -154,6 +156,7 @@ def build_voice(
         for clip, text in texts.items()
     ]
     store = ClipStore(library.sounds / CLIPS)
+    _drop_unheard(library, clips, store)
     rendered = _render_missing(engine, clips, store, on_progress)
     _put_in_place(library, engine, clips, store)
     return Built(language=language, engine=engine.name, clips=len(clips), rendered=rendered)
@@ -169,6 +172,17 @@ def _key(engine: Engine, language: str, clip: str, text: str) -> str:
     ending = text[-1:]  # decides the pause after the clip
     made_of = f"{PROCESSING_VERSION}\n{ending}\n{spoken}"
     return hashlib.sha256(made_of.encode()).hexdigest()[:32]
+
+
+def _drop_unheard(library: Library, clips: Sequence[_Clip], store: ClipStore) -> None:
+    """A damaged file in place is the same file in the store; it would be taken for whole."""
+    language = clips[0].language
+    unheard = {*library.missing(language), *library.faults(language).damaged}
+    for clip, rate in product(clips, RATES):
+        file = library.folder(language) / f"{clip.name}{rate}"
+        if clip.name in unheard and file.exists():
+            file.unlink()
+            store.file(clip.key, rate).unlink(missing_ok=True)
 
 
 def _render_missing(
@@ -219,7 +233,9 @@ def _put_in_place(
     place = library.folder(language)
     place.parent.mkdir(parents=True, exist_ok=True)
     with _only_one(library.sounds):
-        if not voice.is_dir():
+        if voice.is_dir():
+            _link_missing(voice, clips, store)
+        else:
             _assemble(voice, clips, store, manifest)
         _point(place, voice)
         _forget_others(voice, language)
@@ -230,12 +246,18 @@ def _assemble(voice: Path, clips: Sequence[_Clip], store: ClipStore, manifest: s
     unfinished = Path(tempfile.mkdtemp(dir=voice.parent, prefix=".unfinished-"))
     try:
         unfinished.chmod(0o755)
-        for clip, rate in product(clips, RATES):
-            _link(store.file(clip.key, rate), unfinished / f"{clip.name}{rate}")
+        _link_missing(unfinished, clips, store)
         (unfinished / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
         unfinished.rename(voice)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)  # gone already where all went well
+
+
+def _link_missing(voice: Path, clips: Sequence[_Clip], store: ClipStore) -> None:
+    for clip, rate in product(clips, RATES):
+        file = voice / f"{clip.name}{rate}"
+        if not file.exists():
+            _link(store.file(clip.key, rate), file)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -38,6 +38,7 @@ class GttsVoice(NamedTuple):
 
 GTTS_VOICES: Final = {"en": GttsVoice("en", "co.uk"), "fr": GttsVoice("fr", "fr")}
 GTTS_TIMEOUT_S: Final = 10
+GTTS_PROBE_TIMEOUT_S: Final = 3  # nobody waits longer to learn that there is no Internet
 GTTS_DELAYS_S: Final = (1.0, 3.0, 10.0, 30.0)  # before the second try and those that follow
 RECORDED_SUFFIXES: Final = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 
@@ -189,6 +190,17 @@ class GttsEngine:
     name: str = "gtts"
     at_once: int = 1
 
+    def require_reachable(self, language: str) -> None:
+        """Ask once for one word, with little patience.
+
+        Raises:
+            EngineMissing: there was no answer, or no sound in it.
+        """
+        try:
+            self._ask(language, "a first word", "1", timeout_s=GTTS_PROBE_TIMEOUT_S)
+        except EngineFailed as error:
+            raise EngineMissing(f"it cannot be reached ({error})") from error
+
     def lacks(self, language: str, texts: Mapping[str, str]) -> tuple[str, ...]:
         del language, texts  # asking would be one more request to be refused
         return ()
@@ -206,11 +218,13 @@ class GttsEngine:
                 self.pause(delay_s)
         return self._ask(language, clip, text)
 
-    def _ask(self, language: str, clip: str, text: str) -> Sound:
+    def _ask(
+        self, language: str, clip: str, text: str, *, timeout_s: float = GTTS_TIMEOUT_S
+    ) -> Sound:
         reply = io.BytesIO()
         voice = GTTS_VOICES[language]
         spoken = gtts.gTTS(
-            text, lang=voice.language, tld=voice.tld, lang_check=False, timeout=GTTS_TIMEOUT_S
+            text, lang=voice.language, tld=voice.tld, lang_check=False, timeout=timeout_s
         )
         try:
             spoken.write_to_fp(reply)

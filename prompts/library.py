@@ -13,15 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from prompts.audio import Sound, joined
+from prompts.audio import (
+    NARROWBAND_HZ,
+    WIDEBAND_HZ,
+    Sound,
+    is_clipped,
+    is_quiet,
+    joined,
+    pause_of,
+)
 from prompts.errors import ClipsMissing
-from prompts.files import read_sound
+from prompts.files import NotASoundError, read_sound
 from prompts.phrases import Phrase
 from prompts.texts import texts_of
 
 FOLDER: Final = "tollgate"  # Playback(tollgate/…) in the dialplan, sound:tollgate/… in ARI
 WIDEBAND: Final = ".wav16"
 NARROWBAND: Final = ".wav"
+RATES_HZ: Final = {WIDEBAND: WIDEBAND_HZ, NARROWBAND: NARROWBAND_HZ}
 MANIFEST: Final = "voice.json"
 
 
@@ -69,6 +78,15 @@ class Health:
         return f"{voice}, {wrong} ({', '.join((self.missing + self.outdated)[:3])} …)"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """Clips that are there and should not be heard as they are."""
+
+    damaged: tuple[str, ...]  # no sound file, or of another rate than its name says
+    quiet: tuple[str, ...]
+    clipped: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     sounds: Path
@@ -113,6 +131,19 @@ class Library:
             outdated=self.outdated(language),
         )
 
+    def faults(self, language: str) -> Faults:
+        """Listen to every file that is there: a second for a thousand sounds."""
+        found: dict[str, list[str]] = {"damaged": [], "quiet": [], "clipped": []}
+        folder = self.folder(language)
+        for clip, text in self.texts(language).items():
+            spoken = pause_of(text) is None
+            files = {folder / f"{clip}{end}": rate_hz for end, rate_hz in RATES_HZ.items()}
+            there = {file: rate_hz for file, rate_hz in files.items() if _has_samples(file)}
+            faults = {_fault(file, rate_hz, spoken=spoken) for file, rate_hz in there.items()}
+            for fault in faults - {None}:
+                found[str(fault)].append(clip)
+        return Faults(**{fault: tuple(clips) for fault, clips in found.items()})
+
     def sound_of(self, phrase: Phrase, language: str) -> Sound:
         """The whole phrase at 16 kHz, as a caller with a wideband phone hears it.
 
@@ -124,6 +155,18 @@ class Library:
         if missing:
             raise ClipsMissing(str(self.folder(language)), missing)
         return joined([read_sound(file) for file in files])
+
+
+def _fault(file: Path, rate_hz: int, *, spoken: bool) -> str | None:
+    try:
+        sound = read_sound(file)
+    except NotASoundError:
+        return "damaged"
+    if sound.rate_hz != rate_hz:
+        return "damaged"
+    if is_clipped(sound):
+        return "clipped"
+    return "quiet" if spoken and is_quiet(sound) else None
 
 
 def _has_samples(file: Path) -> bool:

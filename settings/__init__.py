@@ -19,6 +19,7 @@ from settings.model import (
     SettingsError,
     SiteSettings,
     load_settings,
+    settings_file,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "SettingsError",
     "SiteSettings",
     "load_settings",
+    "settings_file",
 ]

@@ -197,15 +197,18 @@ def load_settings(file: Path | None = None) -> Settings:
     Raises:
         SettingsError: the file is missing, is not TOML, or a field is wrong.
     """
-    named = file or _named_by_environment()
-    if named is None and not DEFAULT_FILE.exists():
+    found = file or settings_file()
+    if found is None:
         return _checked({}, Path("the environment"), Path.cwd() / STATE_FOLDER)
-    return _read(named or DEFAULT_FILE)
+    return _read(found)
 
 
-def _named_by_environment() -> Path | None:
+def settings_file() -> Path | None:
+    """The file that is read where no other is named; None: nothing but the environment."""
     name = os.environ.get(SETTINGS_VARIABLE)
-    return Path(name) if name else None
+    if name:
+        return Path(name)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
 def _read(file: Path) -> Settings:

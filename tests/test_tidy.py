@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dialplan.render import sounds_played
+
 ROOT = Path(__file__).parents[1]
 FUNCTION_LINES_MAX = 70
 
@@ -77,11 +79,7 @@ def test_every_language_has_every_text() -> None:
 def test_every_sound_that_the_dialplan_plays_has_a_text() -> None:
     english = tomllib.loads((ROOT / "prompts/en.toml").read_text(encoding="utf-8"))
     clips = {key for texts in english.values() for key in texts}
-    played = {
-        clip
-        for file in tracked("dialplan/*.conf")
-        for clip in re.findall(r"tollgate/([a-z0-9-]+)", file.read_text(encoding="utf-8"))
-    }
+    played = sounds_played()
     assert played
     assert played <= clips
 

@@ -10,7 +10,9 @@ from db.ledger import read_from
 from db.rate_decks import (
     LiveDecks,
     NothingToRollBackTo,
+    count_rates,
     deck_history,
+    has_rates,
     import_deck,
     load_rates_of,
     roll_back,
@@ -43,6 +45,22 @@ async def test_an_imported_deck_is_in_force_when_decks_are_refreshed(engine: Eng
     assert price(decks, "336123") == Money(100_000, "GBP")
     assert price(decks, "331234") == Money(20_000, "GBP")
     assert price(decks, "331234", "EUR") == Money(30_000, "EUR")
+
+
+def test_a_deck_is_counted_and_searched_for_what_begins_so(engine: Engine) -> None:
+    store(engine, deck_row("33", "France", rate("0.01")), deck_row("336", "mobile", rate("0.1")))
+
+    def begins(prefix: str, currency: str = "GBP", on: date = TODAY) -> bool:
+        return read_from(
+            engine, lambda reader: has_rates(reader, currency=currency, prefix=prefix, on=on)
+        )
+
+    assert read_from(engine, lambda reader: count_rates(reader, "GBP")) == 2
+    assert read_from(engine, lambda reader: count_rates(reader, "EUR")) == 0
+    assert begins("33")
+    assert not begins("44")
+    assert not begins("33", currency="EUR")
+    assert not begins("33", on=date(1999, 1, 1))
 
 
 async def test_rolling_back_goes_to_the_deck_before_and_on_from_there(engine: Engine) -> None:

@@ -16,6 +16,8 @@ from dialplan.render import (
     Secrets,
     render,
     rendered,
+    rendered_dialplan,
+    sounds_played,
 )
 
 
@@ -170,6 +172,26 @@ def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
     lines = context(rendered(site)["extensions.conf"], "tollgate-free")
     assert lines[0].startswith("exten => _0800!,1,")
     assert " same => n,Set(TOLLGATE_DIAL=44${DIALLED:1})" in lines
+
+
+def test_an_asterisk_of_ones_own_gets_our_contexts_and_no_other() -> None:
+    whole = rendered(config())["extensions.conf"]
+    files = rendered_dialplan(config())
+    of_file = {name: re.findall(r"^\[(.+)\]$", text, re.MULTILINE) for name, text in files.items()}
+    assert of_file["tollgate-trunk.conf"] == ["tollgate-trunk", "tollgate-emergency-trunk"]
+    assert of_file["tollgate.conf"][:2] == ["tollgate", "tollgate-emergency"]
+    left_out = {"general", "office", "from-trunk", "tollgate-phones"}
+    every = set(re.findall(r"^\[(.+)\]$", whole, re.MULTILINE))
+    assert {name for names in of_file.values() for name in names} == every - left_out
+    for file, names in of_file.items():
+        for name in names:
+            assert context("\n" + files[file], name) == context(whole, name)
+    with pytest.raises(RenderError, match="no emergency number"):
+        rendered_dialplan(replace(config(), emergency=()))
+
+
+def test_what_asterisk_plays_by_itself_is_known() -> None:
+    assert sounds_played() == {"funds-exhausted", "service-unavailable", "number-not-valid"}
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,11 @@
 
 import pytest
 
-from prompts.build import build_voice
 from prompts.library import Library
-from prompts.pack import PackEngine
-from prompts.phrases import LANGUAGES
+from tests.prompts.voices import unpacked
 
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """Both languages, unpacked as set-up does where no engine runs."""
-    library = Library(tmp_path_factory.mktemp("sounds"))
-    for language in LANGUAGES:
-        build_voice(library, language, PackEngine())
-    return library
+    """Both languages, unpacked as set-up does."""
+    return unpacked(tmp_path_factory.mktemp("sounds"))

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from prompts.audio import Sound
 from prompts.build import build_voice, first_usable
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
-from prompts.library import Library, default_sounds_folder, media
+from prompts.files import write_wav
+from prompts.library import Faults, Library, default_sounds_folder, media
 from prompts.phrases import Phrase
-from tests.prompts.voices import TEXTS, ToneEngine, few_texts
+from tests.prompts.voices import TEXTS, ToneEngine, few_texts, tone
 
 PHRASE = Phrase(("your-balance-is", "12-pounds", "and-40-pence"))
 
@@ -125,6 +127,37 @@ def test_a_missing_or_empty_clip_is_found(library: Library) -> None:
     assert library.missing("en") == ("12-pounds", "goodbye")
     with pytest.raises(ClipsMissing, match="goodbye"):
         library.sound_of(Phrase(("your-balance-is", "goodbye")), "en")
+
+
+def test_a_damaged_a_quiet_and_a_clipped_clip_are_found(library: Library) -> None:
+    build_voice(library, "en", ToneEngine())
+    assert library.faults("en") == Faults(damaged=(), quiet=(), clipped=())
+    folder = library.folder("en")
+    _replace(folder / "12-pounds.wav16", Sound(tone().samples * 0.01, 16_000))
+    _replace(folder / "and-40-pence.wav", Sound(tone(rate_hz=8_000).samples * 9, 8_000))
+    _replace(folder / "goodbye.wav", tone())  # 16 kHz where 8 kHz should be
+    (folder / "your-balance-is.wav").unlink()
+    (folder / "your-balance-is.wav").write_bytes(b"no sound" * 10)
+    assert library.faults("en") == Faults(
+        damaged=("your-balance-is", "goodbye"), quiet=("12-pounds",), clipped=("and-40-pence",)
+    )
+
+
+def test_a_build_mends_what_is_missing_or_damaged_and_nothing_else(library: Library) -> None:
+    build_voice(library, "en", ToneEngine())
+    folder = library.folder("en")
+    (folder / "12-pounds.wav").unlink()
+    (folder / "goodbye.wav16").write_bytes(b"no sound" * 10)  # in the store as well: one file
+    engine = ToneEngine()
+    build_voice(library, "en", engine)
+    assert "goodbye" in engine.rendered
+    assert "your-balance-is" not in engine.rendered
+    assert library.missing("en") == library.faults("en").damaged == ()
+
+
+def _replace(file: Path, sound: Sound) -> None:
+    file.unlink()  # a link into the store, which stays as it is
+    write_wav(file, sound)
 
 
 def test_a_phrase_sounds_as_long_as_its_clips(library: Library) -> None:

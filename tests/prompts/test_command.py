@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from admin.prompts import app
 from prompts.texts import texts_of
-from tests.prompts.voices import tone
+from tests.prompts.voices import ToneEngine, tone
 
 Prompts = Callable[..., Result]
 
@@ -53,6 +53,26 @@ def test_a_voice_is_built_listed_and_played(prompts: Prompts, studio: Path) -> N
     file = soundfile.info(said["output"])
     assert (file.format, file.samplerate) == ("WAV", 16_000)
     assert file.duration == pytest.approx(said["duration_s"], abs=0.001)
+
+
+def test_nothing_but_one_line_is_said_where_nobody_watches(prompts: Prompts, studio: Path) -> None:
+    said = prompts("build", "--recorded", studio, "--language", "en").output.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("en: ")
+
+
+def test_where_gtts_gives_up_halfway_another_voice_speaks_all_of_it(
+    prompts: Prompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = {"gtts": ToneEngine("gtts", failing=("funds-exhausted",)), "pack": ToneEngine("pack")}
+    monkeypatch.setattr("admin.prompts.available_engines", lambda: engines)
+    built = prompts("build", "--language", "en")
+    assert built.exit_code == 0
+    assert "gtts did not speak funds-exhausted; so another voice speaks all of it" in built.output
+    assert "in the voice of pack" in built.output
+    by_name = prompts("build", "--language", "en", "--engine", "gtts")
+    assert by_name.exit_code == 1
+    assert json.loads(prompts("list", "--json").output)["en"]["engine"] == "pack"
 
 
 def test_price_and_minutes_may_be_said_as_well(prompts: Prompts, studio: Path) -> None:

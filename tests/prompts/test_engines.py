@@ -6,7 +6,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +30,7 @@ from prompts.engines import (
 )
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
 from prompts.library import Library
+from prompts.pack import PackEngine
 from prompts.texts import texts_of
 from tests.prompts.voices import ToneEngine, few_texts, tone
 
@@ -119,6 +120,9 @@ def test_a_command_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
         espeak_engine(waits_for_ever).render("en", "a", "a")
 
 
+REACHABLE: Mapping[str, Engine] = {"gtts": GttsEngine(), "pack": PackEngine()}
+
+
 def record(folder: Path, language: str, clips: list[str], suffix: str = ".wav") -> None:
     (folder / language).mkdir(parents=True, exist_ok=True)
     sound = tone(rate_hz=44_100)
@@ -182,9 +186,12 @@ class GoogleStandIn:
 
     answers: list[Answer] = field(default_factory=lambda: [Answer()])
     asked: list[tuple[str, str]] = field(default_factory=list)  # tld, text
+    hold: threading.Event | None = None  # no answer before it is set
 
     def answer(self, path: str, form: str) -> Answer:
         request = json.loads(parse_qs(form)["f.req"][0])
+        if self.hold is not None:
+            self.hold.wait()
         self.asked.append((path.split("/")[1], json.loads(request[0][0][1])[0]))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -223,6 +230,13 @@ def _send_gtts_to(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
         "_translate_url",
         lambda tld="com", path="": f"http://127.0.0.1:{port}/{tld}/{path}",
     )
+
+
+def _closed_port() -> int:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port: int = closed.getsockname()[1]
+        return port
 
 
 def no_pause(_: float) -> None:
@@ -271,10 +285,7 @@ def test_gtts_does_not_repeat_a_request_that_is_wrong(google: GoogleStandIn) -> 
 
 
 def test_gtts_without_a_network_is_an_engine_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    _send_gtts_to(monkeypatch, port)
+    _send_gtts_to(monkeypatch, _closed_port())
     pauses: list[float] = []
     with pytest.raises(EngineFailed, match="Failed to connect"):
         GttsEngine(pause=pauses.append).render("en", "goodbye", "Goodbye.")
@@ -318,12 +329,52 @@ def test_recordings_win_then_the_choice_then_the_order(tmp_path: Path) -> None:
         return engine_for(language, choice, recorded=recorded, engines=engines, texts=texts).name
 
     assert chosen("en", "auto") == chosen("en", "gtts") == "recorded"
-    assert chosen("fr", "auto") == "pack"  # pico does not run; nothing asks Google by itself
-    assert chosen("fr", "gtts") == "gtts"
+    assert chosen("fr", "auto") == chosen("fr", "gtts") == "gtts"
+    del engines["gtts"]
+    assert chosen("fr", "auto") == "pack"
+    engines["pack"] = ToneEngine("pack", missing=True)
+    assert chosen("fr", "auto") == "espeak-ng"  # pico does not run
     engines["pico"] = ToneEngine("pico")
     assert chosen("fr", "auto") == "pico"
     with pytest.raises(EngineMissing, match="mouth"):
         chosen("fr", "mouth")
+
+
+def test_gtts_speaks_by_itself_where_it_can_be_reached(google: GoogleStandIn) -> None:
+    assert engine_for_auto("en", REACHABLE) == "gtts"
+    assert google.asked == [("co.uk", "1")]  # one request, before any of the texts
+
+
+@pytest.mark.parametrize("answer", [Answer(status=429), Answer(sent_bytes=10)], ids=["429", "cut"])
+def test_pack_speaks_where_gtts_does_not_answer_properly(
+    google: GoogleStandIn, answer: Answer
+) -> None:
+    google.answers = [answer]
+    assert engine_for_auto("en", REACHABLE) == "pack"
+    assert len(google.asked) == 1
+
+
+def test_pack_speaks_where_there_is_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    _send_gtts_to(monkeypatch, _closed_port())
+    assert engine_for_auto("fr", REACHABLE) == "pack"
+
+
+def test_gtts_is_not_waited_for_long(
+    google: GoogleStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prompts.engines.GTTS_PROBE_TIMEOUT_S", 0.2)
+    google.hold = threading.Event()
+    try:
+        assert engine_for_auto("fr", REACHABLE) == "pack"
+    finally:
+        google.hold.set()
+
+
+def test_recordings_win_without_asking_anybody(google: GoogleStandIn, tmp_path: Path) -> None:
+    record(tmp_path, "en", ["goodbye"])
+    recorded = RecordedEngine(tmp_path)
+    assert engine_for("en", "auto", recorded=recorded, engines=REACHABLE, texts={}) is recorded
+    assert google.asked == []
 
 
 @pytest.mark.live
@@ -334,7 +385,7 @@ def test_the_engines_of_the_telephone_tools_speak_every_kind_of_text(language: s
     try:
         pico.lacks(language, texts_of(language))
     except EngineMissing:  # neither root nor user namespaces here: then the pack must do
-        assert engine_for_auto(language, engines) == "pack"
+        assert engine_for_auto(language, {**engines, "gtts": ToneEngine(missing=True)}) == "pack"
         pico = engines["pack"]
     for engine in (pico, engines["espeak-ng"]):
         for clip in ("your-balance-is", "21-pounds", "and-40-pence", "funds-exhausted"):
@@ -343,6 +394,6 @@ def test_the_engines_of_the_telephone_tools_speak_every_kind_of_text(language: s
             assert 0.3 < sound.duration_s < 12, (engine.name, clip)
 
 
-def engine_for_auto(language: str, engines: dict[str, Engine]) -> str:
+def engine_for_auto(language: str, engines: Mapping[str, Engine]) -> str:
     texts = to_speak(texts_of(language))
     return engine_for(language, "auto", recorded=None, engines=engines, texts=texts).name

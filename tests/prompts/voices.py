@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from prompts.audio import Sound
+from prompts.build import build_voice
 from prompts.errors import EngineFailed, EngineMissing
+from prompts.library import Library
+from prompts.pack import PackEngine
+from prompts.phrases import LANGUAGES
 
 TEXTS = {
     "your-balance-is": "Your balance is",
@@ -27,6 +32,14 @@ def tone(*, speech_s: float = 0.5, silence_s: float = 0.2, rate_hz: int = 16_000
     silence = np.zeros(int(silence_s * rate_hz))
     loud = 0.3 * np.sin(2 * np.pi * 440 * times)
     return Sound(np.concatenate([silence, loud, silence]), rate_hz)
+
+
+def unpacked(folder: Path) -> Library:
+    """The voice that comes with Tollgate, in both languages."""
+    library = Library(folder)
+    for language in LANGUAGES:
+        build_voice(library, language, PackEngine())
+    return library
 
 
 @dataclass

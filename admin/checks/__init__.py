@@ -1,0 +1,1 @@
+"""What `tollgate doctor` looks at: each check is one function from the settings to its findings."""

@@ -1,0 +1,102 @@
+"""Money to call with, and prices for it."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import phonenumbers
+from sqlalchemy import Connection, Engine
+
+from admin.amounts import shown
+from admin.checks.database import ledger_of
+from admin.checks.findings import Finding, listed, ok, problem, warning
+from admin.checks.site import good_plans
+from charging.ledger import Balances
+from charging.plan import Plan
+from db.ledger import SqlLedger
+from db.rate_decks import count_rates, deck_history, decks_in_force, has_rates
+from settings import Settings
+
+LOW_MICROS = 5_000_000  # 5 of any currency that is spoken: an hour at most, to most places
+DECK_AGE_DAYS = 180
+IMPORT = "`tollgate rates import FILE`"
+
+
+def check_balances(settings: Settings) -> Iterator[Finding]:
+    with ledger_of(settings) as engine:
+        if engine is None:
+            return
+        for office_id, plan in good_plans(settings).items():
+            found = asyncio.run(_balances(engine, office_id, plan.currency))
+            yield judge_balance(found, office_id=office_id, currency=plan.currency)
+
+
+async def _balances(engine: Engine, office_id: str, currency: str) -> Balances:
+    async with SqlLedger(engine) as ledger:
+        return await ledger.balances(office_id, currency)
+
+
+def judge_balance(found: Balances, *, office_id: str, currency: str) -> Finding:
+    available = found.available
+    said = f"office {office_id}: {shown(available.micros, available.currency)} available"
+    if available.currency != currency:
+        return problem(
+            f"{said}, but its plan counts in {currency}",
+            f"give the office a plan in {available.currency}, or empty its account first",
+        )
+    remedy = "`tollgate topup AMOUNT`"
+    if available.micros == 0:
+        return warning(f"{said}: only included, free and emergency calls connect", remedy)
+    if available.micros < LOW_MICROS:
+        return warning(f"{said}: paid calls will soon be refused", remedy)
+    return ok(said)
+
+
+def check_rates(settings: Settings) -> Iterator[Finding]:
+    with ledger_of(settings) as engine:
+        if engine is None:
+            return
+        now = datetime.now(UTC)
+        for plan in good_plans(settings).values():
+            with engine.connect() as reader:
+                yield from judge_deck(reader, plan, now)
+
+
+def judge_deck(reader: Connection, plan: Plan, now: datetime) -> Iterator[Finding]:
+    currency = plan.currency
+    history = deck_history(reader, currency)
+    rows = count_rates(reader, currency)
+    if not rows:
+        others = sorted(decks_in_force(reader).keys() - {currency})
+        but = f", only in {listed(others)}" if others and not history else ""
+        yield problem(
+            f"the {plan.title} plan wants rates in {currency} and there are none{but}:"
+            " every paid call is refused",
+            IMPORT,
+        )
+        return
+    deck = history[0]
+    age_days = (now - deck.changed_at).days
+    said = f"{rows} {currency} rates of {deck.source}, in force for {age_days} days"
+    if age_days > DECK_AGE_DAYS:
+        yield warning(said, f"ask the carrier for its present prices, then {IMPORT}")
+    else:
+        yield ok(said)
+    unpriced = [c for c in plan_countries(plan) if not _is_priced(reader, plan, c, now)]
+    if unpriced:
+        yield warning(
+            f"the {plan.title} plan knows countries without any rate: {listed(unpriced)};"
+            " what it does not include there is refused",
+            f"a deck with them: {IMPORT}; `tollgate explain NUMBER` shows what happens",
+        )
+
+
+def plan_countries(plan: Plan) -> list[str]:
+    included = (country for rule in plan.inclusions for country in rule.countries)
+    return sorted({plan.country, *included} - plan.barred_countries)
+
+
+def _is_priced(reader: Connection, plan: Plan, country: str, now: datetime) -> bool:
+    prefix = str(phonenumbers.country_code_for_region(country))
+    today = now.astimezone(plan.timezone).date()
+    return has_rates(reader, currency=plan.currency, prefix=prefix, on=today)

@@ -1,0 +1,225 @@
+"""Asterisk: there, new enough, letting us in, and with the dialplan of the present plan."""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from admin.checks.ami import AmiError, AmiRefusedError, logged_in, why_lost
+from admin.checks.findings import Finding, listed, ok, problem, warning
+from assembly.routes import own_asterisk
+from dialplan.plan_files import PlanFileError
+from dialplan.render import AsteriskConfig
+from lab.telephony import ASTERISK_FLOOR, TelephonyError, find_asterisk
+from settings import AmiSettings, AriSettings, Settings
+
+TIMEOUT_S = 3
+FLOOR = ".".join(map(str, ASTERISK_FLOOR))
+START = "start Asterisk: systemctl start asterisk"
+RENDER = (
+    "`tollgate dialplan render --output /etc/asterisk/tollgate`, then `asterisk -rx 'dialplan"
+    " reload'`"
+)
+
+
+class AriError(Exception):
+    """No answer that could be understood; the message says why."""
+
+
+def check_program(_settings: Settings) -> Iterator[Finding]:
+    try:
+        yield judge_program(find_asterisk())
+    except TelephonyError as error:
+        yield problem(str(error), f"install Asterisk {FLOOR} or newer again")
+
+
+def judge_program(found: tuple[str, tuple[int, ...]] | None) -> Finding:
+    if found is None:
+        return warning(
+            "there is no Asterisk program on this machine",
+            f"right if it runs on another one; else install {FLOOR} or newer, or `make setup`",
+        )
+    place, version = found
+    said = f"Asterisk {'.'.join(map(str, version))} in {place}"
+    if version < ASTERISK_FLOOR:
+        return problem(f"{said} is older than {FLOOR}", f"install Asterisk {FLOOR} or newer")
+    return ok(said)
+
+
+def check_ari(settings: Settings) -> Iterator[Finding]:
+    if settings.ari is None:
+        yield problem(
+            "the settings name no ARI, so `tollgate serve` cannot start",
+            '[ari] password = "…", as in ari.conf; also base_url and username where they differ',
+        )
+        return
+    place = _place(settings.ari)
+    try:
+        status, info = asyncio.run(_get(settings.ari, "asterisk/info"))
+    except AriError as error:
+        yield problem(f"ARI at {place} cannot be reached: {error}", f"{START}; see http.conf")
+        return
+    yield judge_ari(status, info, place=place, username=settings.ari.username)
+
+
+def judge_ari(status: int, info: Mapping[str, Any], *, place: str, username: str) -> Finding:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return problem(
+            f"ARI at {place} does not accept the password of {username}",
+            f"[ari] username and password must be those of [{username}] in ari.conf",
+        )
+    version = str(info.get("system", {}).get("version", ""))
+    if status != HTTPStatus.OK or not version:
+        return problem(
+            f"what answers at {place} is not ARI: status {status}",
+            "[ari] base_url; ari.conf and http.conf need enabled = yes, then restart Asterisk",
+        )
+    if _numbers(version) < ASTERISK_FLOOR:
+        return problem(
+            f"Asterisk {version} at {place} is older than {FLOOR}",
+            f"install Asterisk {FLOOR} or newer",
+        )
+    return ok(f"Asterisk {version} answers at {place}")
+
+
+def check_application(settings: Settings) -> Iterator[Finding]:
+    if settings.ari is None:
+        return
+    name = settings.ari.app_name
+    try:
+        status, _ = asyncio.run(_get(settings.ari, f"applications/{name}"))
+    except AriError:
+        return  # said by check_ari
+    if status == HTTPStatus.OK:
+        yield ok(f"the application {name} is connected to Asterisk")
+    elif status == HTTPStatus.NOT_FOUND:
+        yield problem(
+            f"the application {name} is not connected: paid calls are refused",
+            "`tollgate serve`; or, if it runs, see its log",
+        )
+
+
+def check_ami(settings: Settings) -> Iterator[Finding]:
+    if settings.ami is None:
+        yield problem(
+            "the settings name no AMI, so `tollgate serve` cannot start",
+            '[ami] secret = "…", as in manager.conf; also host, port, username where they differ',
+        )
+        return
+    place = f"{settings.ami.host}:{settings.ami.port}"
+    try:
+        asyncio.run(_log_in(settings.ami))
+    except AmiRefusedError as error:
+        yield problem(
+            f"AMI at {place} does not let {settings.ami.username} in: {error}",
+            f"[ami] username and secret must be those of [{settings.ami.username}] in manager.conf",
+        )
+    except AmiError as error:
+        yield problem(f"AMI at {place} cannot be reached: {error}", f"{START}; see manager.conf")
+    else:
+        yield ok(f"AMI at {place} lets {settings.ami.username} in")
+
+
+def check_dialplan(settings: Settings) -> Iterator[Finding]:
+    """What Asterisk would connect without the application, against what the plan says now."""
+    if settings.ami is None:
+        return
+    try:
+        wanted = direct_extensions(own_asterisk(settings))
+        found = asyncio.run(_extensions(settings.ami, wanted))
+    except (PlanFileError, AmiError):
+        return  # said by check_plans and check_ami
+    same = True
+    for context, extensions in wanted.items():
+        for finding in judge_context(context, wanted=extensions, found=found[context]):
+            same = False
+            yield finding
+    if same:
+        yield ok("Asterisk knows the emergency, free and included numbers of the present plan")
+
+
+def check_feature_codes(settings: Settings) -> Iterator[Finding]:
+    codes = [code for _, code in settings.agi.codes if code]
+    if not codes:
+        return
+    place = f"{settings.agi.address}:{settings.agi.port}"
+    try:
+        asyncio.run(_connect(settings.agi.address, settings.agi.port))
+    except (OSError, TimeoutError) as error:
+        yield warning(
+            f"nobody speaks to those who dial {listed(codes)}: {place}: {why_lost(error)}",
+            "`tollgate serve`",
+        )
+    else:
+        yield ok(f"{listed(codes)} are answered at {place}")
+
+
+def direct_extensions(config: AsteriskConfig) -> dict[str, frozenset[str]]:
+    return {
+        "tollgate-emergency": frozenset(dialled for dialled, _ in config.emergency),
+        "tollgate-free": frozenset(number.pattern for number in config.free),
+        "tollgate-fallback": frozenset(number.pattern for number in config.fallback),
+        "tollgate-features": frozenset(code for code, _ in config.features),
+    }
+
+
+def judge_context(
+    context: str, *, wanted: frozenset[str], found: frozenset[str]
+) -> Iterator[Finding]:
+    missing, extra = sorted(wanted - found), sorted(found - wanted)
+    if missing:
+        yield problem(f"Asterisk's [{context}] lacks {listed(missing)}", RENDER)
+    if extra:
+        yield problem(f"Asterisk's [{context}] has what the plan has not: {listed(extra)}", RENDER)
+
+
+async def _connect(host: str, port: int) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        _, writer = await asyncio.open_connection(host, port)
+    writer.close()
+
+
+async def _log_in(settings: AmiSettings) -> None:
+    async with logged_in(settings, timeout_s=TIMEOUT_S):
+        return
+
+
+async def _extensions(
+    settings: AmiSettings, wanted: Mapping[str, object]
+) -> dict[str, frozenset[str]]:
+    async with logged_in(settings, timeout_s=TIMEOUT_S) as ami:
+        return {context: await ami.extensions(context) for context in wanted}
+
+
+async def _get(settings: AriSettings, path: str) -> tuple[int, Mapping[str, Any]]:
+    """Status and answer; the answer is empty where it is no object of JSON."""
+    password = settings.password.get_secret_value()
+    credentials = aiohttp.encode_basic_auth(settings.username, password)
+    try:
+        async with (
+            aiohttp.ClientSession(
+                headers={"Authorization": credentials},
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            ) as session,
+            session.get(f"{settings.base_url.rstrip('/')}/ari/{path}") as reply,
+        ):
+            is_json = reply.content_type == "application/json"
+            answer = await reply.json() if is_json else {}
+            return reply.status, answer if isinstance(answer, Mapping) else {}
+    except TimeoutError as error:
+        raise AriError(f"no answer in {TIMEOUT_S} s") from error
+    except (aiohttp.ClientError, ValueError, OSError) as error:
+        raise AriError(why_lost(error)) from error
+
+
+def _place(settings: AriSettings) -> str:
+    return str(URL(settings.base_url).with_user(None))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """(22, 10, 1) of "22.10.1+dfsg+~cs6.17"; nothing of "GIT-master", which is no release."""
+    return tuple(int(number) for number in re.findall(r"[0-9]+", version)[:3])

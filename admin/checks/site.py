@@ -1,0 +1,172 @@
+"""What the admin wrote: settings and who may read them, plans, phones, addresses."""
+
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+from yarl import URL
+
+from admin.checks.findings import Finding, ok, problem, warning
+from assembly.charging import plan_files, site_of
+from assembly.extensions import PhoneExtensions
+from charging.money import NO_CURRENCY
+from charging.patterns import emergency_dialled
+from charging.plan import Plan
+from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
+from dialplan.plan_files import PlanFileError
+from settings import Settings, settings_file
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def check_settings(_settings: Settings) -> Iterator[Finding]:
+    """They could be read, or no check that needs them would run."""
+    file = settings_file()
+    if file is None:
+        yield warning(
+            "there is no settings file: everything is as it comes",
+            "write tollgate.toml here, or name it: TOLLGATE_SETTINGS=/etc/tollgate/tollgate.toml",
+        )
+    else:
+        yield ok(f"{file} is valid")
+
+
+def check_secrets(settings: Settings) -> Iterator[Finding]:
+    """Who reads the settings can log in to Asterisk; who writes to the ledger has money."""
+    exposed = False
+    file = settings_file()
+    if file is not None and _mode(file) & OTHERS and _holds_secrets(file):
+        exposed = True
+        yield problem(f"{file} holds passwords and others may read it", f"chmod 600 {file}")
+    ledger = sqlite_file(settings)
+    if ledger is not None and ledger.exists() and _mode(ledger) & OTHERS_WRITE:
+        exposed = True
+        yield problem(f"others may write to the ledger {ledger}", f"chmod 600 {ledger}")
+    if not exposed:
+        yield ok("what is secret is its owner's alone")
+
+
+def sqlite_file(settings: Settings) -> Path | None:
+    """Where the ledger is, if it is a file."""
+    try:
+        url = make_url(settings.database.url)
+    except ArgumentError:
+        return None
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    return Path(url.database)
+
+
+def check_addresses(settings: Settings) -> Iterator[Finding]:
+    """What can be reached, or is reached, from beyond this machine."""
+    beyond = tuple(_beyond_this_machine(settings))
+    yield from beyond
+    if not beyond:
+        yield ok("SIP, ARI, AMI and FastAGI are on this machine alone")
+
+
+def _beyond_this_machine(settings: Settings) -> Iterator[Finding]:
+    sip_address = settings.asterisk.sip_address
+    if not is_loopback(sip_address):
+        yield warning(
+            f"SIP listens on {sip_address}, for phones on the network",
+            "right if they are; see that the Internet cannot reach it: a firewall, or a VLAN",
+        )
+    if settings.ari is not None:
+        url = URL(settings.ari.base_url)
+        if url.scheme != "https" and not is_loopback(url.host or ""):
+            yield warning(
+                f"ARI's password crosses the network unencrypted, to {url.host}",
+                "let Asterisk listen on 127.0.0.1, or use https or a VPN: [ari] base_url",
+            )
+    if settings.ami is not None and not is_loopback(settings.ami.host):
+        yield warning(
+            f"AMI's secret crosses the network unencrypted, to {settings.ami.host}",
+            "let Asterisk listen on 127.0.0.1, or use a VPN: [ami] host",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_plans(settings: Settings) -> Iterator[Finding]:
+    for office_id, office in settings.offices.items():
+        try:
+            plan = plan_of(settings, office_id)
+        except PlanFileError as error:
+            yield problem(
+                f"office {office_id}: {error}",
+                f"correct it, or name another plan: [offices.{office_id}] plan;"
+                " programs that run keep the last good plan until then",
+            )
+        else:
+            yield ok(f"office {office_id}: the {plan.title} plan ({office.plan}), {plan.currency}")
+
+
+def plan_of(settings: Settings, office_id: str) -> Plan:
+    """Raises PlanFileError."""
+    return plan_files(settings, _nobody).plan(settings.offices[office_id].plan)
+
+
+def good_plans(settings: Settings) -> dict[str, Plan]:
+    """The plan of every office whose plan file is good; `check_plans` tells of the others."""
+    plans = {}
+    for office_id in settings.offices:
+        try:
+            plans[office_id] = plan_of(settings, office_id)
+        except PlanFileError:
+            continue
+    return plans
+
+
+def check_phones(settings: Settings) -> Iterator[Finding]:
+    file = settings.site.phones_file or EXAMPLE
+    try:
+        phones = load_phones(file)
+        PhoneExtensions(phones, dict.fromkeys(settings.offices, NO_CURRENCY))
+    except PhonesError as error:
+        yield problem(str(error), f"correct {file}; it ends with an example")
+        return
+    yield from _shadowed(settings, phones)
+    if settings.site.phones_file is None:
+        yield warning(
+            f"the {len(phones)} phones are the example that comes with Tollgate",
+            'copy dialplan/phones.toml, edit it and name it: [site] phones_file = "phones.toml"',
+        )
+    else:
+        yield ok(f"{len(phones)} phones in {file}")
+
+
+def _shadowed(settings: Settings, phones: tuple[Phone, ...]) -> Iterator[Finding]:
+    emergency = {dialled for dialled, _ in emergency_dialled(site_of(settings))}
+    for phone in phones:
+        if phone.extension in emergency:
+            yield problem(
+                f"extension {phone.extension} is an emergency number: it would never ring",
+                "give the phone another extension",
+            )
+
+
+def _mode(file: Path) -> int:
+    return file.stat().st_mode
+
+
+def _holds_secrets(file: Path) -> bool:
+    sections: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    url = str(sections.get("database", {}).get("url", ""))
+    named = ("password" in sections.get("ari", {})) or ("secret" in sections.get("ami", {}))
+    return named or make_url(url or "sqlite://").password is not None
+
+
+def _nobody(_error: PlanFileError) -> None:
+    """A file that is read once is never refused in favour of an earlier version."""

@@ -1,0 +1,60 @@
+"""`tollgate dialplan`: Tollgate's contexts, for an Asterisk that the admin configures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from admin.context import command, fail
+from assembly.routes import own_asterisk
+from dialplan.render import OUR_CONTEXTS, TRUNK_CONTEXTS, RenderError, rendered_dialplan
+
+app = typer.Typer(no_args_is_help=True, help="Tollgate's part of the dialplan of your Asterisk.")
+
+
+@app.callback()
+def group() -> None:
+    """Keep `render` a command of its own while it is the only one."""
+
+
+@app.command()
+def render(
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to; else it is shown here.")
+    ] = None,
+) -> None:
+    """Write the contexts that the settings and the plan ask for.
+
+    tollgate.conf is written anew each time: run this after a change of the plan,
+    then `asterisk -rx 'dialplan reload'`. tollgate-trunk.conf (trunks, failover,
+    caller ID) is yours: it is written once and then left alone.
+    """
+    with command() as context:
+        try:
+            files = rendered_dialplan(own_asterisk(context.settings))
+        except RenderError as error:
+            fail(str(error))
+    if output is None:
+        typer.echo("".join(files.values()), nl=False)
+        return
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        _write(output / OUR_CONTEXTS, files[OUR_CONTEXTS])
+        if (output / TRUNK_CONTEXTS).exists():
+            typer.echo(f"{output / TRUNK_CONTEXTS} is yours and stays as it is")
+        else:
+            _write(output / TRUNK_CONTEXTS, files[TRUNK_CONTEXTS])
+    except OSError as error:
+        fail(f"{output} cannot be written: {error.strerror}")
+    typer.echo("In extensions.conf, once:")
+    for name in files:
+        typer.echo(f"  #include {(output / name).absolute()}")
+    typer.echo("and in the context of your phones: include => tollgate")
+
+
+def _write(file: Path, text: str) -> None:
+    """In one step, for Asterisk may reload meanwhile."""
+    unfinished = file.with_name(f".{file.name}.new")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(file)
+    typer.echo(f"{file} written")

@@ -1,0 +1,110 @@
+"""An Asterisk for the doctor: ARI and AMI as far as it asks them, answering as they are told."""
+
+import asyncio
+import base64
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+ARI_PASSWORD = "ari-secret"  # noqa: S105 - a stand-in
+AMI_SECRET = "ami-secret"  # noqa: S105 - a stand-in
+
+
+@dataclass
+class AsteriskStandIn:
+    version: str = "22.10.1~dfsg+~cs6.15.60671435-1"
+    applications: tuple[str, ...] = ("tollgate",)
+    dialplan: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    banner: str = "Asterisk Call Manager/11.0.0"
+    ari_port: int = 0
+    ami_port: int = 0
+    agi_port: int = 0  # somebody listens there, and says nothing
+    conversations: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def settings(self) -> str:
+        """The sections of a settings file that lead here."""
+        return (
+            f'[ari]\nbase_url = "http://127.0.0.1:{self.ari_port}"\npassword = "{ARI_PASSWORD}"\n'
+            f'[ami]\nport = {self.ami_port}\nsecret = "{AMI_SECRET}"\n'
+        )
+
+    # --- ARI ---
+
+    async def info(self, request: web.Request) -> web.Response:
+        _require_login(request)
+        return web.json_response({"system": {"version": self.version}})
+
+    async def application(self, request: web.Request) -> web.Response:
+        _require_login(request)
+        name = request.match_info["name"]
+        if name not in self.applications:
+            return web.json_response({"message": "Application not found"}, status=404)
+        return web.json_response({"name": name})
+
+    # --- AMI ---
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.conversations.append(task)
+        writer.write(f"{self.banner}\r\n".encode())
+        while block := await _block(reader):
+            lines = (line.partition(": ") for line in block.splitlines())
+            fields = {name: value for name, _, value in lines}
+            writer.write("".join(f"{text}\r\n\r\n" for text in self._answers(fields)).encode())
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    def _answers(self, asked: Mapping[str, str]) -> list[str]:
+        if "Action" not in asked:
+            return ["Response: Error\r\nMessage: Missing action in request"]
+        if asked["Action"] == "Login":
+            if asked["Secret"] == AMI_SECRET:
+                return ["Response: Success\r\nMessage: Authentication accepted"]
+            return ["Response: Error\r\nMessage: Authentication failed"]
+        context = asked["Context"]
+        if context not in self.dialplan:
+            return [f"Response: Error\r\nMessage: Did not find context {context}"]
+        return [
+            "Response: Success\r\nEventList: start\r\nMessage: DialPlan list will follow",
+            *(
+                f"Event: ListDialplan\r\nContext: {context}\r\nExtension: {extension}"
+                for extension in sorted(self.dialplan[context])
+            ),
+            "Event: ShowDialPlanComplete\r\nEventList: Complete",
+        ]
+
+
+@asynccontextmanager
+async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
+    ari = web.Application()
+    ari.router.add_get("/ari/asterisk/info", asterisk.info)
+    ari.router.add_get("/ari/applications/{name}", asterisk.application)
+    ami = await asyncio.start_server(asterisk.converse, "127.0.0.1", 0)
+    with socket.create_server(("127.0.0.1", 0)) as agi:
+        asterisk.agi_port = agi.getsockname()[1]
+        async with TestServer(ari) as server, ami:
+            assert server.port is not None
+            asterisk.ari_port = server.port
+            asterisk.ami_port = ami.sockets[0].getsockname()[1]
+            yield asterisk
+            await asyncio.gather(*asterisk.conversations)  # each ends when the doctor leaves
+
+
+def _require_login(request: web.Request) -> None:
+    wanted = base64.b64encode(f"tollgate:{ARI_PASSWORD}".encode()).decode()
+    if request.headers["Authorization"] != f"Basic {wanted}":
+        raise web.HTTPUnauthorized
+
+
+async def _block(reader: asyncio.StreamReader) -> str:
+    try:
+        return (await reader.readuntil(b"\r\n\r\n")).decode()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return ""

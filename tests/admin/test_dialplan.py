@@ -1,0 +1,65 @@
+"""`tollgate dialplan render`, as an admin with an Asterisk of their own runs it."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from admin.__main__ import app
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOLLGATE_SETTINGS", raising=False)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["dialplan", "render", *arguments])
+
+
+def test_the_contexts_of_the_settings_are_shown(folder: Path) -> None:
+    (folder / "tollgate.toml").write_text(
+        '[ari]\npassword = "a"\napp_name = "bell"\n[site]\noutside_line_prefix = "9"\n'
+        '[agi.codes]\nbalance = "*99"\n'
+    )
+    shown = run().stdout
+    for line in ("exten => 9999,1,", "exten => *99,1,", "Stasis(bell,outbound", "[tollgate-trunk]"):
+        assert line in shown
+
+
+def test_our_file_is_written_anew_and_the_admins_only_once(folder: Path) -> None:
+    written = run("--output", "etc")
+    assert written.exit_code == 0
+    assert f"#include {folder}/etc/tollgate.conf" in written.stdout
+    (folder / "etc/tollgate.conf").write_text("old")
+    (folder / "etc/tollgate-trunk.conf").write_text("mine")
+    assert "is yours and stays as it is" in run("--output", "etc").stdout
+    assert "[tollgate-emergency]" in (folder / "etc/tollgate.conf").read_text()
+    assert (folder / "etc/tollgate-trunk.conf").read_text() == "mine"
+    assert sorted(file.name for file in (folder / "etc").iterdir()) == [
+        "tollgate-trunk.conf",
+        "tollgate.conf",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('[offices.main]\nplan = "none"\n', "none.toml, line 1: cannot be read"),
+        ('[agi]\nbalance_script = "a,b"\n', "a,b cannot stand in a dialplan"),
+        ("[agi", "is not valid TOML"),
+    ],
+)
+def test_what_cannot_be_rendered_is_one_sentence(folder: Path, settings: str, said: str) -> None:
+    (folder / "tollgate.toml").write_text(settings)
+    result = run("--output", "etc")
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert not (folder / "etc").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(folder: Path) -> None:
+    (folder / "etc").write_text("a file in the folder's place")
+    assert "etc cannot be written" in run("--output", "etc").stderr
