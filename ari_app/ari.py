@@ -57,6 +57,10 @@ class Ari:
         # When the connection was last lost: what Asterisk did after that, nobody saw.
         self.lost_at_ms: int | None = None
 
+    @property
+    def app_name(self) -> str:
+        return self._settings.app_name
+
     async def connect(self) -> None:
         """Open the socket: from now on new calls reach `events()`.
 
@@ -207,9 +211,7 @@ class Ari:
             AriError, AriUnavailableError: as `request`.
         """
         found = await self._listing("channels")
-        await self.request(
-            "GET", "asterisk/ping"
-        )  # events of what is listed come before its answer
+        await self.request("GET", "asterisk/ping")  # its answer comes after what is listed did
         return found
 
     async def _listing(self, uri: str) -> list[Mapping[str, Any]]:

@@ -46,7 +46,7 @@ class Driver:
             return
         match parsed:
             case CallOffered():
-                self._offer(parsed)
+                self.offer(parsed)
             case CallEvent(channel, event):
                 self._route(channel, event)
             case WhisperOpened(call_id, channel):
@@ -70,6 +70,9 @@ class Driver:
     def carries(self, call_id: str) -> bool:
         return call_id in self._by_call
 
+    def knows(self, channel: str) -> bool:
+        return channel in self._by_channel
+
     @property
     def live_calls(self) -> int:
         return len(self._by_call)
@@ -87,7 +90,8 @@ class Driver:
     def tasks(self) -> Sequence[CallTask]:
         return tuple(self._by_call.values())
 
-    def _offer(self, offered: CallOffered) -> None:
+    def offer(self, offered: CallOffered) -> None:
+        """Carry a new call, or turn it away where there are too many."""
         earlier = self._by_channel.get(offered.channel)
         if earlier is not None:  # somebody redirected the caller out of a call and into another
             now_ms = round(time.time() * 1000)

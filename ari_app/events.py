@@ -67,6 +67,16 @@ def parse(message: Raw) -> Parsed:
         raise ValueError(f"unreadable ARI event {message.get('type')}: {error!r}") from error
 
 
+def waiting_call(channel: Raw, app_name: str) -> CallOffered | None:
+    """What a channel of a listing waits for in Stasis; None if it does not, or not for us."""
+    place = channel["dialplan"]
+    app, *args = place["app_data"].split(",")
+    if (place["app_name"], app) != ("Stasis", app_name):
+        return None
+    asked = _offered({"channel": channel, "args": args})
+    return asked if isinstance(asked, CallOffered) else None
+
+
 def _parse(message: Raw) -> Parsed:
     match message["type"]:
         case "StasisStart":

@@ -5,16 +5,17 @@ settled from Asterisk's own log of each leg. A failed listing is an error, never
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from ari_app.ari import Ari
 from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, LegLog, Legs, carrier_leg
 from ari_app.driver import Driver
+from ari_app.events import waiting_call
 from ari_app.flow import talk_seconds
 from ari_app.messages import (
     ChannelEnded,
@@ -44,30 +45,53 @@ class Recovery:
         self._driver = driver
         self._asterisk = asterisk
         self._log = None if cel_file is None else LegLog(cel_file)
+        self._has_looked = False
+        self._one_at_a_time = asyncio.Lock()  # or two would take up the same call
 
     async def run(self) -> None:
-        """Deliver what was missed; take up, or settle, what no task of ours carries.
+        """Deliver what was missed; take up, settle or answer what no task of ours carries.
 
         Raises:
             AriError, AriUnavailableError, ChargingUnavailable, OSError: somebody could not be
                 asked. What was done until then stands, and running again repeats nothing.
         """
+        async with self._one_at_a_time:
+            await self._run()
+
+    async def _run(self) -> None:
         tasks = self._driver.tasks()  # before the listing, so that no channel is too new for it
         known = {task: task.channels for task in tasks}
         open_calls = await self._services.charging.open_calls(self._asterisk)
         lost = [call for call in open_calls if not self._driver.carries(call.call_id)]
-        if not known and not lost:
-            return
         ari = self._services.ari
         unseen_since_ms = ari.lost_at_ms
-        live = await live_channels(ari)
+        missed_nothing = self._has_looked and unseen_since_ms is None
+        if missed_nothing and not known and not lost:
+            return
+        listing = await ari.channels()
+        live = {str(c["id"]): c["dialplan"]["app_name"] == "Stasis" for c in listing}
         gone = {task: channels - live.keys() for task, channels in known.items()}
-        if lost or unseen_since_ms is not None or any(gone.values()):
+        if lost or any(gone.values()) or (known and unseen_since_ms is not None):
             legs = await self._legs()
             for task, channels in gone.items():
                 deliver_missed(task, channels, legs, live=live, unseen_since_ms=unseen_since_ms)
             await self._recover_all(lost, live, legs)
-        ari.lost_at_ms = None
+        self._offer_unheard(listing, seen=frozenset().union(*known.values()))
+        if ari.lost_at_ms == unseen_since_ms:  # else it was lost again meanwhile
+            ari.lost_at_ms = None
+        self._has_looked = True
+
+    def _offer_unheard(self, listing: Sequence[Mapping[str, Any]], seen: frozenset[str]) -> None:
+        """Whoever dialled while the connection was dying waits in Stasis, and nobody was told.
+
+        A call that was `seen` may be over by now, and its channel on the way out of Stasis.
+        """
+        for channel in listing:
+            offered = waiting_call(channel, self._services.ari.app_name)
+            if offered is None or offered.channel in seen or self._driver.knows(offered.channel):
+                continue
+            log.info("call_heard_late", channel=offered.channel)
+            self._driver.offer(offered)
 
     async def _recover_all(
         self, lost: Iterable[OpenCall], live: Mapping[str, bool], legs: Legs
@@ -159,14 +183,6 @@ def missed_end(channel: str, legs: Iterable[Leg], unseen_since_ms: int | None) -
     written = [leg.ended_ms for leg in legs if leg.channel == channel and leg.ended_ms is not None]
     ended_ms = next(iter(written), unseen_since_ms or now_ms())
     return ChannelEnded(channel=channel, at_ms=ended_ms, hangup_cause=0)
-
-
-async def live_channels(ari: Ari) -> Mapping[str, bool]:
-    """Every live channel, and whether it waits in a Stasis application."""
-    return {
-        str(channel["id"]): channel["dialplan"]["app_name"] == "Stasis"
-        for channel in await ari.channels()
-    }
 
 
 def found_talking(call: OpenCall, leg: str, evidence: Leg | None, pace: Pace) -> FoundTalking:

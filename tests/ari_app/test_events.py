@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
+from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse, waiting_call
 from ari_app.messages import (
     ChannelEnded,
     KeyPressed,
@@ -54,6 +54,33 @@ def test_language_chosen_at_the_phone_is_offered_with_the_call(
     offered = parse(message)
     assert isinstance(offered, CallOffered)
     assert offered.chosen_language == language
+
+
+def test_caller_who_waits_in_stasis_is_read_from_a_listing() -> None:
+    place = {"app_name": "Stasis", "app_data": "tollgate,outbound,1001,0033142685300,en"}
+    waiting = channel("caller") | {"dialplan": place}
+    assert waiting_call(waiting, "tollgate") == CallOffered(
+        channel="caller",
+        endpoint="1001",
+        dialled="0033142685300",
+        language="fr",
+        chosen_language="en",
+    )
+
+
+@pytest.mark.parametrize(
+    ("app_name", "app_data"),
+    [
+        ("Dial", "PJSIP/33142685300@trunk,60"),
+        ("Stasis", "another,outbound,1001,0033142685300,"),
+        ("Stasis", "tollgate,whisper,call"),
+        ("Stasis", ""),
+        ("", ""),
+    ],
+)
+def test_whatever_else_a_listing_holds_asks_nothing(app_name: str, app_data: str) -> None:
+    listed = channel("caller") | {"dialplan": {"app_name": app_name, "app_data": app_data}}
+    assert waiting_call(listed, "tollgate") is None
 
 
 def test_other_channels_in_stasis_are_not_calls_to_authorise() -> None:
