@@ -4,7 +4,7 @@ PYTHON ?= python3
 python := .venv/bin/python
 # A live test mostly waits for a telephone, so more of them than cores run side by side. One that
 # fails is tried again, and the summary counts it: other work on the machine can starve a telephone.
-WORKERS ?= 3
+WORKERS ?= 5
 # The tests that compute go first and alone: a starved telephone loses sound.
 CORES ?= 2
 export PYTHONDONTWRITEBYTECODE ?=
@@ -58,6 +58,13 @@ chaos: setup  ## break everything on purpose while calls go on; about half an ho
 soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n SEED=n)
 	@$(python) -m trials soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 
+emergency: setup  ## 100 emergency calls under each condition that stops a paid one
+	@$(python) -m trials emergency
+
+ledger: setup .setup/system  ## 10,000 histories and 16 processes, on both databases; about a quarter of an hour
+	@$(python) -m tests.db.histories 10000
+	@$(python) -m tests.db.stampede 100000
+
 docs:  ## write docs/call-flow.md anew from the code
 	@$(python) -m ari_app.table > docs/call-flow.md
 
@@ -68,4 +75,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench chaos hearing soak prompts docs lock clean
+.PHONY: help setup run test check bench chaos emergency soak ledger hearing prompts docs lock clean
