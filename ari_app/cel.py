@@ -6,7 +6,7 @@ JSON object a line; `dialplan/cel_custom.conf` says which fields. Times are seco
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,8 +34,8 @@ class LegLog:
         self._offset = 0
         self._by_channel: dict[str, Leg] = {}
 
-    def read(self) -> Legs:
-        """Every leg of the last hour, by call.
+    def read(self, wanted: Collection[str] = ()) -> Legs:
+        """Every leg of the last hour, and those of `wanted` calls however old, by call.
 
         Raises:
             OSError: the log cannot be read. That is never the same as "no legs".
@@ -48,14 +48,15 @@ class LegLog:
             whole = log.read().rpartition(b"\n")[0]
         self._offset += len(whole)
         add_events(self._by_channel, whole.decode("utf-8", "replace").splitlines())
-        self._forget_old()
+        self._forget_old(frozenset(wanted))
         return by_call(self._by_channel)
 
-    def _forget_old(self) -> None:
+    def _forget_old(self, wanted: frozenset[str]) -> None:
         newest_ms = max((leg.ended_ms or 0 for leg in self._by_channel.values()), default=0)
         old_ms = newest_ms - REMEMBERED_MS
-        for leg in [leg for leg in self._by_channel.values() if (leg.ended_ms or old_ms) < old_ms]:
-            del self._by_channel[leg.channel]
+        for leg in tuple(self._by_channel.values()):
+            if (leg.ended_ms or old_ms) < old_ms and leg.call not in wanted:
+                del self._by_channel[leg.channel]
 
 
 def add_events(by_channel: dict[str, Leg], lines: Iterable[str]) -> None:

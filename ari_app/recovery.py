@@ -72,7 +72,7 @@ class Recovery:
         live = {str(c["id"]): c["dialplan"]["app_name"] == "Stasis" for c in listing}
         gone = {task: channels - live.keys() for task, channels in known.items()}
         if lost or any(gone.values()) or (known and unseen_since_ms is not None):
-            legs = await self._legs()
+            legs = await self._legs(frozenset(call.caller_channel for call in open_calls))
             for task, channels in gone.items():
                 deliver_missed(task, channels, legs, live=live, unseen_since_ms=unseen_since_ms)
             await self._recover_all(lost, live, legs)
@@ -102,8 +102,8 @@ class Recovery:
             except LedgerFault as error:  # a defect of one call must not keep the others waiting
                 log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
-    async def _legs(self) -> Legs:
-        return {} if self._log is None else await asyncio.to_thread(self._log.read)
+    async def _legs(self, wanted: frozenset[str]) -> Legs:
+        return {} if self._log is None else await asyncio.to_thread(self._log.read, wanted)
 
     async def _recover(
         self, call: OpenCall, live: Mapping[str, bool], legs: tuple[Leg, ...]

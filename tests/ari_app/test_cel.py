@@ -44,9 +44,9 @@ OPEN = OpenCall(
 )
 
 
-def line(kind: str, channel: str, at_ms: int) -> str:
+def line(kind: str, channel: str, at_ms: int, *, call: str = CALLER) -> str:
     event = {"eventtype": kind, "eventtime": f"{at_ms / 1000:.6f}", "uniqueid": channel}
-    return json.dumps(event | {"linkedid": CALLER, "channame": "PJSIP/x", "eventextra": ""})
+    return json.dumps(event | {"linkedid": call, "channame": "PJSIP/x", "eventextra": ""})
 
 
 def test_legs_of_a_call_are_put_together_line_by_line_as_they_are_written(tmp_path: Path) -> None:
@@ -63,6 +63,22 @@ def test_legs_of_a_call_are_put_together_line_by_line_as_they_are_written(tmp_pa
     assert leg == Leg(
         channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ANSWERED_MS + 61_000
     )
+
+
+def test_leg_of_an_open_call_is_remembered_however_long_ago_it_ended(tmp_path: Path) -> None:
+    """The application was away for a night, and calls that it has nothing to do with went on."""
+    file = tmp_path / "legs.json"
+    morning_ms = ANSWERED_MS + 12 * 60 * 60 * 1000
+    written = [
+        line("ANSWER", TRUNK, ANSWERED_MS),
+        line("HANGUP", TRUNK, ANSWERED_MS + 61_000),
+        line("HANGUP", "tg-9.9", morning_ms, call="tg-9.8"),
+    ]
+    file.write_text("\n".join([*written, ""]), encoding="utf-8")
+    assert CALLER not in LegLog(file).read()
+    leg = carrier_leg(LegLog(file).read({CALLER})[CALLER], caller=CALLER)
+    assert leg is not None
+    assert leg.ended_ms == ANSWERED_MS + 61_000
 
 
 def test_missing_log_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
