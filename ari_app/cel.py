@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-REMEMBERED_MS = 60 * 60 * 1000
+# Only for a call that was opened after its legs were read and before it was looked for.
+REMEMBERED_MS = 2 * 60 * 1000
 TAIL_BYTES = 64 * 1024 * 1024  # far more than a day of an office; older calls are settled
 
 
@@ -35,7 +36,7 @@ class LegLog:
         self._by_channel: dict[str, Leg] = {}
 
     def read(self, wanted: Collection[str] = ()) -> Legs:
-        """Every leg of the last hour, and those of `wanted` calls however old, by call.
+        """Every leg of the last minutes, and those of `wanted` calls however old, by call.
 
         Raises:
             OSError: the log cannot be read. That is never the same as "no legs".
