@@ -55,6 +55,7 @@ from settings import CallSettings
 
 log = structlog.get_logger()
 
+MISSED_AFTER_S = 1.0  # an end that was not told of by then was missed
 EVENTS_WAITING_MAX = 256  # about thirty times what a call brings; more is a flood of keys
 SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
 CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
@@ -202,7 +203,7 @@ class CallTask:
             case WatchLeg(leg):
                 await self._watch(leg)
             case LookForMissedEnd():
-                self._look_for_missed()
+                self._look_soon()
             case DebitFirst():
                 return await self._till.debit_first(command)
             case Debit(interval):
@@ -238,6 +239,14 @@ class CallTask:
 
     async def _watch(self, channel: str) -> None:
         if not await self._line.watch(channel):
+            self._look_soon()
+
+    def _look_soon(self) -> None:
+        """The end is mostly on its way, and a sweep looks at every other call too."""
+        asyncio.get_running_loop().call_later(MISSED_AFTER_S, self._look_unless_over)
+
+    def _look_unless_over(self) -> None:
+        if not self.call.over:
             self._look_for_missed()
 
     async def _announce(self, balance: Money) -> Event | None:
