@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 class _Waiting(NamedTuple):
     command: Command[Any]
     future: "asyncio.Future[Any]"
-    since_s: float  # by the event loop's clock
+    since_ms: int  # by the event loop's clock
 
 
 BATCH_MAX = 256  # keeps the locks of one transaction short
@@ -87,7 +87,7 @@ class GroupCommit:
             self._urgent_count += 1
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._waiting.append(_Waiting(command, future, loop.time()))
+        self._waiting.append(_Waiting(command, future, round(1000 * loop.time())))
         self._arrived.set()
         if self._has_reason_to_hurry():
             self._full_or_urgent.set()
@@ -110,9 +110,9 @@ class GroupCommit:
         """
         if self._has_reason_to_hurry():
             return
-        until_s = self._waiting[0].since_s + self._linger_ms / 1000
+        until_ms = self._waiting[0].since_ms + self._linger_ms
         try:
-            async with asyncio.timeout_at(until_s):
+            async with asyncio.timeout_at(until_ms / 1000):
                 await self._full_or_urgent.wait()
         except TimeoutError:
             return
