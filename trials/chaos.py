@@ -26,7 +26,7 @@ from trials.faults import (
 from trials.numbers import DECK, RULES, TrialNumber, draw_numbers
 from trials.oracle import Verdict, judge
 
-OPENING = Money(1_000_000_000, "GBP")  # money is not what is being tried here
+OPENING = Money(1_000_000_000_000, "GBP")  # money is not what is being tried here
 QUIET_TIMEOUT_S = 90.0
 LOOK_EVERY_S = 0.5
 REPORT_EVERY = 10  # breakages
