@@ -4,7 +4,7 @@ PYTHON ?= python3
 python := .venv/bin/python
 # A live test mostly waits for a telephone, so more of them than cores run side by side. One that
 # fails is tried again, and the summary counts it: other work on the machine can starve a telephone.
-WORKERS ?= 5
+WORKERS ?= 6
 # The tests that compute go first and alone: a starved telephone loses sound.
 CORES ?= 2
 export PYTHONDONTWRITEBYTECODE ?=

@@ -25,11 +25,11 @@ FULL = (
     ("database", 400, 3, 20),
 )
 SHORT = (
-    ("application", 60, 3, 5),
-    ("asterisk", 40, 2, 1),
-    ("ari", 45, 3, 4),
-    ("ami", 45, 3, 4),
-    ("database", 45, 3, 3),
+    ("application", 50, 3, 4),
+    ("asterisk", 30, 2, 1),
+    ("ari", 40, 3, 3),
+    ("ami", 40, 3, 3),
+    ("database", 40, 3, 2),
 )
 
 
