@@ -34,7 +34,7 @@ run: setup  ## a real call through a real Asterisk, explained as it happens (ONC
 
 test: setup .setup/system  ## every test, calls through the real Asterisk included
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live"; pure=$$?; \
-	$(python) -m pytest -n $(WORKERS) --dist worksteal --reruns 2 -m "live and not hearing"; live=$$?; exit $$((pure + live))
+	$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 --reruns 2 -m "live and not hearing"; live=$$?; exit $$((pure + live))
 
 check: setup .setup/system  ## what a reviewer runs first: format, lint, types, layers, tests
 	@.venv/bin/ruff format --check

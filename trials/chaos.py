@@ -87,7 +87,7 @@ async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Outco
             if broken % REPORT_EVERY == 0:
                 report(f"{plan.what}: broken {broken} of {plan.breakages} times")
         placed = await calling
-        await until_quiet(paid)
+        await until_quiet(paid, asterisk_died=plan.what == "asterisk")
         verdict = judge(
             paid.office.carrier.calls(),
             await paid.calls(),
@@ -156,15 +156,17 @@ async def _place(paid: PaidOffice, numbers: Sequence[TrialNumber], plan: Plan) -
     return len(placed)
 
 
-async def until_quiet(paid: PaidOffice) -> None:
-    """Until every call has ended at the carrier and is settled; what is left is judged."""
+async def until_quiet(paid: PaidOffice, *, asterisk_died: bool = False) -> None:
+    """Until every call has ended at the carrier and is settled; what is left is judged.
+
+    An Asterisk that died told the carrier nothing, so there is no end there to wait for.
+    """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(QUIET_TIMEOUT_S):
-            while not await _is_quiet(paid):  # noqa: ASYNC110 - two other programs' records
+            while not await _is_quiet(paid, asterisk_died=asterisk_died):  # noqa: ASYNC110 - two other programs' records
                 await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _is_quiet(paid: PaidOffice) -> bool:
-    return all(call.ended for call in paid.office.carrier.calls()) and all(
-        call.settled_at for call in await paid.calls()
-    )
+async def _is_quiet(paid: PaidOffice, *, asterisk_died: bool) -> bool:
+    ended = asterisk_died or all(call.ended for call in paid.office.carrier.calls())
+    return ended and all(call.settled_at for call in await paid.calls())
