@@ -43,7 +43,7 @@ check: setup .setup/system  ## what a reviewer runs first: format, lint, types, 
 	@.venv/bin/lint-imports
 	@$(python) -m pytest -n $(WORKERS) --cov=charging --cov=ari_app.flow --cov-report=term-missing:skip-covered
 
-bench: setup  ## measure, side by side in one run, what the README says of speed
+bench: setup .setup/system  ## measure, side by side in one run, what the README says of speed
 	@$(python) -m bench
 
 prompts: .setup/venv  ## record every spoken word anew, with the engine the settings name

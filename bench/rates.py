@@ -1,7 +1,7 @@
 """A rate deck of 1,000,000 prefixes: imported, held and asked, beside what one would write first.
 
 The import is the command an admin gives, from its start to its end; beside it the bare reading of
-the same file into a table of the same database. The deck in memory stands beside a dictionary.
+the same file into a SQLite table of its own. The deck in memory stands beside a dictionary.
 """
 
 import csv
