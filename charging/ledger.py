@@ -263,12 +263,17 @@ def net_changes(entries: Iterable[LedgerEntry]) -> dict[Account, Money]:
     changes: dict[Account, Money] = {}
     for entry in entries:
         for posting in entry.postings:
-            zero = Money(0, posting.amount.currency)
+            amount = posting.amount
             if has_floor(posting.source):
-                changes[posting.source] = changes.get(posting.source, zero) - posting.amount
+                _add(changes, posting.source, Money(-amount.micros, amount.currency))
             if has_floor(posting.target):
-                changes[posting.target] = changes.get(posting.target, zero) + posting.amount
+                _add(changes, posting.target, amount)
     return changes
+
+
+def _add(changes: dict[Account, Money], account: Account, change: Money) -> None:
+    so_far = changes.get(account)
+    changes[account] = change if so_far is None else so_far + change
 
 
 def _above_floor(account: Account, *, balance: Money, change: Money) -> Money:

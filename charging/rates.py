@@ -1,6 +1,7 @@
 """What a call costs: one rate, and one price function for everybody who asks."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from charging.errors import CurrencyMismatch
 from charging.money import Money
@@ -77,6 +78,7 @@ def funded_s(interval: int, rate: Rate) -> int:
     return rate.initial_s + interval * rate.increment_s
 
 
+@lru_cache(4096)  # asked several times for every increment of every call, of few rates
 def interval_price(interval: int, rate: Rate) -> Money:
     """The price up to the end of an interval, less the price up to its start.
 

@@ -1,5 +1,6 @@
 """Calls as rows, and rows as calls."""
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, RowMapping
@@ -99,12 +100,23 @@ def call_of(row: Row[Any]) -> CallRecord:
 
 
 def _rate_of(columns: RowMapping, currency: str) -> Rate:
+    return _rate(
+        currency,
+        (columns["per_minute_micros"], columns["connection_micros"], columns["per_call_micros"]),
+        (columns["initial_s"], columns["increment_s"]),
+    )
+
+
+@lru_cache(1024)  # many calls, few rates
+def _rate(currency: str, micros: tuple[int, int, int], blocks_s: tuple[int, int]) -> Rate:
+    per_minute, connection, per_call = (Money(amount, currency) for amount in micros)
+    initial_s, increment_s = blocks_s
     return Rate(
-        per_minute=Money(columns["per_minute_micros"], currency),
-        connection_charge=Money(columns["connection_micros"], currency),
-        per_call=Money(columns["per_call_micros"], currency),
-        initial_s=columns["initial_s"],
-        increment_s=columns["increment_s"],
+        per_minute=per_minute,
+        connection_charge=connection,
+        per_call=per_call,
+        initial_s=initial_s,
+        increment_s=increment_s,
     )
 
 
