@@ -69,8 +69,7 @@ class Application:
         delays_s = delays()
         while True:
             try:
-                await self._ari.filter_events()
-                await self._driver.watch_again()
+                await self._ari.subscribe_to_channels()
                 await self._recovery.run()
                 break
             except CANNOT_BE_ASKED as error:

@@ -19,17 +19,14 @@ JSON = "application/json"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # Asterisk itself cannot send half a megabyte
 PING_EVERY_S = 5.0  # an inbound socket of Asterisk's sends no pings of its own
 
-# What Dial() and the dialplan would otherwise send for every variable they touch.
-UNWANTED_EVENTS = (
-    "ChannelVarset",
-    "ChannelDialplan",
-    "ChannelConnectedLine",
-    "ChannelCallerId",
-    "ChannelStateChange",
-    "ChannelHangupRequest",
-    "PlaybackStarted",
-    "PlaybackContinuing",
-    "StasisEnd",
+# Dial() and the dialplan would otherwise send an event for every variable they touch.
+WANTED_EVENTS = (
+    "RESTResponse",  # what answers a request is filtered, too
+    "StasisStart",
+    "PlaybackFinished",
+    "ChannelDtmfReceived",
+    "Dial",
+    "ChannelDestroyed",
 )
 
 
@@ -107,47 +104,33 @@ class Ari:
 
     async def request(
         self, method: str, uri: str, *, body: Mapping[str, Any] | None = None, **query: str
-    ) -> str:
-        """Send one REST request and return what was answered, as it came: mostly nobody reads it.
-
-        The answer to a subscription lists every channel of the application, so that decoding it
-        would make each call the dearer, the more of them are live.
+    ) -> None:
+        """Send one REST request; what is answered beside the status, nobody here reads.
 
         Raises:
             AriError: Asterisk refused it.
             AriUnavailableError: no connection, or no answer in time.
         """
-        request_id = str(next(self._ids))
-        message: dict[str, Any] = {
-            "type": "RESTRequest",
-            "transaction_id": "",
-            "request_id": request_id,
-            "method": method,
-            "uri": uri,
-        }
-        if query:
-            message["query_strings"] = [{"name": n, "value": v} for n, v in query.items()]
-        if body is not None:
-            message |= {"content_type": JSON, "message_body": json.dumps(body)}
-        answer = await self._exchange(request_id, message)
-        status = int(answer["status_code"])
-        if status >= 400:  # noqa: PLR2004 - HTTP: 400 and above are refusals
-            raise AriError(status, f"{method} {uri}", str(answer.get("message_body", "")))
-        return str(answer.get("message_body", ""))
+        await self._exchange(rest_request(method, uri, body=body, query=query))
 
-    async def _exchange(self, request_id: str, message: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _exchange(self, *requests: dict[str, Any]) -> None:
+        """Send requests at once, then wait for the answers; Asterisk keeps their order."""
         if self._socket is None:
             raise AriUnavailableError("there is no connection to Asterisk")
-        future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = future
+        futures = {str(next(self._ids)): new_future() for _ in requests}
+        self._waiting |= futures
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
-                await self._socket.send_str(json.dumps(message))
-                return await future
+                for request_id, request in zip(futures, requests, strict=True):
+                    await self._socket.send_str(json.dumps(request | {"request_id": request_id}))
+                answers = [await future for future in futures.values()]
         except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
-            raise AriUnavailableError(f"no answer to {message['method']}: {error!r}") from error
+            raise AriUnavailableError(f"no answer to {requests[0]['uri']}: {error!r}") from error
         finally:
-            self._waiting.pop(request_id, None)
+            for request_id in futures:
+                self._waiting.pop(request_id, None)
+        for request, answer in zip(requests, answers, strict=True):
+            require_success(request, answer)
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         future = self._waiting.get(str(message["request_id"]))
@@ -161,14 +144,16 @@ class Ari:
 
     # --- what Tollgate asks of Asterisk, in ARI's words ---
 
-    async def filter_events(self) -> None:
-        disallowed = [{"type": name} for name in UNWANTED_EVENTS]
-        uri = f"applications/{self._settings.app_name}/eventFilter"
-        await self.request("PUT", uri, body={"disallowed": disallowed})
+    async def subscribe_to_channels(self) -> None:
+        """Have the events of every channel sent to us, wherever it goes.
 
-    async def subscribe(self, channel: str) -> None:
-        uri = f"applications/{self._settings.app_name}/subscription"
-        await self.request("POST", uri, eventSource=f"channel:{channel}")
+        Once for all: a subscription for each channel makes two more requests of every call, and an
+        end that comes before the request is missed. An answered one lists every live channel.
+        """
+        application = f"applications/{self._settings.app_name}"
+        await self.request("POST", f"{application}/subscription", eventSource="channel:")
+        allowed = [{"type": name} for name in WANTED_EVENTS]
+        await self.request("PUT", f"{application}/eventFilter", body={"allowed": allowed})
 
     async def progress(self, channel: str) -> None:
         """Open early media: what is played is heard before answer, and costs nothing."""
@@ -191,12 +176,13 @@ class Ari:
     async def stop_playback(self, playback: str) -> None:
         await self.request("DELETE", f"playbacks/{playback}")
 
-    async def set_variables(self, channel: str, variables: Mapping[str, str]) -> None:
+    async def continue_in_dialplan(self, channel: str, variables: Mapping[str, str]) -> None:
+        """Without waiting in between: the caller is waiting, too."""
         body = {"variables": dict(variables)}
-        await self.request("POST", f"channels/{channel}/variables", body=body)
-
-    async def continue_in_dialplan(self, channel: str) -> None:
-        await self.request("POST", f"channels/{channel}/continue")
+        await self._exchange(
+            rest_request("POST", f"channels/{channel}/variables", body=body),
+            rest_request("POST", f"channels/{channel}/continue"),
+        )
 
     async def hang_up(self, channel: str) -> None:
         await self.request("DELETE", f"channels/{channel}")
@@ -230,6 +216,38 @@ class Ari:
             raise AriError(answer.status, f"GET {uri}", content)
         found: list[Mapping[str, Any]] = json.loads(content)
         return found
+
+
+def rest_request(
+    method: str,
+    uri: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    query: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """A REST request as a message; it lacks its `request_id`."""
+    message: dict[str, Any] = {
+        "type": "RESTRequest",
+        "transaction_id": "",
+        "method": method,
+        "uri": uri,
+    }
+    if query:
+        message["query_strings"] = [{"name": n, "value": v} for n, v in query.items()]
+    if body is not None:
+        message |= {"content_type": JSON, "message_body": json.dumps(body)}
+    return message
+
+
+def require_success(request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    status = int(answer["status_code"])
+    if status >= 400:  # noqa: PLR2004 - HTTP: 400 and above are refusals
+        what = f"{request['method']} {request['uri']}"
+        raise AriError(status, what, str(answer.get("message_body", "")))
+
+
+def new_future() -> "asyncio.Future[Mapping[str, Any]]":
+    return asyncio.get_running_loop().create_future()
 
 
 def authorization(settings: AriSettings) -> dict[str, str]:

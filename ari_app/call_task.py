@@ -37,7 +37,6 @@ from ari_app.messages import (
     StopPrompt,
     TellTopUp,
     WarnCaller,
-    WatchLeg,
 )
 from ari_app.meter import Meter
 from ari_app.till import UNAVAILABLE, Terms, Till
@@ -147,14 +146,6 @@ class CallTask:
                 self.call.leg, limit_s=limit_s, left_s=max(left_s, SHORTEST_TIMEOUT_S)
             )
 
-    async def watch_again(self) -> None:
-        """Subscribe to every channel of this call after the connection was lost.
-
-        What is gone by now is left to recovery, which knows when it ended.
-        """
-        for channel in self.channels:
-            await self._watch(channel)
-
     async def hang_up_all(self) -> None:
         for channel in self.channels:
             await self._line.hang_up(channel)
@@ -200,8 +191,6 @@ class CallTask:
                 await self._line.dial(dial_string, limit_s=limit_s)
             case RefuseInDialplan(code):
                 await self._line.refuse(HANGUP_CAUSES.get(code, CALL_REJECTED))
-            case WatchLeg(leg):
-                await self._watch(leg)
             case LookForMissedEnd():
                 self._look_soon()
             case DebitFirst():
@@ -237,10 +226,6 @@ class CallTask:
         self._to_whisper = phrase
         await self._line.open_whisper()
 
-    async def _watch(self, channel: str) -> None:
-        if not await self._line.watch(channel):
-            self._look_soon()
-
     def _look_soon(self) -> None:
         """The end is mostly on its way, and a sweep looks at every other call too."""
         asyncio.get_running_loop().call_later(MISSED_AFTER_S, self._look_unless_over)
@@ -250,8 +235,6 @@ class CallTask:
             self._look_for_missed()
 
     async def _announce(self, balance: Money) -> Event | None:
-        """Watch the caller first: money is set aside, so its end must not be missed."""
-        await self._watch(self.call.caller)
         if not self._announces:
             return PromptFinished()
         try:

@@ -82,11 +82,6 @@ class Driver:
         for task in self.tasks():
             await task.extend_timeout()
 
-    async def watch_again(self) -> None:
-        """After ARI was away: subscribe again."""
-        for task in self.tasks():
-            await task.watch_again()
-
     def tasks(self) -> Sequence[CallTask]:
         return tuple(self._by_call.values())
 

@@ -47,7 +47,6 @@ from ari_app.messages import (
     TellTopUp,
     WarnCaller,
     WarningDue,
-    WatchLeg,
     WhisperFinished,
     WhisperReady,
 )
@@ -173,7 +172,7 @@ def _passed(call: Call, _event: Event) -> Step:
 def _dialling(call: Call, event: Event) -> Step:
     match event:
         case LegDialled(leg):
-            return replace(call, ringing=call.ringing | {leg}), (WatchLeg(leg),)
+            return replace(call, ringing=call.ringing | {leg}), ()
         case LegAnswered():
             return _answer(call, event)
         case LegFailed(gone) | ChannelEnded(channel=gone):
@@ -291,8 +290,6 @@ def _take_up_talking(call: Call, event: FoundTalking) -> Step:
     )
     answered = DebitFirst(leg=event.leg, answered_ms=event.answered_ms)  # changes nothing twice
     return talking, (
-        WatchLeg(call.caller),
-        WatchLeg(event.leg),
         answered,
         ExtendTimeout(event.leg, event.funded_s),
         *(Remind(start_s, DebitDue(interval)) for interval, start_s in event.undebited),
@@ -309,7 +306,7 @@ def _take_up_unanswered(call: Call, event: FoundUnanswered) -> Step:
         pace=event.pace,
     )
     dial = ContinueInDialplan(event.dial_string, event.funded_s)
-    return dialling, (WatchLeg(call.caller), *((dial,) if event.in_stasis else ()))
+    return dialling, (dial,) if event.in_stasis else ()
 
 
 def _answer(call: Call, event: LegAnswered) -> Step:

@@ -12,11 +12,10 @@ from ari_app.messages import Event, PromptFinished
 from prompts.library import media
 from prompts.phrases import Phrase
 
-INCLUDED = "included"  # as TOLLGATE_PAID_S: nothing else means that there is no limit
+INCLUDED = "included"  # as TOLLGATE_PAID_MS: nothing else means that there is no limit
 NOT_FOUND = 404
 CONFLICT = 409  # the channel has left Stasis already: an earlier attempt did get through
 LEAVE_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
-UNPROCESSABLE = 422  # what ARI says to a subscription for a channel that is gone
 
 
 class Line:
@@ -72,26 +71,15 @@ class Line:
 
     async def dial(self, dial_string: str, *, limit_s: float | None) -> None:
         """Give the caller back to the dialplan. `limit_s` None: the plan includes the call."""
-        variables = {"TOLLGATE_DIAL": dial_string, "TOLLGATE_PAID_S": INCLUDED}
-        if limit_s is not None:
-            variables["TOLLGATE_PAID_S"] = f"{limit_s:.3f}"
-            variables["__TOLLGATE_CALL"] = self._call_id
+        variables = {
+            "TOLLGATE_DIAL": dial_string,
+            "TOLLGATE_PAID_MS": INCLUDED if limit_s is None else milliseconds(limit_s),
+            "TOLLGATE_CALL": self._call_id,  # for the owner's own use: a recording's name, a log
+        }
         await self._leave_stasis(variables)
 
     async def refuse(self, hangup_cause: int) -> None:
         await self._leave_stasis({"TOLLGATE_HANGUP_CAUSE": str(hangup_cause)})
-
-    async def watch(self, channel: str) -> bool:
-        """Have this channel's events sent to us wherever it goes; False if it is gone already."""
-        try:
-            await self._ari.subscribe(channel)
-        except AriError as error:
-            if error.status in {NOT_FOUND, UNPROCESSABLE}:
-                return False
-            self._log.error("not_watched", error=str(error))
-        except AriUnavailableError as error:  # it is subscribed to again on reconnection
-            self._log.warning("not_watched", error=str(error))
-        return True
 
     async def set_timeout(self, leg: str, *, limit_s: float, left_s: float) -> None:
         """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
@@ -109,7 +97,7 @@ class Line:
     async def _tell_limit(self, limit_s: float) -> None:
         try:
             await self._ami.set_variable(
-                self._caller, name="TOLLGATE_PAID_S", value=f"{limit_s:.3f}"
+                self._caller, name="TOLLGATE_PAID_MS", value=milliseconds(limit_s)
             )
         except (
             AmiRefusedError
@@ -131,8 +119,7 @@ class Line:
         """Nobody may wait in Stasis for nothing: try again over a lost connection."""
         for delay_s in (*LEAVE_AGAIN_S, None):
             try:
-                await self._ari.set_variables(self._caller, variables)
-                await self._ari.continue_in_dialplan(self._caller)
+                await self._ari.continue_in_dialplan(self._caller, variables)
             except AriError as error:
                 if error.status not in {NOT_FOUND, CONFLICT}:
                     self._log.error("not_continued", error=str(error))
@@ -156,3 +143,7 @@ class Line:
         else:
             return True
         return False
+
+
+def milliseconds(seconds: float) -> str:
+    return str(round(1000 * seconds))

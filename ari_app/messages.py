@@ -220,11 +220,6 @@ class RefuseInDialplan:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchLeg:
-    leg: str
-
-
-@dataclass(frozen=True, slots=True)
 class LookForMissedEnd:
     """The caller has left and the leg should have ended before: perhaps nobody told us."""
 
@@ -315,7 +310,6 @@ Command = (
     | StopPrompt
     | ContinueInDialplan
     | RefuseInDialplan
-    | WatchLeg
     | LookForMissedEnd
     | DebitFirst
     | Debit

@@ -119,7 +119,9 @@ class Recovery:
             await self._settle(call, answered)
 
     def _take_up(self, call: OpenCall, found: FoundTalking | FoundUnanswered) -> None:
+        """Then look again: what ended since the listing was told to nobody."""
         log.info("call_taken_up", call_id=call.call_id, talking=isinstance(found, FoundTalking))
+        self._services.look_for_missed()
         request = CallRequest(
             call_id=call.call_id,
             endpoint=call.endpoint,

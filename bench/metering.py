@@ -219,15 +219,10 @@ class HandingBack(WillingAri):
     ) -> None:
         super().__init__(session, settings)
         self._handed_back = handed_back
-        self._call_ids: dict[str, str] = {}  # by caller's channel
 
-    async def set_variables(self, channel: str, variables: Mapping[str, str]) -> None:
-        await super().set_variables(channel, variables)
-        self._call_ids[channel] = variables["__TOLLGATE_CALL"]
-
-    async def continue_in_dialplan(self, channel: str) -> None:
-        await super().continue_in_dialplan(channel)
-        self._handed_back(channel, self._call_ids[channel])
+    async def continue_in_dialplan(self, channel: str, variables: Mapping[str, str]) -> None:
+        await super().continue_in_dialplan(channel, variables)
+        self._handed_back(channel, variables["TOLLGATE_CALL"])
 
 
 @asynccontextmanager

@@ -54,10 +54,10 @@ class RecordedCall:
 class WillingAri(Ari):
     """Says yes to every request at once; there is no Asterisk."""
 
-    async def _exchange(self, request_id: str, message: Message) -> Message:
-        """Put the request into words, as for the socket, and no further."""
-        json.dumps(message)
-        return {"request_id": request_id, "status_code": 204}
+    async def _exchange(self, *requests: dict[str, Any]) -> None:
+        """Put the requests into words, as for the socket, and no further."""
+        for request in requests:
+            json.dumps(request)
 
 
 class WillingAmi(Ami):

@@ -45,7 +45,6 @@ from ari_app.messages import (
     TellTopUp,
     WarnCaller,
     WarningDue,
-    WatchLeg,
     WhisperFinished,
     WhisperReady,
 )
@@ -98,7 +97,6 @@ def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
     assert without_reminders(commands) == [
         PlayBalance(BALANCE),
         ContinueInDialplan("33142685300", 60),
-        WatchLeg(LEG),
         DebitFirst(leg=LEG, answered_ms=ANSWERED_MS),
         Reserve(interval=1, at_talk_s=50),
         ExtendTimeout(LEG, 120),
@@ -175,8 +173,6 @@ def test_call_found_talking_is_metered_on_from_where_it_stands() -> None:
         ended(LEG, talk_ms=130_000),
     )
     assert commands == [
-        WatchLeg(CALLER),
-        WatchLeg(LEG),
         DebitFirst(leg=LEG, answered_ms=ANSWERED_MS),
         ExtendTimeout(LEG, 120),
         Remind(60, DebitDue(1)),

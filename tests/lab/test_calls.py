@@ -327,7 +327,7 @@ async def test_a_call_is_cut_when_its_paid_time_is_over_and_the_caller_hears_why
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled[2:], "TOLLGATE_PAID_S": "1.5"},
+            lambda dialled: {"TOLLGATE_DIAL": dialled[2:], "TOLLGATE_PAID_MS": "1500"},
         ),
     ):
         await phone.dial("0033142685300")
@@ -347,7 +347,7 @@ async def test_a_call_that_ends_by_itself_is_not_told_that_funds_are_exhausted(
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": "1.5"},
+            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_MS": "1500"},
         ),
     ):
         await phone.dial("0033142685300")
@@ -363,7 +363,7 @@ async def test_an_included_call_is_not_cut(
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": "included"},
+            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_MS": "included"},
         ),
     ):
         await phone.dial("02079460123")
@@ -375,13 +375,13 @@ async def test_an_included_call_is_not_cut(
 async def test_a_paid_time_that_is_no_time_is_never_taken_for_no_limit(
     make_office: MakeOffice, heard: Heard, application: RunApplication
 ) -> None:
-    paid = iter(values := ("", "0", "0.000", "-5", "unlimited", "1,2", "nan"))
+    paid = iter(values := ("", "0", "000", "0.5", "-5", "unlimited", "1,2", "nan"))
     async with (
         make_office() as office,
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_S": next(paid)},
+            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_MS": next(paid)},
         ),
     ):
         for value in values:
