@@ -35,6 +35,11 @@ log = structlog.get_logger()
 
 # An authorisation under way is in the ledger before its task can say so.
 SETTLED_AFTER_S = 5.0
+# Under load some call always ends while the channels are listed: its events are given this long.
+UNDER_WAY_S = 0.5
+
+
+Gone = Mapping[CallTask, frozenset[str]]  # channels that each call knows and Asterisk does not
 
 
 class Recovery:
@@ -62,7 +67,8 @@ class Recovery:
         tasks = self._driver.tasks()  # before the listing, so that no channel is too new for it
         known = {task: task.channels for task in tasks}
         open_calls = await self._services.charging.open_calls(self._asterisk)
-        lost = [call for call in open_calls if not self._driver.carries(call.call_id)]
+        carried = {task.call.call_id for task in (*tasks, *self._driver.tasks())}
+        lost = [call for call in open_calls if call.call_id not in carried]
         ari = self._services.ari
         unseen_since_ms = ari.lost_at_ms
         missed_nothing = self._has_looked and unseen_since_ms is None
@@ -70,7 +76,9 @@ class Recovery:
             return
         listing = await ari.channels()
         live = {str(c["id"]): c["dialplan"]["app_name"] == "Stasis" for c in listing}
-        gone = {task: channels - live.keys() for task, channels in known.items()}
+        gone: Gone = {task: channels - live.keys() for task, channels in known.items()}
+        if any(gone.values()) and unseen_since_ms is None:
+            gone = await self._still_gone(gone)
         if lost or any(gone.values()) or (known and unseen_since_ms is not None):
             legs = await self._legs(frozenset(call.caller_channel for call in open_calls))
             for task, channels in gone.items():
@@ -80,6 +88,11 @@ class Recovery:
         if ari.lost_at_ms == unseen_since_ms:  # else it was lost again meanwhile
             ari.lost_at_ms = None
         self._has_looked = True
+
+    async def _still_gone(self, gone: Gone) -> Gone:
+        """Those whose end nobody told of, after what was on its way has come."""
+        await asyncio.sleep(UNDER_WAY_S)
+        return {task: gone[task] for task in self._driver.tasks() if task in gone}
 
     def _offer_unheard(self, listing: Sequence[Mapping[str, Any]], seen: frozenset[str]) -> None:
         """Whoever dialled while the connection was dying waits in Stasis, and nobody was told.
