@@ -18,6 +18,7 @@ from admin.checks.asterisk import (
     check_ari,
     check_dialplan,
     check_feature_codes,
+    check_paid_time,
     check_program,
 )
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
@@ -62,6 +63,7 @@ ASTERISK: Mapping[str, Check] = {
     "application": check_application,
     "ami": check_ami,
     "dialplan": check_dialplan,
+    "paid time": check_paid_time,
     "features": check_feature_codes,
 }
 

@@ -5,7 +5,7 @@ Without panoramisk, which would go on connecting where nothing answers.
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from settings import AmiSettings
@@ -42,22 +42,22 @@ class AmiConversation:
             raise AmiRefusedError(answer.get("Message", "no reason given"))
         return answer
 
-    async def extensions(self, context: str) -> frozenset[str]:
-        """What Asterisk has in a dialplan context now; nothing where there is no such context."""
+    async def dialplan(self, context: str) -> Sequence[Message]:
+        """Every priority that a context has now: `Extension`, `Application`, `AppData`."""
         try:
             await self.ask("ShowDialPlan", Context=context)
         except AmiRefusedError as error:
             if "Did not find" in str(error):
-                return frozenset()
+                return ()
             raise
-        found = set()
+        found = []
         for _ in range(MESSAGES_MAX):
             message = await self._message()
             if message.get("Event") == "ShowDialPlanComplete":
                 break
             if message.get("Context") == context and "Extension" in message:
-                found.add(message["Extension"])
-        return frozenset(found)
+                found.append(message)
+        return found
 
     async def _message(self) -> Message:
         block = await self._reader.readuntil(b"\r\n\r\n")

@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from admin.checks.ami import AmiError, AmiRefusedError, logged_in, why_lost
+from admin.checks.ami import AmiError, AmiRefusedError, Message, logged_in, why_lost
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from assembly.routes import own_asterisk
 from dialplan.plan_files import PlanFileError
@@ -24,6 +24,8 @@ RENDER = (
     "`tollgate dialplan render --output /etc/asterisk/tollgate`, then `asterisk -rx 'dialplan"
     " reload'`"
 )
+TRUNK = "tollgate-trunk"
+LIMIT = "L(${TOLLGATE_PAID_MS}), as in the file that `tollgate dialplan render` writes"
 
 
 class AriError(Exception):
@@ -130,16 +132,45 @@ def check_dialplan(settings: Settings) -> Iterator[Finding]:
         return
     try:
         wanted = direct_extensions(own_asterisk(settings))
-        found = asyncio.run(_extensions(settings.ami, wanted))
+        found = asyncio.run(_dialplan(settings.ami, wanted))
     except (PlanFileError, AmiError):
         return  # said by check_plans and check_ami
     same = True
     for context, extensions in wanted.items():
-        for finding in judge_context(context, wanted=extensions, found=found[context]):
+        known = frozenset(priority["Extension"] for priority in found[context])
+        for finding in judge_context(context, wanted=extensions, found=known):
             same = False
             yield finding
     if same:
         yield ok("Asterisk knows the emergency, free and included numbers of the present plan")
+
+
+def check_paid_time(settings: Settings) -> Iterator[Finding]:
+    """The trunk's context is its owner's: an option that went missing costs money unseen."""
+    if settings.ami is None:
+        return
+    try:
+        found = asyncio.run(_dialplan(settings.ami, [TRUNK]))
+    except AmiError:
+        return  # said by check_ami
+    yield judge_trunk(found[TRUNK])
+
+
+def judge_trunk(priorities: Sequence[Message]) -> Finding:
+    dials = [each.get("AppData", "") for each in priorities if each.get("Application") == "Dial"]
+    if not priorities:
+        return problem(f"Asterisk has no [{TRUNK}]: only emergency calls connect", RENDER)
+    if not dials:
+        return warning(
+            f"[{TRUNK}] dials nowhere itself, so whether paid time ends could not be seen",
+            f"see that each Dial of a paid call has the option {LIMIT}",
+        )
+    if any("L(" in options and "TOLLGATE_PAID_MS" in options for options in dials):
+        return ok("Asterisk itself ends a call whose paid time is over")
+    return problem(
+        f"no Dial in [{TRUNK}] ends a call whose paid time is over",
+        f"give each Dial of a paid call the option {LIMIT}",
+    )
 
 
 def check_feature_codes(settings: Settings) -> Iterator[Finding]:
@@ -188,11 +219,9 @@ async def _log_in(settings: AmiSettings) -> None:
         return
 
 
-async def _extensions(
-    settings: AmiSettings, wanted: Mapping[str, object]
-) -> dict[str, frozenset[str]]:
+async def _dialplan(settings: AmiSettings, contexts: Iterable[str]) -> dict[str, Sequence[Message]]:
     async with logged_in(settings, timeout_s=TIMEOUT_S) as ami:
-        return {context: await ami.extensions(context) for context in wanted}
+        return {context: await ami.dialplan(context) for context in contexts}
 
 
 async def _get(settings: AriSettings, path: str) -> tuple[int, Mapping[str, Any]]:

@@ -19,6 +19,7 @@ class AsteriskStandIn:
     version: str = "22.10.1~dfsg+~cs6.15.60671435-1"
     applications: tuple[str, ...] = ("tollgate",)
     dialplan: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    trunk_dials: tuple[str, ...] = ("PJSIP/${TOLLGATE_DIAL}@trunk,60,giL(${TOLLGATE_PAID_MS})",)
     banner: str = "Asterisk Call Manager/11.0.0"
     ari_port: int = 0
     ami_port: int = 0
@@ -68,14 +69,20 @@ class AsteriskStandIn:
             if asked["Secret"] == AMI_SECRET:
                 return ["Response: Success\r\nMessage: Authentication accepted"]
             return ["Response: Error\r\nMessage: Authentication failed"]
-        context = asked["Context"]
-        if context not in self.dialplan:
+        return self._context(asked["Context"])
+
+    def _context(self, context: str) -> list[str]:
+        if context == "tollgate-trunk":
+            priorities = [f"s\r\nApplication: Dial\r\nAppData: {d}" for d in self.trunk_dials]
+        elif context in self.dialplan:
+            priorities = sorted(self.dialplan[context])
+        else:
             return [f"Response: Error\r\nMessage: Did not find context {context}"]
         return [
             "Response: Success\r\nEventList: start\r\nMessage: DialPlan list will follow",
             *(
-                f"Event: ListDialplan\r\nContext: {context}\r\nExtension: {extension}"
-                for extension in sorted(self.dialplan[context])
+                f"Event: ListDialplan\r\nContext: {context}\r\nExtension: {priority}"
+                for priority in priorities
             ),
             "Event: ShowDialPlanComplete\r\nEventList: Complete",
         ]

@@ -1,0 +1,46 @@
+"""`tollgate doctor` looks at a real Asterisk, as its stand-in in tests/admin is believed to be."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+import pytest
+
+from lab.paid_office import PaidOffice
+from tests.live.conftest import StartOffice
+
+pytestmark = pytest.mark.live
+
+OF_ASTERISK = ("ari", "application", "ami", "dialplan", "paid time")
+
+
+async def test_doctor_finds_a_working_asterisk_sound(start_office: StartOffice) -> None:
+    async with start_office() as paid:
+        found = await examined(paid)
+    assert {check: found[check]["status"] for check in OF_ASTERISK} == dict.fromkeys(
+        OF_ASTERISK, "ok"
+    ), found
+
+
+async def test_doctor_finds_a_trunk_that_forgot_the_limit(start_office: StartOffice) -> None:
+    async with start_office() as paid:
+        asterisk = paid.office.asterisk
+        await asterisk.cli("dialplan remove context tollgate-trunk")
+        assert (await examined(paid))["paid time"]["status"] == "problem"
+        dial = "Dial(PJSIP/${TOLLGATE_DIAL}@trunk,60,gi)"
+        await asterisk.cli(f"dialplan add extension s,1,{dial} into tollgate-trunk")
+        finding = (await examined(paid))["paid time"]
+    assert finding["status"] == "problem"
+    assert "ends a call whose paid time is over" in finding["message"]
+
+
+async def examined(paid: PaidOffice) -> dict[str, dict[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "admin", "doctor", "--json"),
+        env={**os.environ, "TOLLGATE_SETTINGS": str(paid.settings_file)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    return {each["check"]: each for each in json.loads(printed)["findings"]}
