@@ -5,17 +5,16 @@ import json
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from admin.serve import LONGEST_PAUSE_S, longer
+from tests.programs import find_free_port, python_program
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 100  # each program takes seconds to start, many on a busy machine
 # No Asterisk answers there; the application keeps trying, as it does while Asterisk restarts.
 SETTINGS = """\
@@ -38,10 +37,7 @@ def written(folder: Path, text: str) -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return find_free_port()
 
 
 @pytest.fixture
@@ -49,21 +45,8 @@ def settings_file(tmp_path: Path, free_port: int) -> Path:
     return written(tmp_path, SETTINGS.format(port=free_port))
 
 
-@asynccontextmanager
-async def serving(file: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "admin", "serve", "--settings", str(file)),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+def serving(file: Path) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    return python_program("-m", "admin", "serve", "--settings", str(file), patience_s=PATIENCE_S)
 
 
 async def next_line(process: asyncio.subprocess.Process, **facts: object) -> Mapping[str, Any]:

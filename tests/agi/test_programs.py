@@ -4,10 +4,8 @@ import asyncio
 import json
 import os
 import signal
-import socket
-import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -17,8 +15,8 @@ from prompts.phrases import Phrase, balance_phrase, refusal_phrase
 from settings import load_settings
 from tests.agi.conftest import call
 from tests.fakes.charging import gbp
+from tests.programs import ROOT, find_free_port, python_program
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "agi" / "balance_script.py"
 PATIENCE_S = 30
 
@@ -37,31 +35,13 @@ async def settings_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return find_free_port()
 
 
-@asynccontextmanager
-async def started(
-    *command: str, env: Mapping[str, str] | None = None
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *command),
-        cwd=ROOT,
-        env={**os.environ, **(env or {})},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+def started(
+    *arguments: str, env: Mapping[str, str] | None = None
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    return python_program(*arguments, patience_s=PATIENCE_S, env=env)
 
 
 async def test_server_serves_and_stops_when_told(settings_file: Path, free_port: int) -> None:

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -12,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from tests.programs import find_free_port
 
 START_TIMEOUT_S = 60
 READY = "ready to accept connections"
@@ -29,7 +30,7 @@ class Server:
         self.data = folder / "data"
         self._programs = programs
         self._durable = durable
-        self._port = _free_port()
+        self._port = find_free_port()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -111,13 +112,6 @@ def _find_programs() -> Path:
             "the tests on PostgreSQL need the distribution's package: apt-get install postgresql"
         )
     return Path(found).resolve().parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _role() -> str | None:
