@@ -123,7 +123,7 @@ class Ari:
             async with asyncio.timeout(self._settings.request_timeout_s):
                 for request_id, request in zip(futures, requests, strict=True):
                     await self._socket.send_str(json.dumps(request | {"request_id": request_id}))
-                answers = [await future for future in futures.values()]
+                answers = await asyncio.gather(*futures.values())
         except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
             raise AriUnavailableError(f"no answer to {requests[0]['uri']}: {error!r}") from error
         finally:

@@ -18,10 +18,11 @@ MANY = [{"id": f"pbx-{number}", "name": "PJSIP/trunk-00000001" * 20} for number 
 
 
 class AsteriskStandIn:
-    """Answers a listing over HTTP, and every request over the WebSocket with "done"."""
+    """Answers a listing over HTTP; over the WebSocket "done" to all but what it refuses."""
 
-    def __init__(self, *, status: int = 200) -> None:
+    def __init__(self, *, status: int = 200, refuses: str = "nothing") -> None:
         self.status = status
+        self.refuses = refuses  # the last part of a request's path
         self.asked_over_websocket: list[str] = []
         self.passwords: list[str | None] = []
         self._sockets: list[web.WebSocketResponse] = []
@@ -46,7 +47,8 @@ class AsteriskStandIn:
         async for frame in socket:
             asked = json.loads(frame.data)
             self.asked_over_websocket.append(asked["uri"])
-            answer = {"type": "RESTResponse", "status_code": 204}
+            refused = asked["uri"].endswith(f"/{self.refuses}")
+            answer = {"type": "RESTResponse", "status_code": 409 if refused else 204}
             await socket.send_json(answer | {"request_id": asked["request_id"]})
         return socket
 
@@ -86,3 +88,25 @@ async def test_asterisk_that_is_away_is_an_error_and_not_an_empty_list() -> None
         await asterisk.die()
         with pytest.raises(AriUnavailableError):
             await ari.channels()
+
+
+async def test_variables_are_set_before_the_dialplan_goes_on() -> None:
+    asterisk = AsteriskStandIn()
+    async with connected(asterisk) as ari:
+        await ari.continue_in_dialplan("c1", {"TOLLGATE_PAID_MS": "59850"})
+    assert asterisk.asked_over_websocket == ["channels/c1/variables", "channels/c1/continue"]
+
+
+@pytest.mark.parametrize("refused", ["variables", "continue"])
+async def test_either_refusal_of_a_call_that_goes_on_is_told(refused: str) -> None:
+    async with connected(AsteriskStandIn(refuses=refused)) as ari:
+        with pytest.raises(AriError, match=f"channels/c1/{refused} was answered 409"):
+            await ari.continue_in_dialplan("c1", {"TOLLGATE_PAID_MS": "59850"})
+
+
+async def test_call_that_goes_on_while_the_connection_dies_is_an_error() -> None:
+    asterisk = AsteriskStandIn()
+    async with connected(asterisk) as ari:
+        await asterisk.die()
+        with pytest.raises(AriUnavailableError):
+            await ari.continue_in_dialplan("c1", {})
