@@ -66,6 +66,7 @@ class Application:
             await asyncio.gather(coming_back, return_exceptions=True)
 
     async def _come_back(self) -> None:
+        """The subscription is a connection's first request, so no call goes on before it."""
         delays_s = delays()
         while True:
             try:

@@ -115,14 +115,15 @@ class Ari:
 
     async def _exchange(self, *requests: dict[str, Any]) -> None:
         """Send requests at once, then wait for the answers; Asterisk keeps their order."""
-        if self._socket is None:
+        socket = self._socket
+        if socket is None:
             raise AriUnavailableError("there is no connection to Asterisk")
         futures = {str(next(self._ids)): new_future() for _ in requests}
         self._waiting |= futures
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
                 for request_id, request in zip(futures, requests, strict=True):
-                    await self._socket.send_str(json.dumps(request | {"request_id": request_id}))
+                    await socket.send_str(json.dumps(request | {"request_id": request_id}))
                 answers = await asyncio.gather(*futures.values())
         except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
             raise AriUnavailableError(f"no answer to {requests[0]['uri']}: {error!r}") from error
@@ -147,8 +148,8 @@ class Ari:
     async def subscribe_to_channels(self) -> None:
         """Have the events of every channel sent to us, wherever it goes.
 
-        Once for all: a subscription for each channel makes two more requests of every call, and an
-        end that comes before the request is missed. An answered one lists every live channel.
+        One for all: a subscription for each channel would make two more requests of every call,
+        each answered with a list of all live channels, and miss what happens before it.
         """
         application = f"applications/{self._settings.app_name}"
         await self.request("POST", f"{application}/subscription", eventSource="channel:")
