@@ -1,13 +1,14 @@
 """How many calls a second, set up how fast and at what cost: Tollgate beside plain `Dial()`.
 
-Both are dialled through the same Asterisk, the same carrier and the same phone, turn by turn. Calls
-last 3 s, carry no sound, and hear no balance: a prompt takes as long as it takes to say it.
+Two offices alike, turn by turn, each with its own Asterisk, carrier and phone: what Tollgate hears
+of plain calls must not burden them. Calls last 3 s, carry no sound, and hear no balance: a prompt
+takes as long as it takes to say it.
 """
 
 import asyncio
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import quantiles
@@ -17,12 +18,15 @@ from rich.console import Console
 from bench.figures import Figure
 from charging.money import Money
 from dialplan.render import AsteriskConfig
+from lab.application import Application
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.carrier import ANSWERS_AT_ONCE
 from lab.errors import LabError
-from lab.paid_office import PaidOffice, make_paid_office
+from lab.office import Office
+from lab.paid_office import make_paid_office
 from lab.telephony import find_telephony
 from lab.usage import cpu_s
+from prompts.library import default_sounds_folder
 
 DECK = """\
 prefix,destination,per_minute,connection,per_call,initial_s,increment_s
@@ -30,7 +34,6 @@ prefix,destination,per_minute,connection,per_call,initial_s,increment_s
 """
 OPENING = Money(1_000_000_000_000, "GBP")
 PLAIN = "plain Dial()"
-NUMBERS = {"Tollgate": "0033142685300", PLAIN: "77142685300"}
 PLAIN_EXTENSION = "_77X.,1,Dial(PJSIP/${EXTEN:2}@trunk,60)"
 
 TALK_MS = 3000
@@ -43,7 +46,9 @@ KEPT_UP = 0.97  # of the rate that was asked for; less, and the machine is at it
 SILENCE_S = 20
 QUIET_TIMEOUT_S = 60
 QUIET_EVERY_S = 0.5
-COMPARISONS = 2
+# So long Asterisk keeps the SIP transactions of calls that failed (RFC 3261, 64 * T1), untold.
+SIP_FORGETS_S = 32
+COMPARISONS = 3
 
 out = Console(highlight=False, stderr=True)
 
@@ -83,9 +88,10 @@ def run() -> list[Figure]:
 
 
 async def measure(folder: Path) -> list[Figure]:
+    telephony = find_telephony(lambda _: None)
     paid = make_paid_office(
-        find_telephony(lambda _: None),
-        folder,
+        telephony,
+        folder / "tollgate",
         deck=DECK,
         opening=OPENING,
         settings={"prompts": {"announce": False}},
@@ -93,11 +99,22 @@ async def measure(folder: Path) -> list[Figure]:
         media=False,
         adapt=for_load,
     )
-    async with paid:
-        await paid.office.asterisk.cli(f"dialplan add extension {PLAIN_EXTENSION} into office")
-        bench = Bench(paid)
-        rates = {way: await highest_rate(bench.trying(way)) for way in NUMBERS}
-        steps = await compared(bench, rate_per_s=max(1, min(rates.values()) // 2))
+    plain = Office(
+        telephony,
+        folder / "plain",
+        sounds=default_sounds_folder(os.environ),
+        default=ANSWERS_AT_ONCE,
+        media=False,
+        adapt=for_load,
+    )
+    async with paid, plain:
+        await plain.asterisk.cli(f"dialplan add extension {PLAIN_EXTENSION} into office")
+        ways = {
+            "Tollgate": Way(paid.office, "0033142685300", paid.application),
+            PLAIN: Way(plain, "77142685300"),
+        }
+        rates = {name: await highest_rate(trying(name, way)) for name, way in ways.items()}
+        steps = await compared(ways, rate_per_s=max(1, min(rates.values()) // 2))
         figures = [*rate_figures(rates), *set_up_figures(steps), *cpu_figures(steps)]
         audit = await paid.audit()
         if audit.problems:
@@ -110,26 +127,19 @@ def for_load(config: AsteriskConfig) -> AsteriskConfig:
     return replace(config, rtp_timeout_s=0, rtp_last_port=19999)
 
 
-class Bench:
-    """One office that is dialled either way."""
+class Way:
+    """An office that is dialled, and the application in it, if there is one."""
 
-    def __init__(self, paid: PaidOffice) -> None:
-        self._paid = paid
+    def __init__(self, office: Office, number: str, application: Application | None = None) -> None:
+        self._office = office
+        self._number = number
+        self._application = application
         self._steps = 0
 
-    def trying(self, way: str) -> Try:
-        async def attempt(rate_per_s: int) -> Step:
-            step = await self.step(way, rate_per_s)
-            out.print(f"{way}, {step}")
-            return step
-
-        return attempt
-
-    async def step(self, way: str, rate_per_s: int) -> Step:
-        asterisk, application = self._paid.office.asterisk.pid, self._paid.application.pid
+    async def step(self, rate_per_s: int) -> Step:
         wanted = rate_per_s * STEP_S
-        before = cpu_s(asterisk), cpu_s(application)
-        placed = await self._place(NUMBERS[way], wanted, rate_per_s)
+        before = self._asterisk_cpu_s(), self._application_cpu_s()
+        placed = await self._place(wanted, rate_per_s)
         await self._until_quiet()
         return Step(
             rate_per_s=rate_per_s,
@@ -137,25 +147,31 @@ class Bench:
             failed=wanted - sum(map(succeeded, placed)),
             set_up_s=tuple(call.set_up_s for call in placed if call.answered_at_s is not None),
             reached_per_s=reached_per_s(placed),
-            asterisk_cpu_s=cpu_s(asterisk) - before[0],
-            application_cpu_s=cpu_s(application) - before[1],
+            asterisk_cpu_s=self._asterisk_cpu_s() - before[0],
+            application_cpu_s=self._application_cpu_s() - before[1],
         )
 
-    async def _place(self, number: str, calls: int, rate_per_s: int) -> list[PlacedCall]:
-        config = self._paid.office.config
+    def _asterisk_cpu_s(self) -> float:
+        return cpu_s(self._office.asterisk.pid)
+
+    def _application_cpu_s(self) -> float:
+        return 0 if self._application is None else cpu_s(self._application.pid)
+
+    async def _place(self, calls: int, rate_per_s: int) -> list[PlacedCall]:
+        config = self._office.config
         self._steps += 1
         return await place_calls(
-            self._paid.office.telephony,
-            self._paid.office.folder / f"callers-{self._steps}",
+            self._office.telephony,
+            self._office.folder / f"callers-{self._steps}",
             Calls(
-                number=number,
+                number=self._number,
                 user="1001",
                 password=config.secrets.phones["1001"],
                 calls=calls,
                 rate_per_s=rate_per_s,
                 talk_ms=TALK_MS,
             ),
-            address=self._paid.office.addresses.next(),
+            address=self._office.addresses.next(),
             server=config.sip_address,
             timeout_s=2 * STEP_S + QUIET_TIMEOUT_S,
             silence_s=SILENCE_S,
@@ -166,14 +182,25 @@ class Bench:
 
         A caller that gave up in the middle of a call has left it to Asterisk to find that out.
         """
-        await self._paid.office.asterisk.cli("channel request hangup all")
+        await self._office.asterisk.cli("channel request hangup all")
         async with asyncio.timeout(QUIET_TIMEOUT_S):
             while await self._channels():  # noqa: ASYNC110 - Asterisk is asked
                 await asyncio.sleep(QUIET_EVERY_S)
 
     async def _channels(self) -> int:
-        said = await self._paid.office.asterisk.cli("core show channels count")
+        said = await self._office.asterisk.cli("core show channels count")
         return int(said.split(maxsplit=1)[0])
+
+
+def trying(name: str, way: Way) -> Try:
+    async def attempt(rate_per_s: int) -> Step:
+        step = await way.step(rate_per_s)
+        out.print(f"{name}, {step}")
+        if not step.succeeded:
+            await asyncio.sleep(SIP_FORGETS_S)
+        return step
+
+    return attempt
 
 
 async def highest_rate(attempt: Try) -> int:
@@ -199,12 +226,13 @@ async def holds(attempt: Try, rate_per_s: int) -> bool:
     return (await attempt(rate_per_s)).succeeded or (await attempt(rate_per_s)).succeeded
 
 
-async def compared(bench: Bench, *, rate_per_s: int) -> dict[str, list[Step]]:
+async def compared(ways: Mapping[str, Way], *, rate_per_s: int) -> dict[str, list[Step]]:
     """The same load both ways, turn by turn, so that a busy moment burdens both."""
-    steps: dict[str, list[Step]] = {way: [] for way in NUMBERS}
+    await asyncio.sleep(SIP_FORGETS_S)
+    steps: dict[str, list[Step]] = {name: [] for name in ways}
     for _ in range(COMPARISONS):
-        for way, of_way in steps.items():
-            of_way.append(await bench.trying(way)(rate_per_s))
+        for name, way in ways.items():
+            steps[name].append(await trying(name, way)(rate_per_s))
     return steps
 
 
