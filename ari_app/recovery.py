@@ -15,7 +15,7 @@ import structlog
 from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, LegLog, Legs, carrier_leg
 from ari_app.driver import Driver
-from ari_app.events import waiting_call
+from ari_app.events import CallOffered, waiting_call
 from ari_app.flow import talk_seconds
 from ari_app.messages import (
     ChannelEnded,
@@ -75,6 +75,8 @@ class Recovery:
         if missed_nothing and not known and not lost:
             return
         listing = await ari.channels()
+        # Before anything is waited for: a call may be over, and its channel gone on, in a moment.
+        unheard = self._unheard(listing, seen=frozenset().union(*known.values()))
         live = {str(c["id"]): c["dialplan"]["app_name"] == "Stasis" for c in listing}
         gone: Gone = {task: channels - live.keys() for task, channels in known.items()}
         if any(gone.values()) and unseen_since_ms is None:
@@ -84,7 +86,7 @@ class Recovery:
             for task, channels in gone.items():
                 deliver_missed(task, channels, legs, live=live, unseen_since_ms=unseen_since_ms)
             await self._recover_all(lost, live, legs)
-        self._offer_unheard(listing, seen=frozenset().union(*known.values()))
+        self._offer(unheard)
         if ari.lost_at_ms == unseen_since_ms:  # else it was lost again meanwhile
             ari.lost_at_ms = None
         self._has_looked = True
@@ -94,14 +96,23 @@ class Recovery:
         await asyncio.sleep(UNDER_WAY_S)
         return {task: gone[task] for task in self._driver.tasks() if task in gone}
 
-    def _offer_unheard(self, listing: Sequence[Mapping[str, Any]], seen: frozenset[str]) -> None:
+    def _unheard(
+        self, listing: Sequence[Mapping[str, Any]], seen: frozenset[str]
+    ) -> Sequence[CallOffered]:
         """Whoever dialled while the connection was dying waits in Stasis, and nobody was told.
 
         A call that was `seen` may be over by now, and its channel on the way out of Stasis.
         """
-        for channel in listing:
-            offered = waiting_call(channel, self._services.ari.app_name)
-            if offered is None or offered.channel in seen or self._driver.knows(offered.channel):
+        waiting = (waiting_call(channel, self._services.ari.app_name) for channel in listing)
+        return [
+            offered
+            for offered in waiting
+            if offered and offered.channel not in seen and not self._driver.knows(offered.channel)
+        ]
+
+    def _offer(self, unheard: Iterable[CallOffered]) -> None:
+        for offered in unheard:
+            if self._driver.knows(offered.channel):  # taken up from the ledger
                 continue
             log.info("call_heard_late", channel=offered.channel)
             self._driver.offer(offered)
@@ -132,7 +143,7 @@ class Recovery:
             await self._settle(call, answered)
 
     def _take_up(self, call: OpenCall, found: FoundTalking | FoundUnanswered) -> None:
-        """Then look again: what ended since the listing was told to nobody."""
+        """Carry the call on, and look again soon: its end may have come after the listing."""
         log.info("call_taken_up", call_id=call.call_id, talking=isinstance(found, FoundTalking))
         self._services.look_for_missed()
         request = CallRequest(

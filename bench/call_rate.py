@@ -137,6 +137,11 @@ class Way:
         self._steps = 0
 
     async def step(self, rate_per_s: int) -> Step:
+        """Dial so many calls a second for STEP_S seconds; processor time is of all of them.
+
+        Raises:
+            TimeoutError: channels of these calls were still there after QUIET_TIMEOUT_S seconds.
+        """
         wanted = rate_per_s * STEP_S
         before = self._asterisk_cpu_s(), self._application_cpu_s()
         placed = await self._place(wanted, rate_per_s)
