@@ -1,8 +1,9 @@
 """How many calls a second, set up how fast and at what cost: Tollgate beside plain `Dial()`.
 
-Two offices alike, turn by turn, each with its own Asterisk, carrier and phone: what Tollgate hears
-of plain calls must not burden them. Calls last 3 s, carry no sound, and hear no balance: a prompt
-takes as long as it takes to say it.
+Offices alike, turn by turn, each with its own Asterisk, carrier and phone: what Tollgate hears of
+plain calls must not burden them. The application of the third, `bench.bare_application`, says yes to
+every call: more calls than it, no application can take that hears of answers and ends over ARI.
+Calls last 3 s, carry no sound, and hear no balance: a prompt takes as long as it takes to say it.
 """
 
 import asyncio
@@ -33,7 +34,9 @@ prefix,destination,per_minute,connection,per_call,initial_s,increment_s
 33,France,0.06,0,0,60,60
 """
 OPENING = Money(1_000_000_000_000, "GBP")
+TOLLGATE = "Tollgate"
 PLAIN = "plain Dial()"
+BARE = "bare application"
 PLAIN_EXTENSION = "_77X.,1,Dial(PJSIP/${EXTEN:2}@trunk,60)"
 
 TALK_MS = 3000
@@ -89,15 +92,19 @@ def run() -> list[Figure]:
 
 async def measure(folder: Path) -> list[Figure]:
     telephony = find_telephony(lambda _: None)
-    paid = make_paid_office(
-        telephony,
-        folder / "tollgate",
-        deck=DECK,
-        opening=OPENING,
-        settings={"prompts": {"announce": False}},
-        default=ANSWERS_AT_ONCE,
-        media=False,
-        adapt=for_load,
+    paid, bare = (
+        make_paid_office(
+            telephony,
+            folder / module,
+            deck=DECK,
+            opening=OPENING,
+            settings={"prompts": {"announce": False}},
+            module=module,
+            default=ANSWERS_AT_ONCE,
+            media=False,
+            adapt=for_load,
+        )
+        for module in ("ari_app", "bench.bare_application")
     )
     plain = Office(
         telephony,
@@ -107,10 +114,11 @@ async def measure(folder: Path) -> list[Figure]:
         media=False,
         adapt=for_load,
     )
-    async with paid, plain:
+    async with paid, bare, plain:
         await plain.asterisk.cli(f"dialplan add extension {PLAIN_EXTENSION} into office")
         ways = {
-            "Tollgate": Way(paid.office, "0033142685300", paid.application),
+            TOLLGATE: Way(paid.office, "0033142685300", paid.application),
+            BARE: Way(bare.office, "0033142685300", bare.application),
             PLAIN: Way(plain, "77142685300"),
         }
         rates = {name: await highest_rate(trying(name, way)) for name, way in ways.items()}
@@ -242,22 +250,24 @@ async def compared(ways: Mapping[str, Way], *, rate_per_s: int) -> dict[str, lis
 
 
 def rate_figures(rates: dict[str, int]) -> list[Figure]:
-    tollgate, plain = rates["Tollgate"], rates[PLAIN]
+    what = "highest rate without a failed call"
+    tollgate, plain = rates[TOLLGATE], rates[PLAIN]
     return [
         Figure(
-            what="highest rate without a failed call",
+            what=what,
             unit="calls/s",
             value=tollgate,
             beside=plain,
             beside_what=PLAIN,
             goal="at least 95 %",
             met=tollgate >= 0.95 * plain,
-        )
+        ),
+        Figure(what=what, unit="calls/s", value=tollgate, beside=rates[BARE], beside_what=BARE),
     ]
 
 
 def set_up_figures(steps: dict[str, list[Step]]) -> list[Figure]:
-    ours, plain = (set_up_of(steps[way]) for way in ("Tollgate", PLAIN))
+    ours, plain = (set_up_of(steps[way]) for way in (TOLLGATE, PLAIN))
     at = f"at {steps[PLAIN][0].rate_per_s} calls/s"
     added_ms = 1000 * (p99(ours) - p99(plain))
     return [
@@ -281,29 +291,36 @@ def set_up_figures(steps: dict[str, list[Step]]) -> list[Figure]:
 
 
 def cpu_figures(steps: dict[str, list[Step]]) -> list[Figure]:
-    calls = {way: sum(step.calls for step in of_way) for way, of_way in steps.items()}
-    asterisk_ms = {
-        way: 1000 * sum(step.asterisk_cpu_s for step in of_way) / calls[way]
-        for way, of_way in steps.items()
-    }
-    ours = steps["Tollgate"]
-    application_ms = 1000 * sum(step.application_cpu_s for step in ours) / calls["Tollgate"]
+    application_ms = application_ms_per_call(steps[TOLLGATE])
     return [
-        Figure(
-            what="Asterisk's CPU per call",
-            unit="ms",
-            value=asterisk_ms["Tollgate"],
-            beside=asterisk_ms[PLAIN],
-            beside_what=PLAIN,
+        *(
+            Figure(
+                what="Asterisk's CPU per call",
+                unit="ms",
+                value=asterisk_ms_per_call(steps[TOLLGATE]),
+                beside=asterisk_ms_per_call(steps[other]),
+                beside_what=other,
+            )
+            for other in (PLAIN, BARE)
         ),
         Figure(
             what="application's CPU per call",
             unit="ms",
             value=application_ms,
+            beside=application_ms_per_call(steps[BARE]),
+            beside_what=BARE,
             goal="at most 1.5 ms",
             met=application_ms <= 1.5,  # noqa: PLR2004 - the goal
         ),
     ]
+
+
+def asterisk_ms_per_call(steps: Sequence[Step]) -> float:
+    return 1000 * sum(step.asterisk_cpu_s for step in steps) / sum(step.calls for step in steps)
+
+
+def application_ms_per_call(steps: Sequence[Step]) -> float:
+    return 1000 * sum(step.application_cpu_s for step in steps) / sum(step.calls for step in steps)
 
 
 def succeeded(call: PlacedCall) -> bool:

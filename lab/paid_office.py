@@ -49,7 +49,7 @@ Sections = Mapping[str, Mapping[str, object]]
 class PaidOffice(Runnable):
     """`async with PaidOffice(office, …) as paid:` runs all of it; nothing outlives the block."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one setting, given by name
         self,
         office: Office,
         *,
@@ -57,6 +57,7 @@ class PaidOffice(Runnable):
         currency: str = "GBP",
         opening: Money | None,
         settings: Sections | None = None,
+        module: str = "ari_app",
     ) -> None:
         """Prepare nothing yet.
 
@@ -66,10 +67,13 @@ class PaidOffice(Runnable):
             currency: of the deck, and of the office's plan.
             opening: topped up before the first call; None for an account that is as it was.
             settings: sections of the settings file, beside what the instance itself decides.
+            module: what runs as the application; a benchmark compares it with another.
         """
         self.office = office
         self.settings_file = office.folder / "tollgate.toml"
-        self.application = Application(self.settings_file, office.folder / "application")
+        self.application = Application(
+            self.settings_file, office.folder / "application", module=module
+        )
         # Started by whoever wants it: `async with paid.feature_codes:`.
         self.feature_codes = Application(
             self.settings_file, office.folder / "feature-codes", module="agi"
@@ -163,6 +167,7 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
     opening: Money | None,
     currency: str = "GBP",
     settings: Sections | None = None,
+    module: str = "ari_app",
     rules: Sequence[Rule] = (),
     default: Behaviour = ANSWERS,
     media: bool = True,
@@ -188,7 +193,9 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
             replace(with_routes(config, routed), agi_address=config.control_address)
         ),
     )
-    return PaidOffice(office, deck=deck, currency=currency, opening=opening, settings=sections)
+    return PaidOffice(
+        office, deck=deck, currency=currency, opening=opening, settings=sections, module=module
+    )
 
 
 def import_rates(settings: Settings, deck: str, currency: str) -> None:
