@@ -111,27 +111,23 @@ class Ari:
             AriError: Asterisk refused it.
             AriUnavailableError: no connection, or no answer in time.
         """
-        await self._exchange(rest_request(method, uri, body=body, query=query))
+        request = rest_request(method, uri, body=body, query=query)
+        require_success(request, await self._exchange(request))
 
-    async def _exchange(self, *requests: dict[str, Any]) -> None:
-        """Send requests at once, then wait for the answers; Asterisk keeps their order."""
+    async def _exchange(self, request: dict[str, Any]) -> Mapping[str, Any]:
         socket = self._socket
         if socket is None:
             raise AriUnavailableError("there is no connection to Asterisk")
-        futures = {str(next(self._ids)): new_future() for _ in requests}
-        self._waiting |= futures
+        request_id = str(next(self._ids))
+        answer = self._waiting[request_id] = new_future()
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
-                for request_id, request in zip(futures, requests, strict=True):
-                    await socket.send_str(json.dumps(request | {"request_id": request_id}))
-                answers = await asyncio.gather(*futures.values())
+                await socket.send_str(json.dumps(request | {"request_id": request_id}))
+                return await answer
         except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
-            raise AriUnavailableError(f"no answer to {requests[0]['uri']}: {error!r}") from error
+            raise AriUnavailableError(f"no answer to {request['uri']}: {error!r}") from error
         finally:
-            for request_id in futures:
-                self._waiting.pop(request_id, None)
-        for request, answer in zip(requests, answers, strict=True):
-            require_success(request, answer)
+            self._waiting.pop(request_id, None)
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         future = self._waiting.get(str(message["request_id"]))
@@ -177,13 +173,9 @@ class Ari:
     async def stop_playback(self, playback: str) -> None:
         await self.request("DELETE", f"playbacks/{playback}")
 
-    async def continue_in_dialplan(self, channel: str, variables: Mapping[str, str]) -> None:
-        """Without waiting in between: the caller is waiting, too."""
-        body = {"variables": dict(variables)}
-        await self._exchange(
-            rest_request("POST", f"channels/{channel}/variables", body=body),
-            rest_request("POST", f"channels/{channel}/continue"),
-        )
+    async def continue_in_dialplan(self, channel: str, *, context: str, extension: str) -> None:
+        uri = f"channels/{channel}/continue"
+        await self.request("POST", uri, context=context, extension=extension)
 
     async def hang_up(self, channel: str) -> None:
         await self.request("DELETE", f"channels/{channel}")

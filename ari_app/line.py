@@ -9,10 +9,10 @@ from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
 from ari_app.events import WHISPER
 from ari_app.messages import Event, PromptFinished
+from dialplan.contexts import INCLUDED, PAID, REFUSED, paid_extension
 from prompts.library import media
 from prompts.phrases import Phrase
 
-INCLUDED = "included"  # as TOLLGATE_PAID_MS: nothing else means that there is no limit
 NOT_FOUND = 404
 CONFLICT = 409  # the channel has left Stasis already: an earlier attempt did get through
 LEAVE_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
@@ -71,15 +71,14 @@ class Line:
 
     async def dial(self, dial_string: str, *, limit_s: float | None) -> None:
         """Give the caller back to the dialplan. `limit_s` None: the plan includes the call."""
-        variables = {
-            "TOLLGATE_DIAL": dial_string,
-            "TOLLGATE_PAID_MS": INCLUDED if limit_s is None else milliseconds(limit_s),
-            "TOLLGATE_CALL": self._call_id,  # for the owner's own use: a recording's name, a log
-        }
-        await self._leave_stasis(variables)
+        if limit_s is None:
+            await self._leave_stasis(INCLUDED, dial_string)
+        else:
+            extension = paid_extension(dial_string, milliseconds(limit_s))
+            await self._leave_stasis(PAID, extension)
 
     async def refuse(self, hangup_cause: int) -> None:
-        await self._leave_stasis({"TOLLGATE_HANGUP_CAUSE": str(hangup_cause)})
+        await self._leave_stasis(REFUSED, str(hangup_cause))
 
     async def set_timeout(self, leg: str, *, limit_s: float, left_s: float) -> None:
         """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
@@ -97,7 +96,7 @@ class Line:
     async def _tell_limit(self, limit_s: float) -> None:
         try:
             await self._ami.set_variable(
-                self._caller, name="TOLLGATE_PAID_MS", value=milliseconds(limit_s)
+                self._caller, name="TOLLGATE_PAID_MS", value=str(milliseconds(limit_s))
             )
         except (
             AmiRefusedError
@@ -115,11 +114,13 @@ class Line:
     async def hang_up(self, channel: str) -> None:
         await self._attempt("hang_up", self._ari.hang_up(channel))
 
-    async def _leave_stasis(self, variables: dict[str, str]) -> None:
+    async def _leave_stasis(self, context: str, extension: str) -> None:
         """Nobody may wait in Stasis for nothing: try again over a lost connection."""
         for delay_s in (*LEAVE_AGAIN_S, None):
             try:
-                await self._ari.continue_in_dialplan(self._caller, variables)
+                await self._ari.continue_in_dialplan(
+                    self._caller, context=context, extension=extension
+                )
             except AriError as error:
                 if error.status not in {NOT_FOUND, CONFLICT}:
                     self._log.error("not_continued", error=str(error))
@@ -145,5 +146,5 @@ class Line:
         return False
 
 
-def milliseconds(seconds: float) -> str:
-    return str(round(1000 * seconds))
+def milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)

@@ -62,7 +62,9 @@ class Till:
             self._log.error("call_refused", code=UNAVAILABLE, reason=str(error))
             return Refused(UNAVAILABLE)
         heard(authorisation)
-        self._log.info("call_authorised", **facts(authorisation))
+        self._log.info(
+            "call_authorised", channel=self._request.caller_channel, **facts(authorisation)
+        )
         rate, funded_s, balance = (
             authorisation.rate,
             authorisation.funded_s,

@@ -13,9 +13,10 @@ import structlog
 from ari_app.ari import Ari
 from ari_app.events import CallOffered, parse
 from assembly.process import main
+from dialplan.contexts import PAID, paid_extension
 from settings import Settings, SettingsError
 
-PAID_MS = "60000"
+PAID_MS = 60_000
 
 log = structlog.get_logger()
 
@@ -39,8 +40,8 @@ async def _subscribe(ari: Ari) -> None:
 
 
 async def _say_yes(ari: Ari, offered: CallOffered) -> None:
-    variables = {"TOLLGATE_DIAL": offered.dialled, "TOLLGATE_PAID_MS": PAID_MS}
-    await ari.continue_in_dialplan(offered.channel, variables)
+    extension = paid_extension(offered.dialled, PAID_MS)
+    await ari.continue_in_dialplan(offered.channel, context=PAID, extension=extension)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """How many calls a second, set up how fast and at what cost: Tollgate beside plain `Dial()`.
 
 Offices alike, turn by turn, each with its own Asterisk, carrier and phone: what Tollgate hears of
-plain calls must not burden them. The application of the third, `bench.bare_application`, says yes to
-every call: more calls than it, no application can take that hears of answers and ends over ARI.
-Calls last 3 s, carry no sound, and hear no balance: a prompt takes as long as it takes to say it.
+plain calls must not burden them. In one of them `bench.bare_application` says yes to every call: no
+application takes more of them that hears of answers and ends over ARI. Calls last 3 s, carry no
+sound, and hear no balance: a prompt takes as long as it takes to say it.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -87,7 +87,8 @@ class Punctuality:
     """Reads the application's log as it is written: when was each increment debited?"""
 
     def __init__(self, log_file: TextIO) -> None:
-        self._answered_s: dict[str, float] = {}  # by call id
+        self._channels: dict[str, str] = {}  # of callers, by call id
+        self._answered_s: dict[str, float] = {}  # by channel
         self.late_s: list[float] = []
         self.reserve_refused = 0
         configure_logging(level=logging.INFO)
@@ -97,15 +98,18 @@ class Punctuality:
             logger_factory=structlog.WriteLoggerFactory(file=log_file),
         )
 
-    def answered(self, call_id: str) -> None:
-        self._answered_s[call_id] = time.monotonic()
+    def answered(self, channel: str) -> None:
+        self._answered_s[channel] = time.monotonic()
 
     def _hear(
         self, _logger: Any, _method: str, entry: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         match entry:
+            case {"event": "call_authorised", "call_id": call_id, "channel": channel}:
+                self._channels[call_id] = channel
             case {"event": "increment_debited", "call_id": call_id, "interval": interval}:
-                due_s = self._answered_s[call_id] + interval * INCREMENT_S
+                answered_s = self._answered_s[self._channels[call_id]]
+                due_s = answered_s + interval * INCREMENT_S
                 if interval:
                     self.late_s.append(time.monotonic() - due_s)
             case {"event": "increment_refused"}:
@@ -184,12 +188,12 @@ class LiveOffice:
             while self.driver.live_calls:  # noqa: ASYNC110 - one look a tick
                 await asyncio.sleep(TICK_S)
 
-    def _handed_back(self, caller: str, call_id: str) -> None:
-        asyncio.get_running_loop().call_soon(self._connect, self._by_caller[caller], call_id)
+    def _handed_back(self, caller: str) -> None:
+        asyncio.get_running_loop().call_soon(self._connect, self._by_caller[caller])
 
-    def _connect(self, call: RecordedCall, call_id: str) -> None:
+    def _connect(self, call: RecordedCall) -> None:
         self.driver.take(call.dialled())
-        self._punctuality.answered(call_id)
+        self._punctuality.answered(call.caller)
         self.driver.take(call.answered())
         self._answered += 1
 
@@ -215,14 +219,14 @@ class HandingBack(WillingAri):
         self,
         session: aiohttp.ClientSession,
         settings: AriSettings,
-        handed_back: Callable[[str, str], None],
+        handed_back: Callable[[str], None],
     ) -> None:
         super().__init__(session, settings)
         self._handed_back = handed_back
 
-    async def continue_in_dialplan(self, channel: str, variables: Mapping[str, str]) -> None:
-        await super().continue_in_dialplan(channel, variables)
-        self._handed_back(channel, variables["TOLLGATE_CALL"])
+    async def continue_in_dialplan(self, channel: str, *, context: str, extension: str) -> None:
+        await super().continue_in_dialplan(channel, context=context, extension=extension)
+        self._handed_back(channel)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,10 @@ class RecordedCall:
 class WillingAri(Ari):
     """Says yes to every request at once; there is no Asterisk."""
 
-    async def _exchange(self, *requests: dict[str, Any]) -> None:
-        """Put the requests into words, as for the socket, and no further."""
-        for request in requests:
-            json.dumps(request)
+    async def _exchange(self, request: dict[str, Any]) -> Message:
+        """Put the request into words, as for the socket, and no further."""
+        json.dumps(request)
+        return {"status_code": HTTPStatus.NO_CONTENT}
 
 
 class WillingAmi(Ami):

@@ -12,6 +12,7 @@ from yarl import URL
 from admin.checks.ami import AmiError, AmiRefusedError, Message, logged_in, why_lost
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from assembly.routes import own_asterisk
+from dialplan.contexts import INCLUDED, PAID, REFUSED
 from dialplan.plan_files import PlanFileError
 from dialplan.render import AsteriskConfig
 from lab.telephony import ASTERISK_FLOOR, TelephonyError, find_asterisk
@@ -25,6 +26,11 @@ RENDER = (
     " reload'`"
 )
 TRUNK = "tollgate-trunk"
+HANDED_BACK = {
+    PAID: frozenset({"_X!", "i"}),
+    INCLUDED: frozenset({"_X!"}),
+    REFUSED: frozenset({"_X!"}),
+}
 LIMIT = "L(${TOLLGATE_PAID_MS}), as in the file that `tollgate dialplan render` writes"
 
 
@@ -127,11 +133,11 @@ def check_ami(settings: Settings) -> Iterator[Finding]:
 
 
 def check_dialplan(settings: Settings) -> Iterator[Finding]:
-    """What Asterisk would connect without the application, against what the plan says now."""
+    """What Asterisk has of our contexts, against what the plan says now."""
     if settings.ami is None:
         return
     try:
-        wanted = direct_extensions(own_asterisk(settings))
+        wanted = our_extensions(own_asterisk(settings))
         found = asyncio.run(_dialplan(settings.ami, wanted))
     except (PlanFileError, AmiError):
         return  # said by check_plans and check_ami
@@ -189,12 +195,14 @@ def check_feature_codes(settings: Settings) -> Iterator[Finding]:
         yield ok(f"{listed(codes)} are answered at {place}")
 
 
-def direct_extensions(config: AsteriskConfig) -> dict[str, frozenset[str]]:
+def our_extensions(config: AsteriskConfig) -> dict[str, frozenset[str]]:
+    """Those that connect without the application, and those it sends a caller to, by context."""
     return {
         "tollgate-emergency": frozenset(dialled for dialled, _ in config.emergency),
         "tollgate-free": frozenset(number.pattern for number in config.free),
         "tollgate-fallback": frozenset(number.pattern for number in config.fallback),
         "tollgate-features": frozenset(code for code, _ in config.features),
+        **HANDED_BACK,
     }
 
 

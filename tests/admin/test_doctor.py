@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from admin.checks.asterisk import direct_extensions
+from admin.checks.asterisk import our_extensions
 from admin.checks.findings import Finding, Status, ok
 from admin.checks.machine import judge_clock, judge_python
 from admin.doctor import ASTERISK, MACHINE, SITE, carry_out
@@ -40,7 +40,7 @@ def sound_site(site: Site, sounds: Library) -> Site:
 async def test_a_sound_site_has_no_problem_and_every_check_speaks(sound_site: Site) -> None:
     async with running(AsteriskStandIn()) as asterisk:
         sound_site.add(f"{asterisk.settings}[agi]\nport = {asterisk.agi_port}\n")
-        asterisk.dialplan = direct_extensions(own_asterisk(sound_site.settings))
+        asterisk.dialplan = our_extensions(own_asterisk(sound_site.settings))
         status, told = await asyncio.to_thread(report, sound_site)
         shown = await asyncio.to_thread(sound_site.run, "doctor")
     wrong = with_status(told["findings"], "problem") | with_status(told["findings"], "warning")

@@ -13,8 +13,8 @@ from admin.checks.asterisk import (
     check_dialplan,
     check_feature_codes,
     check_paid_time,
-    direct_extensions,
     judge_program,
+    our_extensions,
 )
 from admin.checks.findings import Check, Status
 from assembly.routes import own_asterisk
@@ -36,7 +36,7 @@ async def said(site: Site, check: Check) -> Sequence[tuple[Status, str]]:
 
 
 async def test_an_asterisk_as_it_should_be(site: Site) -> None:
-    asterisk = AsteriskStandIn(dialplan=direct_extensions(own_asterisk(site.settings)))
+    asterisk = AsteriskStandIn(dialplan=our_extensions(own_asterisk(site.settings)))
     async with asterisk_of(site, asterisk):
         for check in (check_ari, check_application, check_ami, check_dialplan, check_paid_time):
             assert [status for status, _ in await said(site, check)] == [OK], check
@@ -105,7 +105,7 @@ async def test_an_application_that_is_not_connected_is_a_problem(site: Site) -> 
 
 
 async def test_a_dialplan_of_another_plan_is_told_number_by_number(site: Site) -> None:
-    wanted = direct_extensions(own_asterisk(site.settings))
+    wanted = our_extensions(own_asterisk(site.settings))
     stale = {
         **wanted,
         "tollgate-emergency": wanted["tollgate-emergency"] - {"999"},

@@ -90,18 +90,10 @@ async def test_asterisk_that_is_away_is_an_error_and_not_an_empty_list() -> None
             await ari.channels()
 
 
-async def test_variables_are_set_before_the_dialplan_goes_on() -> None:
-    asterisk = AsteriskStandIn()
-    async with connected(asterisk) as ari:
-        await ari.continue_in_dialplan("c1", {"TOLLGATE_PAID_MS": "59850"})
-    assert asterisk.asked_over_websocket == ["channels/c1/variables", "channels/c1/continue"]
-
-
-@pytest.mark.parametrize("refused", ["variables", "continue"])
-async def test_either_refusal_of_a_call_that_goes_on_is_told(refused: str) -> None:
-    async with connected(AsteriskStandIn(refuses=refused)) as ari:
-        with pytest.raises(AriError, match=f"channels/c1/{refused} was answered 409"):
-            await ari.continue_in_dialplan("c1", {"TOLLGATE_PAID_MS": "59850"})
+async def test_refusal_of_a_call_that_goes_on_is_told() -> None:
+    async with connected(AsteriskStandIn(refuses="continue")) as ari:
+        with pytest.raises(AriError, match="channels/c1/continue was answered 409"):
+            await ari.continue_in_dialplan("c1", context="tollgate-refused", extension="21")
 
 
 async def test_call_that_goes_on_while_the_connection_dies_is_an_error() -> None:
@@ -109,4 +101,4 @@ async def test_call_that_goes_on_while_the_connection_dies_is_an_error() -> None
     async with connected(asterisk) as ari:
         await asterisk.die()
         with pytest.raises(AriUnavailableError):
-            await ari.continue_in_dialplan("c1", {})
+            await ari.continue_in_dialplan("c1", context="tollgate-refused", extension="21")

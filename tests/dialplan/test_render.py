@@ -8,6 +8,7 @@ import pytest
 
 from charging.numbering import Site
 from charging.patterns import DirectPattern, emergency_dialled
+from dialplan.contexts import INCLUDED, PAID, REFUSED
 from dialplan.phones import Phone
 from dialplan.render import (
     TEMPLATES,
@@ -19,6 +20,8 @@ from dialplan.render import (
     rendered_dialplan,
     sounds_played,
 )
+
+HANDED_BACK = {PAID, INCLUDED, REFUSED}
 
 
 def config(folder: Path = Path("/nowhere/instance")) -> AsteriskConfig:
@@ -121,12 +124,24 @@ def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
         fallback=(DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44"),),
     )
     text = rendered(site)["extensions.conf"]
-    uses = [line for line in text.splitlines() if "${EXTEN" in line and not line.startswith(";")]
+    dialled = [
+        line
+        for name in set(re.findall(r"^\[(.+)\]$", text, re.MULTILINE)) - HANDED_BACK
+        for line in context(text, name)
+    ]
+    uses = [line for line in dialled if "${EXTEN" in line]
     filtered = "Set(DIALLED=${FILTER(+0-9,${EXTEN})})"
     compared = "GotoIf($[${LEN(${DIALLED})} = ${LEN(${EXTEN})}]?:tollgate-unknown,refused,1)"
     assert uses
     assert all(line.endswith((filtered, compared)) for line in uses), uses
     assert "Dial(PJSIP/${EXTEN" not in text
+
+
+def test_what_the_application_decides_cannot_be_dialled() -> None:
+    text = rendered(config())["extensions.conf"]
+    assert all(context(text, name) for name in HANDED_BACK)
+    entered = "|".join(HANDED_BACK)
+    assert re.findall(rf"(?:include => |Goto.*[(?:])(?:{entered})", text) == []
 
 
 def test_every_application_that_dials_is_given_a_rendered_or_a_filtered_number() -> None:

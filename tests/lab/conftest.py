@@ -1,7 +1,7 @@
 """What the live tests share: the tools, clips one can tell apart, and a stand-in application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ RATE_HZ = 16000
 CLIP_TONES_HZ = {"service-unavailable": 600, "number-not-valid": 700, "funds-exhausted": 1000}
 
 MakeOffice = Callable[..., Office]
-Answer = Callable[[str], Mapping[str, str]]
+Answer = Callable[[str], tuple[str, str] | None]  # context and extension; None: it hangs
 RunApplication = Callable[[Instance, Answer], AbstractAsyncContextManager[None]]
 
 
@@ -69,7 +69,7 @@ def heard() -> Callable[[Path], set[int]]:
 
 @pytest.fixture
 def application() -> RunApplication:
-    """Stand in for the Stasis application: set the variables it is told to and `continue`."""
+    """Stand in for the Stasis application: send every caller on to where `answer` says."""
 
     @asynccontextmanager
     async def run(asterisk: Instance, answer: Answer) -> AsyncIterator[None]:
@@ -100,8 +100,9 @@ async def _serve(
         if event["type"] != "StasisStart":
             continue
         channel = f"{url}/ari/channels/{event['channel']['id']}"
-        variables = answer(event["args"][2])
-        for name, value in variables.items():
-            await session.post(f"{channel}/variable", params={"variable": name, "value": value})
-        if variables:  # none at all: an application that hangs
-            await session.post(f"{channel}/continue")
+        place = answer(event["args"][2])
+        if place is not None:
+            context, extension = place
+            await session.post(
+                f"{channel}/continue", params={"context": context, "extension": extension}
+            )

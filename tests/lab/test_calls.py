@@ -1,6 +1,6 @@
 """Calls through a real Asterisk, with desk phones, a carrier, and mostly no application at all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from charging.patterns import DirectPattern
+from dialplan.contexts import INCLUDED, PAID, REFUSED, paid_extension
 from dialplan.render import AsteriskConfig
 from lab.carrier import (
     BUSY,
@@ -35,7 +36,7 @@ EMERGENCY = (("112", "112"), ("999", "999"), ("9112", "112"), ("9999", "999"))
 MakeOffice = Callable[..., Office]
 Heard = Callable[[Path], set[int]]
 RunApplication = Callable[
-    [Instance, Callable[[str], Mapping[str, str]]], AbstractAsyncContextManager[None]
+    [Instance, Callable[[str], tuple[str, str] | None]], AbstractAsyncContextManager[None]
 ]
 
 UNAVAILABLE_HZ = 600
@@ -327,7 +328,7 @@ async def test_a_call_is_cut_when_its_paid_time_is_over_and_the_caller_hears_why
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled[2:], "TOLLGATE_PAID_MS": "1500"},
+            lambda dialled: (PAID, paid_extension(dialled[2:], 1500)),
         ),
     ):
         await phone.dial("0033142685300")
@@ -347,7 +348,7 @@ async def test_a_call_that_ends_by_itself_is_not_told_that_funds_are_exhausted(
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_MS": "1500"},
+            lambda dialled: (PAID, paid_extension(dialled, 1500)),
         ),
     ):
         await phone.dial("0033142685300")
@@ -363,7 +364,7 @@ async def test_an_included_call_is_not_cut(
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_MS": "included"},
+            lambda dialled: (INCLUDED, dialled),
         ),
     ):
         await phone.dial("02079460123")
@@ -381,7 +382,7 @@ async def test_a_paid_time_that_is_no_time_is_never_taken_for_no_limit(
         office.phone("1001") as phone,
         application(
             office.asterisk,
-            lambda dialled: {"TOLLGATE_DIAL": dialled, "TOLLGATE_PAID_MS": next(paid)},
+            lambda dialled: (PAID, f"{next(paid)}*{dialled}"),
         ),
     ):
         for value in values:
@@ -396,7 +397,7 @@ async def test_the_applications_refusal_ends_with_the_cause_it_gave(
     async with (
         make_office() as office,
         office.phone("1001") as phone,
-        application(office.asterisk, lambda _: {"TOLLGATE_HANGUP_CAUSE": "17"}),
+        application(office.asterisk, lambda _: (REFUSED, "17")),
     ):
         await phone.dial("0033142685300")
         closed = await phone.wait_for("CALL_CLOSED")
@@ -410,7 +411,7 @@ async def test_an_application_that_hangs_does_not_keep_the_caller_in_silence(
     async with (
         make_office(adapt=lambda config: replace(config, authorise_timeout_s=1)) as office,
         office.phone("1001") as phone,
-        application(office.asterisk, lambda _: {}),
+        application(office.asterisk, lambda _: None),
     ):
         detail, tones = await heard_before_closing(phone, heard, "0033142685300")
         assert office.carrier.calls() == []

@@ -1,0 +1,13 @@
+"""Where the application sends a caller on, with its decision as the extension.
+
+`extensions.conf` beside this file has the contexts; a test dials through them.
+"""
+
+PAID = "tollgate-paid"  # extension: see `paid_extension`
+INCLUDED = "tollgate-included"  # extension: the number for the trunk
+REFUSED = "tollgate-refused"  # extension: the hang-up cause (Q.850)
+
+
+def paid_extension(dial_string: str, paid_ms: int) -> str:
+    """How long the carrier's leg may last, and the number for the trunk."""
+    return f"{paid_ms}*{dial_string}"
