@@ -13,6 +13,7 @@ from pathlib import Path
 # Only for a call that was opened after its legs were read and before it was looked for.
 REMEMBERED_MS = 2 * 60 * 1000
 TAIL_BYTES = 64 * 1024 * 1024  # far more than a day of an office; older calls are settled
+COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +28,15 @@ Legs = Mapping[str, tuple[Leg, ...]]  # of each call, by the caller's channel
 
 
 class LegLog:
-    """Reads the log on from where it was left, and remembers the legs of recent calls."""
+    """Reads the log on from where it was left, and remembers the legs of recent calls.
+
+    A log may be rotated at any time, also while the application is away: the file that was moved
+    aside last is read to its end, too.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._inode = 0
-        self._offset = 0
+        self._offsets: dict[int, int] = {}  # how far each file was read, by its inode
         self._by_channel: dict[str, Leg] = {}
 
     def read(self, wanted: Collection[str] = ()) -> Legs:
@@ -41,16 +45,22 @@ class LegLog:
         Raises:
             OSError: the log cannot be read. That is never the same as "no legs".
         """
-        with self._file.open("rb") as log:
-            status = os.fstat(log.fileno())
-            if status.st_ino != self._inode or status.st_size < self._offset:  # a new file
-                self._inode, self._offset = status.st_ino, max(0, status.st_size - TAIL_BYTES)
-            log.seek(self._offset)
-            whole = log.read().rpartition(b"\n")[0]
-        self._offset += len(whole)
-        add_events(self._by_channel, whole.decode("utf-8", "replace").splitlines())
+        self._offsets = dict(map(self._read_on, files_of(self._file)))
         self._forget_old(frozenset(wanted))
         return by_call(self._by_channel)
+
+    def _read_on(self, file: Path) -> tuple[int, int]:
+        """Read what is new of one file; its inode, and how far it is read now."""
+        with file.open("rb") as log:
+            status = os.fstat(log.fileno())
+            tail = max(0, status.st_size - TAIL_BYTES)
+            offset = self._offsets.get(status.st_ino, tail)
+            if offset > status.st_size:  # begun anew
+                offset = tail
+            log.seek(offset)
+            whole = log.read().rpartition(b"\n")[0]
+        add_events(self._by_channel, whole.decode("utf-8", "replace").splitlines())
+        return status.st_ino, offset + len(whole)
 
     def _forget_old(self, wanted: frozenset[str]) -> None:
         newest_ms = max((leg.ended_ms or 0 for leg in self._by_channel.values()), default=0)
@@ -58,6 +68,16 @@ class LegLog:
         for leg in tuple(self._by_channel.values()):
             if (leg.ended_ms or old_ms) < old_ms and leg.call not in wanted:
                 del self._by_channel[leg.channel]
+
+
+def files_of(log: Path) -> list[Path]:
+    """The log, after what was moved aside last: `legs.json.1`, `legs.json-20261121`.
+
+    After it was moved, Asterisk makes the log anew only when a call has something to say.
+    """
+    aside = [f for f in log.parent.glob(f"{log.name}[.-]*") if f.suffix not in COMPRESSED]
+    latest = sorted(aside, key=lambda file: file.stat().st_mtime_ns)[-1:]
+    return [*latest, log] if log.exists() or not latest else latest
 
 
 def add_events(by_channel: dict[str, Leg], lines: Iterable[str]) -> None:

@@ -86,6 +86,26 @@ def test_missing_log_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
         LegLog(tmp_path / "legs.json").read()
 
 
+@pytest.mark.parametrize("aside", ["legs.json.1", "legs.json-20261121"])
+def test_log_that_was_rotated_while_we_were_away_is_read_to_its_end(
+    tmp_path: Path, aside: str
+) -> None:
+    file = tmp_path / "legs.json"
+    file.write_text(line("ANSWER", TRUNK, ANSWERED_MS) + "\n", encoding="utf-8")
+    (tmp_path / "legs.json.2").write_text("", encoding="utf-8")
+    (tmp_path / "legs.json.3.gz").write_bytes(b"\x1f\x8b")
+    log = LegLog(file)
+    log.read()
+    with file.open("a", encoding="utf-8") as more:
+        more.write(line("HANGUP", TRUNK, ANSWERED_MS + 61_000) + "\n")
+    file.rename(tmp_path / aside)
+    leg = carrier_leg(log.read()[CALLER], caller=CALLER)
+    assert leg is not None
+    assert leg.ended_ms == ANSWERED_MS + 61_000
+    file.write_text(line("ANSWER", "tg-2.2", ANSWERED_MS, call="tg-2.1") + "\n", encoding="utf-8")
+    assert log.read().keys() == {CALLER, "tg-2.1"} == LegLog(file).read().keys()
+
+
 def test_log_that_was_begun_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
     file = tmp_path / "legs.json"
     file.write_text(line("ANSWER", "tg-0.1", ANSWERED_MS) + "\n" + "#" * 500, encoding="utf-8")

@@ -1,6 +1,7 @@
 """Connections that stop without a word, and come back."""
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from lab.fault_proxy import Fault, FaultProxy
 from lab.paid_office import make_paid_office
 from lab.telephony import find_telephony
-from tests.live.conftest import DECK, FRANCE, RULES, gbp
+from lab.watch import FileWatch
+from tests.live.conftest import DECK, FRANCE, RULES, StartOffice, gbp
 
 pytestmark = pytest.mark.live
 
@@ -34,3 +36,27 @@ async def test_caller_whom_a_stalled_connection_kept_from_us_is_heard_when_it_is
             await phone.hang_up()
             await paid.application.wait_for("call_settled")
             assert len(await paid.calls()) == 1
+
+
+async def test_call_that_ended_before_its_log_was_rotated_is_charged_to_its_end(
+    start_office: StartOffice,
+) -> None:
+    async with start_office() as paid, paid.office.phone("1001") as phone:
+        await phone.dial(FRANCE)
+        await paid.application.wait_for("increment_reserved")  # two seconds after the answer
+        await paid.application.kill()
+        await phone.hang_up()
+        call = await paid.office.carrier.wait_for(lambda call: call.ended)
+        legs = paid.office.asterisk.legs_file
+        with FileWatch(legs) as watch:
+            await watch.until(lambda: ended_legs(legs) == 2, timeout_s=5)
+        legs.rename(f"{legs}.1")
+        await paid.application.start()
+        await paid.application.wait_for("call_settled_afterwards", talk_s=math.ceil(call.talk_s))
+        with FileWatch(legs.parent) as watch:
+            await phone.dial("112")
+            await watch.until(legs.exists, timeout_s=5)  # Asterisk need not be told to
+
+
+def ended_legs(legs: Path) -> int:
+    return legs.read_text(encoding="utf-8").count('"HANGUP"')

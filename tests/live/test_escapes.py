@@ -35,6 +35,7 @@ pytestmark = pytest.mark.live
 
 INCREMENT_S = 4
 TRANSFERS = {"call": {"allow_transfer": True}}
+FREE = "08081570192"
 
 
 async def connect(paid: PaidOffice, phone: Phone, number: str = FRANCE) -> CarrierCall:
@@ -146,6 +147,24 @@ async def test_transferred_leg_may_not_dial_a_number_of_its_own(
         assert ended.sip_call_id == call.sip_call_id
         assert ended.ended_by == "office"
         assert len(paid.office.carrier.calls()) == 1
+
+
+async def test_leg_sent_to_a_free_number_may_not_dial_another_afterwards(
+    start_office: StartOffice,
+) -> None:
+    """A free number is let through without us; the leg must still be known for a leg after it."""
+    async with (
+        start_office(settings=TRANSFERS) as paid,
+        administrator(paid) as admin,
+        paid.office.phone("1001") as phone,
+    ):
+        call = await connect(paid, phone)
+        leg = await carrier_leg(paid)
+        await phone.command("transfer", target(paid, FREE))
+        carrier = paid.office.carrier
+        await carrier.wait_for(lambda call: call.dialled.endswith(FREE[1:]) and call.answered)
+        await admin.ask("Redirect", Channel=leg, Context="office", Exten=FRANCE, Priority="1")
+        await charged_to_its_end(paid, call, calls=2)
 
 
 async def consult(paid: PaidOffice, admin: Ami, phone: Phone, other: Phone) -> str:
