@@ -7,7 +7,13 @@ import typer
 
 from admin.context import command, fail
 from assembly.routes import own_asterisk
-from dialplan.render import OUR_CONTEXTS, TRUNK_CONTEXTS, RenderError, rendered_dialplan
+from dialplan.render import (
+    OUR_CONTEXTS,
+    TEMPLATES,
+    TRUNK_CONTEXTS,
+    RenderError,
+    rendered_dialplan,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Tollgate's part of the dialplan of your Asterisk.")
 
@@ -50,6 +56,7 @@ def render(
     for name in files:
         typer.echo(f"  #include {(output / name).absolute()}")
     typer.echo("and in the context of your phones: include => tollgate")
+    typer.echo(f"cel.conf and cel_custom.conf as in {TEMPLATES}; `tollgate doctor` sees what lacks")
 
 
 def _write(file: Path, text: str) -> None:

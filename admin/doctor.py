@@ -23,6 +23,7 @@ from admin.checks.asterisk import (
 )
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
 from admin.checks.findings import Check, Finding, Status, problem
+from admin.checks.leg_log import check_leg_log
 from admin.checks.machine import check_clock, check_python
 from admin.checks.site import (
     check_addresses,
@@ -64,6 +65,7 @@ ASTERISK: Mapping[str, Check] = {
     "ami": check_ami,
     "dialplan": check_dialplan,
     "paid time": check_paid_time,
+    "leg log": check_leg_log,
     "features": check_feature_codes,
 }
 

@@ -39,7 +39,10 @@ def sound_site(site: Site, sounds: Library) -> Site:
 
 async def test_a_sound_site_has_no_problem_and_every_check_speaks(sound_site: Site) -> None:
     async with running(AsteriskStandIn()) as asterisk:
+        legs = sound_site.folder / "legs.json"
+        legs.touch()
         sound_site.add(f"{asterisk.settings}[agi]\nport = {asterisk.agi_port}\n")
+        sound_site.add(f'[asterisk]\ncel_file = "{legs}"\n')
         asterisk.dialplan = our_extensions(own_asterisk(sound_site.settings))
         status, told = await asyncio.to_thread(report, sound_site)
         shown = await asyncio.to_thread(sound_site.run, "doctor")

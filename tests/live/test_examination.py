@@ -13,7 +13,7 @@ from tests.live.conftest import StartOffice
 
 pytestmark = pytest.mark.live
 
-OF_ASTERISK = ("ari", "application", "ami", "dialplan", "paid time")
+OF_ASTERISK = ("ari", "application", "ami", "dialplan", "paid time", "leg log")
 
 
 async def test_doctor_finds_a_working_asterisk_sound(start_office: StartOffice) -> None:
