@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lab.paid_office import PaidOffice
+from lab.watch import FileWatch
 from tests.live.conftest import StartOffice
 
 pytestmark = pytest.mark.live
@@ -17,7 +18,11 @@ OF_ASTERISK = ("ari", "application", "ami", "dialplan", "paid time", "leg log")
 
 
 async def test_doctor_finds_a_working_asterisk_sound(start_office: StartOffice) -> None:
-    async with start_office() as paid:
+    async with start_office() as paid, paid.office.phone("1001") as phone:
+        legs = paid.office.asterisk.legs_file
+        with FileWatch(legs.parent) as watch:
+            await phone.dial("112")
+            await watch.until(legs.exists, timeout_s=5)
         found = await examined(paid)
     assert {check: found[check]["status"] for check in OF_ASTERISK} == dict.fromkeys(
         OF_ASTERISK, "ok"
