@@ -43,6 +43,7 @@ from ari_app.messages import (
     Reserve,
     ReserveDue,
     Settle,
+    SightLost,
     StopPrompt,
     TellTopUp,
     WarnCaller,
@@ -91,12 +92,18 @@ class Call:
     leg: str = ""  # the carrier leg that answered: the one that is charged
     answered_ms: int = 0
     caller_left: bool = False
+    unwatched: bool = False  # while it was dialled: an answer may have come unseen
     refusal: str = ""
     warned_of_s: int = 0  # the end of the money that the caller was warned of, from answer
 
     @property
     def warned(self) -> bool:
         return self.warned_of_s > 0
+
+    @property
+    def in_doubt(self) -> bool:
+        """It may be answered, and nobody told us: only Asterisk's own log of legs can say."""
+        return self.unwatched and self.state is State.DIALLING
 
     @property
     def over(self) -> bool:
@@ -177,6 +184,8 @@ def _dialling(call: Call, event: Event) -> Step:
             return _answer(call, event)
         case LegFailed(gone) | ChannelEnded(channel=gone):
             return _end_unanswered(call, event, gone)
+        case SightLost():
+            return replace(call, unwatched=True), ()
         case _:
             return _ignore(call, event)
 
@@ -304,6 +313,7 @@ def _take_up_unanswered(call: Call, event: FoundUnanswered) -> Step:
         dial_string=event.dial_string,
         funded_s=event.funded_s,
         pace=event.pace,
+        unwatched=not event.in_stasis,
     )
     dial = ContinueInDialplan(event.dial_string, event.funded_s)
     return dialling, (dial,) if event.in_stasis else ()
@@ -327,6 +337,8 @@ def _end_unanswered(call: Call, event: LegFailed | ChannelEnded, gone: str) -> S
     after = replace(call, caller_left=caller_left, ringing=call.ringing - {gone})
     if not caller_left or after.ringing:  # a 200 may still cross our CANCEL
         return after, ()
+    if call.unwatched:  # the sweep settles it, by Asterisk's log
+        return replace(after, state=State.ENDED), ()
     hung_up = event if isinstance(event, ChannelEnded) else None
     return replace(after, state=State.ENDED), (_nothing_talked(hung_up),)
 

@@ -58,6 +58,11 @@ class FoundUnanswered:
 
 
 @dataclass(frozen=True, slots=True)
+class SightLost:
+    """The connection was away for a time: an answer may have come unseen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     code: str  # charging.errors: Refusal.code; or "unavailable"
 
@@ -166,6 +171,7 @@ Event = (
     | AuthorisedUnmetered
     | FoundTalking
     | FoundUnanswered
+    | SightLost
     | Refused
     | PromptFinished
     | KeyPressed

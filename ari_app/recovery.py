@@ -25,6 +25,7 @@ from ari_app.messages import (
     Pace,
     PromptFinished,
     Settle,
+    SightLost,
 )
 from ari_app.till import Terms, pace_of
 from charging.errors import LedgerFault
@@ -81,7 +82,8 @@ class Recovery:
         gone: Gone = {task: channels - live.keys() for task, channels in known.items()}
         if any(gone.values()) and unseen_since_ms is None:
             gone = await self._still_gone(gone)
-        if lost or any(gone.values()) or (known and unseen_since_ms is not None):
+        in_doubt = any(task.call.in_doubt for task in tasks)
+        if lost or in_doubt or any(gone.values()) or (known and unseen_since_ms is not None):
             legs = await self._legs(frozenset(call.caller_channel for call in open_calls))
             for task, channels in gone.items():
                 deliver_missed(task, channels, legs, live=live, unseen_since_ms=unseen_since_ms)
@@ -190,6 +192,8 @@ def deliver_missed(
     `live` says of every live channel whether it waits in Stasis, where only prompts keep it.
     """
     of_call = legs.get(task.call.caller, ())
+    if unseen_since_ms is not None:
+        task.deliver(SightLost())
     if unseen_since_ms is not None and live.get(task.call.caller):
         task.deliver(PromptFinished())  # its end may be among what was missed
     answered = carrier_leg(of_call, caller=task.call.caller)

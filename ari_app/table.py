@@ -26,6 +26,7 @@ from ari_app.messages import (
     PromptFinished,
     Refused,
     ReserveDue,
+    SightLost,
     WarningDue,
     WhisperFinished,
     WhisperReady,
@@ -46,6 +47,7 @@ EVERY_EVENT: dict[str, Event] = {
     "found waiting in Stasis": FoundUnanswered(
         dial_string="33140", funded_s=60, pace=PACE, in_stasis=True
     ),
+    "connection was away": SightLost(),
     "refused": Refused("insufficient_balance"),
     "prompt finished": PromptFinished(),
     "key pressed": KeyPressed("1"),

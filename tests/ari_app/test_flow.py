@@ -42,6 +42,7 @@ from ari_app.messages import (
     Reserve,
     ReserveDue,
     Settle,
+    SightLost,
     TellTopUp,
     WarnCaller,
     WarningDue,
@@ -193,6 +194,25 @@ def test_call_found_unanswered_goes_on_to_be_dialled(*, in_stasis: bool) -> None
     dialled = [command for command in commands if isinstance(command, ContinueInDialplan)]
     assert dialled == ([ContinueInDialplan("3314", 60)] if in_stasis else [])
     assert call.state is State.TALKING
+
+
+FOUND_DIALLING = FoundUnanswered(dial_string="3314", funded_s=60, pace=PACE, in_stasis=False)
+
+
+@pytest.mark.parametrize(
+    "unwatched", [(FOUND_DIALLING,), (AUTHORISED, PromptFinished(), SightLost())]
+)
+def test_call_whose_answer_may_have_come_unseen_is_left_for_asterisks_log_to_settle(
+    unwatched: tuple[Event, ...],
+) -> None:
+    call, commands = run(*unwatched)
+    assert call.in_doubt
+    call, commands = run(*unwatched, ended(CALLER, talk_ms=700))
+    assert settlements(commands) == []
+    assert call.over
+    call, commands = run(*unwatched, answered(), ended(LEG, talk_ms=700))
+    assert settlements(commands) == [1]
+    assert not call.in_doubt
 
 
 def test_authorisation_that_arrives_after_hang_up_is_given_back() -> None:
