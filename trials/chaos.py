@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -68,10 +69,15 @@ async def run(plan: Plan, report: Callable[[str], None]) -> Outcome:
 
     Args:
         plan: what is broken, and how often.
-        report: gets a line every ten breakages.
+        report: gets a line every ten breakages, and where everything is kept if something is wrong.
     """
-    with tempfile.TemporaryDirectory(prefix="tollgate-chaos-") as folder:
-        return await _run(plan, Path(folder), report)
+    folder = Path(tempfile.mkdtemp(prefix="tollgate-chaos-"))
+    outcome = await _run(plan, folder, report)
+    if outcome.problems:
+        report(f"{plan.what}: the logs, the ledger and Asterisk's own are kept in {folder}")
+    else:
+        await asyncio.to_thread(shutil.rmtree, folder)
+    return outcome
 
 
 async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Outcome:
