@@ -59,6 +59,14 @@ class Driver:
         if task is not None:
             task.deliver(event)
 
+    def tell(self, task: CallTask, event: Event) -> None:
+        """Deliver what happened to a call; from its first mention on, its leg is known here."""
+        if not self.carries(task.call.call_id):
+            return  # it came to its end meanwhile
+        if isinstance(event, LegDialled | LegAnswered):
+            self._know(task, event.leg)
+        task.deliver(event)
+
     def adopt(self, task: CallTask) -> None:
         """Carry a call, be it new or taken up again."""
         self._by_call[task.call.call_id] = task
@@ -110,9 +118,7 @@ class Driver:
             return  # not a call of ours, or one that is over
         if isinstance(event, LegDialled | LegAnswered | LegFailed) and channel != task.call.caller:
             return  # transferred, the carrier's leg itself rings another phone; it stays charged
-        if isinstance(event, LegDialled):
-            self._know(task, event.leg)
-        task.deliver(event)
+        self.tell(task, event)
 
     def _open_whisper(self, call_id: str, channel: str) -> None:
         task = self._by_call.get(call_id)

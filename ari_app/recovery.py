@@ -5,7 +5,7 @@ settled from Asterisk's own log of each leg. A failed listing is an error, never
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, LegLog, Legs, carrier_leg
 from ari_app.driver import Driver
 from ari_app.events import CallOffered, waiting_call
-from ari_app.flow import talk_seconds
+from ari_app.flow import Call, talk_seconds
 from ari_app.messages import (
     ChannelEnded,
+    Event,
     FoundTalking,
     FoundUnanswered,
     LegAnswered,
@@ -86,7 +87,10 @@ class Recovery:
         if lost or in_doubt or any(gone.values()) or (known and unseen_since_ms is not None):
             legs = await self._legs(frozenset(call.caller_channel for call in open_calls))
             for task, channels in gone.items():
-                deliver_missed(task, channels, legs, live=live, unseen_since_ms=unseen_since_ms)
+                for event in missed_events(
+                    task.call, channels, legs, live=live, unseen_since_ms=unseen_since_ms
+                ):
+                    self._driver.tell(task, event)
             await self._recover_all(lost, live, legs)
         self._offer(unheard)
         if ari.lost_at_ms == unseen_since_ms:  # else it was lost again meanwhile
@@ -179,29 +183,29 @@ class Recovery:
         return pace_of(call.rate, self._services.settings.reserve_ahead_s)
 
 
-def deliver_missed(
-    task: CallTask,
+def missed_events(
+    call: Call,
     gone: frozenset[str],
     legs: Legs,
     *,
     live: Mapping[str, bool],
     unseen_since_ms: int | None,
-) -> None:
+) -> Iterator[Event]:
     """An answer first, then the ends of legs, then the caller's: the order in which they came.
 
     `live` says of every live channel whether it waits in Stasis, where only prompts keep it.
     """
-    of_call = legs.get(task.call.caller, ())
+    of_call = legs.get(call.caller, ())
     if unseen_since_ms is not None:
-        task.deliver(SightLost())
-    if unseen_since_ms is not None and live.get(task.call.caller):
-        task.deliver(PromptFinished())  # its end may be among what was missed
-    answered = carrier_leg(of_call, caller=task.call.caller)
-    if answered is not None and answered.answered_ms is not None and not task.call.leg:
-        task.deliver(LegAnswered(leg=answered.channel, at_ms=answered.answered_ms))
+        yield SightLost()
+    if unseen_since_ms is not None and live.get(call.caller):
+        yield PromptFinished()  # its end may be among what was missed
+    answered = carrier_leg(of_call, caller=call.caller)
+    if answered is not None and answered.answered_ms is not None and not call.leg:
+        yield LegAnswered(leg=answered.channel, at_ms=answered.answered_ms)
         gone |= {answered.channel} - live.keys()
-    for channel in sorted(gone, key=lambda channel: channel == task.call.caller):
-        task.deliver(missed_end(channel, of_call, unseen_since_ms))
+    for channel in sorted(gone, key=lambda channel: channel == call.caller):
+        yield missed_end(channel, of_call, unseen_since_ms)
 
 
 def missed_end(channel: str, legs: Iterable[Leg], unseen_since_ms: int | None) -> ChannelEnded:

@@ -1,0 +1,146 @@
+"""Coming back to a call that was dialled meanwhile, over the real charging and ledger rules."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from ari_app.ari import Ari
+from ari_app.call_task import Services
+from ari_app.driver import Driver
+from ari_app.flow import State
+from ari_app.messages import Reminder
+from ari_app.meter import Meter
+from ari_app.recovery import Recovery
+from bench.recorded import WillingAmi
+from charging.money import Money
+from settings import CallSettings
+from tests.fakes.charging import FRANCE_MOBILE, charging_with, gbp, request
+from tests.fakes.clock import ManualClock
+from tests.fakes.ledger import MemoryLedger
+
+ASTERISK, CALLER, LEG = "pbx", "pbx-1.1", "pbx-1.2"
+NOW = datetime.now(UTC)
+ANSWERED = NOW - timedelta(seconds=10)
+
+
+class OneAsterisk:
+    """Lists the channels that it is told to; in Dial(), none of them in Stasis."""
+
+    app_name = "tollgate"
+
+    def __init__(self) -> None:
+        self.live: tuple[str, ...] = (CALLER, LEG)
+        self.lost_at_ms: int | None = None
+
+    async def channels(self) -> Sequence[Mapping[str, Any]]:
+        in_dial = {"app_name": "Dial", "app_data": ""}
+        return [{"id": channel, "dialplan": in_dial} for channel in self.live]
+
+
+class Office:
+    """One call that was authorised a minute ago and is dialled, and an application that is new."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = MemoryLedger()
+        self.asterisk = OneAsterisk()
+        self._legs = folder / "legs.json"
+        self._legs.touch()
+        self._charging = charging_with(self.ledger, clock=ManualClock(NOW - timedelta(minutes=1)))
+        services = Services(
+            ari=cast(Ari, self.asterisk),
+            ami=WillingAmi(),
+            charging=self._charging,
+            meter=Meter(self._remind),
+            settings=CallSettings(),
+            look_for_missed=lambda: None,  # a test says itself when there is another look
+        )
+        self.driver = Driver(services, asterisk=ASTERISK, live_calls_max=10)
+        self._recovery = Recovery(services, self.driver, asterisk=ASTERISK, cel_file=self._legs)
+
+    def _remind(self, call_id: str, event: Reminder) -> None:
+        self.driver.remind(call_id, event)
+
+    async def dial(self) -> None:
+        await self._charging.top_up("main", amount=gbp("10"), key="fill", note="")
+        await self._charging.authorise(request("c1", FRANCE_MOBILE, channel=CALLER))
+
+    async def look(self) -> None:
+        await self._recovery.run()
+        await settle_down()
+
+    def log(self, kind: str, channel: str, at: datetime) -> None:
+        """As Asterisk writes it down, some moments after it happened."""
+        event = {"eventtype": kind, "eventtime": str(at.timestamp()), "uniqueid": channel}
+        with self._legs.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(event | {"linkedid": CALLER}) + "\n")
+
+    async def end(self, channel: str, at: datetime) -> None:
+        self.asterisk.live = tuple(c for c in self.asterisk.live if c != channel)
+        self.driver.take(
+            {
+                "type": "ChannelDestroyed",
+                "channel": {"id": channel},
+                "timestamp": at.isoformat(timespec="milliseconds"),
+                "cause": 16,
+            }
+        )
+        await settle_down()
+
+    @property
+    def charged(self) -> Money:
+        return self.ledger.calls["c1"].debited
+
+
+async def settle_down() -> None:
+    """Let every task go as far as it can: nothing here waits for the outside."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> Office:
+    office = Office(tmp_path)
+    await office.dial()
+    await office.look()  # the log does not say yet that the leg was answered, and no event will
+    assert office.driver.carries("c1")
+    return office
+
+
+async def test_answer_that_came_unseen_is_charged_though_the_caller_left_at_once(
+    office: Office,
+) -> None:
+    ended = ANSWERED + timedelta(milliseconds=706)
+    await office.end(LEG, ended)
+    await office.end(CALLER, ended)
+    assert not office.driver.carries("c1")
+    office.log("ANSWER", LEG, ANSWERED)
+    office.log("HANGUP", LEG, ended)
+    await office.look()
+    assert office.ledger.calls["c1"].settled_at is not None
+    assert office.charged == gbp("0.10")
+
+
+async def test_answer_that_came_unseen_is_metered_as_soon_as_the_log_tells_of_it(
+    office: Office,
+) -> None:
+    office.log("ANSWER", LEG, ANSWERED)
+    await office.look()
+    (task,) = office.driver.tasks()
+    assert task.call.state is State.TALKING
+    assert office.charged == gbp("0.10")
+    await office.end(LEG, ANSWERED + timedelta(seconds=61))
+    assert office.charged == gbp("0.20")
+
+
+async def test_call_that_nobody_answered_costs_nothing(office: Office) -> None:
+    await office.end(LEG, NOW)
+    await office.end(CALLER, NOW)
+    await office.look()
+    record = office.ledger.calls["c1"]
+    assert record.settled_at is not None
+    assert (record.debited, record.held) == (gbp("0"), gbp("0"))
