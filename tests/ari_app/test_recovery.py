@@ -24,8 +24,6 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.ledger import MemoryLedger
 
 ASTERISK, CALLER, LEG = "pbx", "pbx-1.1", "pbx-1.2"
-NOW = datetime.now(UTC)
-ANSWERED = NOW - timedelta(seconds=10)
 
 
 class OneAsterisk:
@@ -46,11 +44,15 @@ class Office:
     """One call that was authorised a minute ago and is dialled, and an application that is new."""
 
     def __init__(self, folder: Path) -> None:
+        self.now = datetime.now(UTC)
+        self.answered = self.now - timedelta(seconds=10)
         self.ledger = MemoryLedger()
         self.asterisk = OneAsterisk()
         self._legs = folder / "legs.json"
         self._legs.touch()
-        self._charging = charging_with(self.ledger, clock=ManualClock(NOW - timedelta(minutes=1)))
+        self._charging = charging_with(
+            self.ledger, clock=ManualClock(self.now - timedelta(minutes=1))
+        )
         services = Services(
             ari=cast(Ari, self.asterisk),
             ami=WillingAmi(),
@@ -114,11 +116,11 @@ async def office(tmp_path: Path) -> Office:
 async def test_answer_that_came_unseen_is_charged_though_the_caller_left_at_once(
     office: Office,
 ) -> None:
-    ended = ANSWERED + timedelta(milliseconds=706)
+    ended = office.answered + timedelta(milliseconds=706)
     await office.end(LEG, ended)
     await office.end(CALLER, ended)
     assert not office.driver.carries("c1")
-    office.log("ANSWER", LEG, ANSWERED)
+    office.log("ANSWER", LEG, office.answered)
     office.log("HANGUP", LEG, ended)
     await office.look()
     assert office.ledger.calls["c1"].settled_at is not None
@@ -128,18 +130,18 @@ async def test_answer_that_came_unseen_is_charged_though_the_caller_left_at_once
 async def test_answer_that_came_unseen_is_metered_as_soon_as_the_log_tells_of_it(
     office: Office,
 ) -> None:
-    office.log("ANSWER", LEG, ANSWERED)
+    office.log("ANSWER", LEG, office.answered)
     await office.look()
     (task,) = office.driver.tasks()
     assert task.call.state is State.TALKING
     assert office.charged == gbp("0.10")
-    await office.end(LEG, ANSWERED + timedelta(seconds=61))
+    await office.end(LEG, office.answered + timedelta(seconds=61))
     assert office.charged == gbp("0.20")
 
 
 async def test_call_that_nobody_answered_costs_nothing(office: Office) -> None:
-    await office.end(LEG, NOW)
-    await office.end(CALLER, NOW)
+    await office.end(LEG, office.now)
+    await office.end(CALLER, office.now)
     await office.look()
     record = office.ledger.calls["c1"]
     assert record.settled_at is not None
