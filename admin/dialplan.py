@@ -56,7 +56,9 @@ def render(
     for name in files:
         typer.echo(f"  #include {(output / name).absolute()}")
     typer.echo("and in the context of your phones: include => tollgate")
-    typer.echo(f"cel.conf and cel_custom.conf as in {TEMPLATES}; `tollgate doctor` sees what lacks")
+    typer.echo(
+        f"cel.conf and cel_custom.conf as in {TEMPLATES}; `tollgate doctor` says what is missing"
+    )
 
 
 def _write(file: Path, text: str) -> None:

@@ -22,6 +22,11 @@ log = structlog.get_logger()
 
 
 async def serve(settings: Settings) -> None:
+    """Run until cancelled, or until the connection to Asterisk is lost.
+
+    Raises:
+        SettingsError: no Asterisk is named.
+    """
     if settings.ari is None:
         raise SettingsError("the settings name no Asterisk: [ari] is missing")
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
