@@ -1,10 +1,10 @@
 """Takes calls from Asterisk, gives each its task, and brings every event to the right one."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 import structlog
 
@@ -103,7 +103,7 @@ class Driver:
             self._start(self._turn_away(offered))
             return
         request = CallRequest(
-            call_id=uuid4().hex,
+            call_id=new_call_id(),
             endpoint=offered.endpoint,
             dialled=offered.dialled,
             caller_channel=offered.channel,
@@ -159,3 +159,12 @@ class Driver:
             log=log,
         )
         await line.refuse(SWITCHING_EQUIPMENT_CONGESTION)
+
+
+def new_call_id() -> str:
+    """32 hexadecimal digits: nanoseconds since 1970, then chance.
+
+    Ids that grow with time keep the database's work on the newest pages of its indexes; ids of
+    chance alone made one transaction in a hundred wait more than twice as long (docs/adr/0002).
+    """
+    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
