@@ -98,7 +98,7 @@ def soak(
     drawn = secrets.randbelow(10**6) if seed is None else seed
     plan = SoakPlan(minutes=minutes, rate_per_s=rate, seed=drawn)
     out.print(f"seed {drawn}: {plan.calls} calls")
-    outcome = run_soak(plan, out.print)
+    outcome = asyncio.run(run_soak(plan, out.print))
     _report_soak(outcome)
     sys.exit(1 if outcome.problems else 0)
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +15,7 @@ from lab.caller import Calls, place_calls
 from lab.fault_proxy import FaultProxy
 from lab.paid_office import PaidOffice, make_paid_office
 from lab.telephony import Telephony, find_telephony
+from trials.evidence import kept_if_wrong
 from trials.faults import (
     Breakage,
     break_connection,
@@ -71,13 +70,7 @@ async def run(plan: Plan, report: Callable[[str], None]) -> Outcome:
         plan: what is broken, and how often.
         report: gets a line every ten breakages, and where everything is kept if something is wrong.
     """
-    folder = Path(tempfile.mkdtemp(prefix="tollgate-chaos-"))
-    outcome = await _run(plan, folder, report)
-    if outcome.problems:
-        report(f"{plan.what}: the logs, the ledger and Asterisk's own are kept in {folder}")
-    else:
-        await asyncio.to_thread(shutil.rmtree, folder)
-    return outcome
+    return await kept_if_wrong(plan.what, lambda folder: _run(plan, folder, report), report)
 
 
 async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Outcome:

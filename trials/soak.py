@@ -4,7 +4,6 @@ The carrier's log is the judge, as in `trials.chaos`; beside it memory, which mu
 """
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from lab.paid_office import PaidOffice, make_paid_office
 from lab.telephony import find_telephony
 from lab.usage import cpu_s, memory_bytes
 from trials.chaos import OPENING, for_load, until_quiet
+from trials.evidence import kept_if_wrong
 from trials.numbers import BUSY_CODE, DECK, RULES, SILENT_CODE, TrialNumber, draw_numbers
 from trials.oracle import Verdict, judge
 
@@ -83,10 +83,14 @@ class SoakOutcome:
         return tuple(found)
 
 
-def soak(plan: SoakPlan, report: Callable[[str], None]) -> SoakOutcome:
-    """Place the calls and judge them. `report` gets one line a minute."""
-    with tempfile.TemporaryDirectory(prefix="tollgate-soak-") as folder:
-        return asyncio.run(_soak(plan, Path(folder), report))
+async def soak(plan: SoakPlan, report: Callable[[str], None]) -> SoakOutcome:
+    """Place the calls and judge them.
+
+    Args:
+        plan: how many calls, how fast.
+        report: gets a line a minute, and where everything is kept if something is wrong.
+    """
+    return await kept_if_wrong("soak", lambda folder: _soak(plan, folder, report), report)
 
 
 async def _soak(plan: SoakPlan, folder: Path, report: Callable[[str], None]) -> SoakOutcome:
