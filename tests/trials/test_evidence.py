@@ -1,5 +1,6 @@
 """What stays of a trial."""
 
+import asyncio
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,32 +25,32 @@ def _folders_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-async def test_nothing_stays_of_a_trial_in_which_nothing_was_wrong(tmp_path: Path) -> None:
+def test_nothing_stays_of_a_trial_in_which_nothing_was_wrong(tmp_path: Path) -> None:
     said: list[str] = []
 
-    await kept_if_wrong("soak", lambda folder: trial(folder, ()), said.append)
+    asyncio.run(kept_if_wrong("soak", lambda folder: trial(folder, ()), said.append))
 
     assert not list(tmp_path.iterdir())
     assert said == []
 
 
-async def test_what_a_trial_saw_stays_where_something_was_wrong(tmp_path: Path) -> None:
+def test_what_a_trial_saw_stays_where_something_was_wrong(tmp_path: Path) -> None:
     said: list[str] = []
 
-    await kept_if_wrong("soak", lambda folder: trial(folder, ("a wrong call",)), said.append)
+    asyncio.run(kept_if_wrong("soak", lambda folder: trial(folder, ("a wrong call",)), said.append))
 
     (kept,) = tmp_path.iterdir()
     assert (kept / "carrier.log").exists()
     assert str(kept) in said[0]
 
 
-async def test_what_a_trial_saw_stays_where_the_trial_itself_fails(tmp_path: Path) -> None:
+def test_what_a_trial_saw_stays_where_the_trial_itself_fails(tmp_path: Path) -> None:
     async def fails(folder: Path) -> Outcome:
         (folder / "carrier.log").touch()
         raise RuntimeError("no Asterisk")
 
     with pytest.raises(RuntimeError, match="no Asterisk"):
-        await kept_if_wrong("soak", fails, lambda _: None)
+        asyncio.run(kept_if_wrong("soak", fails, lambda _: None))
 
     (kept,) = tmp_path.iterdir()
     assert (kept / "carrier.log").exists()
