@@ -52,7 +52,9 @@ def notes(file: Path) -> Iterator[Note]:
         what, *rest = line.split(";")
         if rest:
             call_id, seconds, microseconds, detail = rest
-            yield Note(what, call_id, float(seconds) + float(microseconds) / 1e6, detail)
+            # SIPp writes a variable that is zero as nothing: once in a million microseconds.
+            at_s = float(seconds) + float(microseconds or 0) / 1e6
+            yield Note(what, call_id, at_s, detail)
 
 
 def last_words(folder: Path, *, name: str) -> str:
