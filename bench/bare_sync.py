@@ -4,6 +4,7 @@ What the machine and its disk are late by, in the same minute; what another proc
 owes to itself. Prints the milliseconds of the 99th percentile and of the latest.
 """
 
+import asyncio
 import json
 import os
 import sys
@@ -26,6 +27,16 @@ class Lateness:
 
 def lateness_of(late_s: list[float]) -> Lateness:
     return Lateness(p99_ms=1000 * quantiles(late_s, n=100)[98], latest_ms=1000 * max(late_s))
+
+
+async def bare_sync(folder: Path, seconds: float) -> Lateness:
+    """How late the machine and its disk are by themselves, during these seconds."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.bare_sync", folder, str(seconds)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    return read(printed)
 
 
 def read(printed: bytes) -> Lateness:

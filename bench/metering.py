@@ -9,7 +9,6 @@ increment.
 import asyncio
 import logging
 import os
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, MutableMapping
@@ -28,7 +27,7 @@ from ari_app.driver import Driver
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from assembly import Assembled, open_charging
-from bench.bare_sync import Lateness, lateness_of, read
+from bench.bare_sync import Lateness, bare_sync, lateness_of
 from bench.figures import Figure
 from bench.recorded import RecordedCall, WillingAmi, WillingAri
 from charging.ledger import CallRecord
@@ -251,16 +250,6 @@ def is_right(call: RecordedCall, records: dict[str, CallRecord]) -> bool:
     minutes = -(-talk_s // INCREMENT_S)
     settled = record.settled_at is not None
     return settled and record.debited.micros == minutes * PER_INCREMENT_MICROS
-
-
-async def bare_sync(folder: Path, seconds: float) -> Lateness:
-    """How late the machine and its disk are by themselves, during these seconds."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.bare_sync", folder, str(seconds)),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    printed, _ = await process.communicate()
-    return read(printed)
 
 
 def figures_of(

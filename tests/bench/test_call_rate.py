@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.call_rate import LAST_RATE_PER_S, Step, Try, highest_rate
+from bench.call_rate import LAST_RATE_PER_S, Try, highest_rate
+from bench.ways import Step
 
 
 def machine(limit_per_s: int) -> tuple[Try, list[int]]:
@@ -19,6 +20,7 @@ def machine(limit_per_s: int) -> tuple[Try, list[int]]:
             reached_per_s=rate_per_s,
             asterisk_cpu_s=0,
             application_cpu_s=0,
+            stolen_part=0,
         )
 
     return attempt, tried
