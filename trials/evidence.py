@@ -24,12 +24,16 @@ async def kept_if_wrong(
     Args:
         what: the trial's name, part of the folder's.
         trial: gets the folder.
-        report: is told where the folder is, if something is wrong.
+        report: is told where the folder is, if it stays.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"tollgate-{what}-"))
-    outcome = await trial(folder)
-    if outcome.problems:
-        report(f"{what}: the logs, the ledger and Asterisk's own are kept in {folder}")
-    else:
-        await asyncio.to_thread(shutil.rmtree, folder)
+    wrong = True
+    try:
+        outcome = await trial(folder)
+        wrong = bool(outcome.problems)
+    finally:
+        if wrong:
+            report(f"{what}: the logs, the ledger and Asterisk's own are kept in {folder}")
+        else:
+            await asyncio.to_thread(shutil.rmtree, folder)
     return outcome

@@ -13,7 +13,7 @@ from random import Random
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.paid_office import PaidOffice, make_paid_office
 from lab.telephony import find_telephony
-from lab.usage import cpu_s, memory_bytes
+from lab.usage import cpu_s, machine_time, memory_bytes
 from trials.chaos import OPENING, for_load, until_quiet
 from trials.evidence import kept_if_wrong
 from trials.numbers import BUSY_CODE, DECK, RULES, SILENT_CODE, TrialNumber, draw_numbers
@@ -48,13 +48,15 @@ class Look:
     asterisk_bytes: int
     application_cpu_s: float
     asterisk_cpu_s: float
+    stolen_part: float  # of the processor time that the machine wanted since the look before
 
     def __str__(self) -> str:
         return (
             f"{self.at_s / 60:5.1f} min: {self.placed} calls at the carrier;"
             f" memory: application {self.application_bytes / 1e6:.1f} MB,"
             f" Asterisk {self.asterisk_bytes / 1e6:.1f} MB;"
-            f" CPU so far: {self.application_cpu_s:.1f} s and {self.asterisk_cpu_s:.1f} s"
+            f" CPU so far: {self.application_cpu_s:.1f} s and {self.asterisk_cpu_s:.1f} s;"
+            f" {100 * self.stolen_part:.0f} % of the machine's time stolen by its host"
         )
 
 
@@ -135,6 +137,7 @@ class Looks:
         self._paid = paid
         self._report = report
         self._began_s = time.monotonic()
+        self._machine = machine_time()
         self.taken: list[Look] = []
 
     async def keep(self) -> None:
@@ -144,6 +147,8 @@ class Looks:
 
     def look(self) -> None:
         application, asterisk = self._paid.application.pid, self._paid.office.asterisk.pid
+        machine, before = machine_time(), self._machine
+        self._machine = machine
         look = Look(
             at_s=time.monotonic() - self._began_s,
             placed=len(self._paid.office.carrier.calls()),
@@ -151,6 +156,7 @@ class Looks:
             asterisk_bytes=memory_bytes(asterisk),
             application_cpu_s=cpu_s(application),
             asterisk_cpu_s=cpu_s(asterisk),
+            stolen_part=machine.stolen_part_since(before),
         )
         self.taken.append(look)
         self._report(str(look))

@@ -1,5 +1,6 @@
 """`tollgate dialplan render`, as an admin with an Asterisk of their own runs it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_our_file_is_written_anew_and_the_admins_only_once(folder: Path) -> None
         "tollgate-trunk.conf",
         "tollgate.conf",
     ]
+
+
+def test_own_asterisk_is_told_which_files_have_what_it_lacks() -> None:
+    said = run("--output", "etc").stdout
+    assert "cel.conf" in said
+    named = re.search(r"disabledevents as in (\S+manager\.conf),", said)
+    assert named is not None
+    assert "disabledevents = Newchannel," in Path(named[1]).read_text()
 
 
 @pytest.mark.parametrize(

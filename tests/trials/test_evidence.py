@@ -49,8 +49,10 @@ def test_what_a_trial_saw_stays_where_the_trial_itself_fails(tmp_path: Path) -> 
         (folder / "carrier.log").touch()
         raise RuntimeError("no Asterisk")
 
+    said: list[str] = []
     with pytest.raises(RuntimeError, match="no Asterisk"):
-        asyncio.run(kept_if_wrong("soak", fails, lambda _: None))
+        asyncio.run(kept_if_wrong("soak", fails, said.append))
 
     (kept,) = tmp_path.iterdir()
     assert (kept / "carrier.log").exists()
+    assert str(kept) in said[0]
