@@ -1,5 +1,6 @@
 """`tollgate dialplan`: Tollgate's contexts, for an Asterisk that the admin configures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -52,16 +53,23 @@ def render(
             _write(output / TRUNK_CONTEXTS, files[TRUNK_CONTEXTS])
     except OSError as error:
         fail(f"{output} cannot be written: {error.strerror}")
+    _say_what_to_do(output, tuple(files))
+
+
+def _say_what_to_do(folder: Path, files: Sequence[str]) -> None:
+    """What an Asterisk of one's own needs besides these contexts."""
     typer.echo("In extensions.conf, once:")
     for name in files:
-        typer.echo(f"  #include {(output / name).absolute()}")
+        typer.echo(f"  #include {(folder / name).absolute()}")
     typer.echo("and in the context of your phones: include => tollgate")
+    typer.echo(f"As in {TEMPLATES}, once:")
+    typer.echo("  cel.conf and cel_custom.conf; `tollgate doctor` says what is missing")
     typer.echo(
-        f"cel.conf and cel_custom.conf as in {TEMPLATES}; `tollgate doctor` says what is missing"
+        "  pjsip.conf, taskprocessor_overload_trigger: else new calls are ignored, emergency"
     )
+    typer.echo("    calls too, while events wait for the application")
     typer.echo(
-        f"disabledevents as in {TEMPLATES / 'manager.conf'}, where no other program reads AMI's"
-        " events: they cost Asterisk a tenth of its time"
+        "  manager.conf, disabledevents: a tenth of Asterisk's time, unless others read them"
     )
 
 
