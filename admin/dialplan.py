@@ -1,6 +1,6 @@
 """`tollgate dialplan`: Tollgate's contexts, for an Asterisk that the admin configures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -53,10 +53,10 @@ def render(
             _write(output / TRUNK_CONTEXTS, files[TRUNK_CONTEXTS])
     except OSError as error:
         fail(f"{output} cannot be written: {error.strerror}")
-    _say_what_to_do(output, tuple(files))
+    _say_what_to_do(output, files)
 
 
-def _say_what_to_do(folder: Path, files: Sequence[str]) -> None:
+def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     """What an Asterisk of one's own needs besides these contexts."""
     typer.echo("In extensions.conf, once:")
     for name in files:

@@ -25,6 +25,7 @@ class MachineTime:
 
 
 def machine_time() -> MachineTime:
+    """What all cores have been used for so far, to the hundredth of a second."""
     first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
     user, nice, system, _, _, irq, softirq, stolen = map(int, first.split()[1:9])
     return MachineTime(
