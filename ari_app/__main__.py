@@ -1,7 +1,6 @@
 """`python -m ari_app SETTINGS`: serve calls until told to stop."""
 
 import asyncio
-import gc
 import sys
 
 import aiohttp
@@ -31,16 +30,9 @@ async def serve(settings: Settings) -> None:
         ami.start()
         try:
             application = _application(settings, assembled, Ari(session, settings.ari), ami)
-            _keep_what_is_loaded()
             await application.run()
         finally:
             await ami.close()
-
-
-def _keep_what_is_loaded() -> None:
-    """Modules, plans and rates stay: looking through them for garbage held up every call."""
-    gc.collect()
-    gc.freeze()
 
 
 def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -> Application:

@@ -9,6 +9,7 @@ import structlog
 from ari_app.ami import Ami
 from ari_app.ari import Ari, AriError, AriUnavailableError
 from ari_app.driver import Driver
+from ari_app.garbage import collect_while_quiet
 from ari_app.recovery import Recovery
 from charging.errors import ChargingUnavailable
 
@@ -39,6 +40,7 @@ class Application:
     async def run(self) -> None:
         """Serve until cancelled. Calls under way stay up: Asterisk knows what they have paid."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(collect_while_quiet(lambda: self._driver.live_calls))
             tasks.create_task(self._listen())
             tasks.create_task(self._keep_timeouts())
             tasks.create_task(self._sweep())

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, select
 
 from ari_app.call_task import Services
 from ari_app.driver import Driver
+from ari_app.garbage import collect_while_quiet
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from assembly import Assembled, open_charging
@@ -235,7 +236,10 @@ async def live_office(
     await asyncio.to_thread(import_rates, settings, DECK, "GBP")
     async with open_charging(settings) as assembled, aiohttp.ClientSession() as session:
         await assembled.charging.top_up("main", amount=OPENING, key="bench", note="bench")
-        yield LiveOffice(settings, assembled, punctuality, session, folder)
+        office = LiveOffice(settings, assembled, punctuality, session, folder)
+        collecting = asyncio.create_task(collect_while_quiet(lambda: office.driver.live_calls))
+        yield office
+        collecting.cancel()
 
 
 def all_calls(reader: Connection) -> list[CallRecord]:
