@@ -10,7 +10,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from statistics import fmean
@@ -21,7 +21,6 @@ from bench.bare_sync import Lateness, bare_sync
 from bench.figures import Figure
 from bench.ways import STEP_S, Step, Way, p50, p99
 from charging.money import Money
-from dialplan.render import AsteriskConfig
 from lab.carrier import ANSWERS_AT_ONCE
 from lab.errors import LabError
 from lab.office import Office
@@ -81,7 +80,6 @@ async def measure(folder: Path) -> list[Figure]:
             module=module,
             default=ANSWERS_AT_ONCE,
             media=False,
-            adapt=for_load,
         )
         for module in ("ari_app", "bench.bare_application")
     )
@@ -91,7 +89,6 @@ async def measure(folder: Path) -> list[Figure]:
         sounds=default_sounds_folder(os.environ),
         default=ANSWERS_AT_ONCE,
         media=False,
-        adapt=for_load,
     )
     async with paid, bare, plain:
         await plain.asterisk.cli(f"dialplan add extension {PLAIN_EXTENSION} into office")
@@ -112,11 +109,6 @@ async def measure(folder: Path) -> list[Figure]:
         if audit.problems:
             raise LabError(f"the ledger is wrong: {audit.problems}")
     return figures
-
-
-def for_load(config: AsteriskConfig) -> AsteriskConfig:
-    """Callers that send no sound must not be taken for phones that lost their power."""
-    return replace(config, rtp_timeout_s=0, rtp_last_port=19999)
 
 
 def trying(name: str, way: Way) -> Try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from dialplan.phones import Phone as PhoneEntry
@@ -34,6 +35,7 @@ class Office(Runnable):
     ) -> None:
         """`adapt` may change any field of the configuration, with `dataclasses.replace`.
 
+        `media` False: nobody sends sound, many calls have room, and silence ends none of them.
         `addresses` None: a block of its own, so that any number of offices run side by side.
         """
         self.telephony = telephony
@@ -47,16 +49,15 @@ class Office(Runnable):
             default=default,
             media=media,
         )
-        self.config = adapt(
-            asterisk_config(
-                folder / "asterisk",
-                telephony,
-                sip_address=self.addresses.asterisk,
-                trunk=self.carrier.trunk,
-                phones=load_phones() if phones is None else phones,
-                emergency_numbers=emergency_numbers,
-            )
+        config = asterisk_config(
+            folder / "asterisk",
+            telephony,
+            sip_address=self.addresses.asterisk,
+            trunk=self.carrier.trunk,
+            phones=load_phones() if phones is None else phones,
+            emergency_numbers=emergency_numbers,
         )
+        self.config = adapt(config if media else for_silent_calls(config))
         self.asterisk = Instance(self.config, telephony, sounds=sounds)
         self._running = AsyncExitStack()
         self._phones_made = 0
@@ -88,3 +89,8 @@ class Office(Runnable):
             server_port=self.config.sip_port,
             answers=answers,
         )
+
+
+def for_silent_calls(config: AsteriskConfig) -> AsteriskConfig:
+    """Callers that send no sound must not be taken for phones that lost their power."""
+    return replace(config, rtp_timeout_s=0, rtp_last_port=19999)

@@ -10,7 +10,6 @@ from pathlib import Path
 from random import Random
 
 from charging.money import Money
-from dialplan.render import AsteriskConfig
 from lab.caller import Calls, place_calls
 from lab.fault_proxy import FaultProxy
 from lab.paid_office import PaidOffice, make_paid_office
@@ -109,9 +108,7 @@ async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Outco
 async def _office(
     telephony: Telephony, folder: Path, plan: Plan
 ) -> AsyncIterator[tuple[PaidOffice, Breakage]]:
-    paid = make_paid_office(
-        telephony, folder, deck=DECK, opening=OPENING, rules=RULES, media=False, adapt=for_load
-    )
+    paid = office_under_trial(telephony, folder)
     config = paid.office.config
     target = (config.control_address, config.http_port if plan.what == "ari" else config.ami_port)
     async with FaultProxy(target, address=config.control_address) as proxy:
@@ -130,9 +127,17 @@ async def _office(
             yield paid, breakages[plan.what]
 
 
-def for_load(config: AsteriskConfig) -> AsteriskConfig:
-    """No sound from SIPp's callers: their silence must not end a call."""
-    return replace(config, ring_timeout_s=6, rtp_timeout_s=0, rtp_last_port=19999)
+def office_under_trial(telephony: Telephony, folder: Path) -> PaidOffice:
+    """Numbers that behave in every way; those that nobody answers must not make a trial long."""
+    return make_paid_office(
+        telephony,
+        folder,
+        deck=DECK,
+        opening=OPENING,
+        rules=RULES,
+        media=False,
+        adapt=lambda config: replace(config, ring_timeout_s=6),
+    )
 
 
 async def _place(paid: PaidOffice, numbers: Sequence[TrialNumber], plan: Plan) -> int:

@@ -6,11 +6,10 @@ import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from charging.money import Money
-from dialplan.render import AsteriskConfig
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.telephony import Telephony, find_telephony
@@ -122,12 +121,7 @@ def _office(telephony: Telephony, folder: Path, condition: Condition) -> PaidOff
         opening=condition.opening,
         settings=settings,
         media=False,
-        adapt=_without_media,
     )
-
-
-def _without_media(config: AsteriskConfig) -> AsteriskConfig:
-    return replace(config, rtp_timeout_s=0, rtp_last_port=19999)
 
 
 async def _paid_call_is_refused(paid: PaidOffice, condition: Condition) -> list[str]:

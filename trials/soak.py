@@ -11,12 +11,12 @@ from pathlib import Path
 from random import Random
 
 from lab.caller import Calls, PlacedCall, place_calls
-from lab.paid_office import PaidOffice, make_paid_office
+from lab.paid_office import PaidOffice
 from lab.telephony import find_telephony
 from lab.usage import cpu_s, machine_time, memory_bytes
-from trials.chaos import OPENING, for_load, until_quiet
+from trials.chaos import office_under_trial, until_quiet
 from trials.evidence import kept_if_wrong
-from trials.numbers import BUSY_CODE, DECK, RULES, SILENT_CODE, TrialNumber, draw_numbers
+from trials.numbers import BUSY_CODE, SILENT_CODE, TrialNumber, draw_numbers
 from trials.oracle import Verdict, judge
 
 LOOK_EVERY_S = 60.0
@@ -97,15 +97,7 @@ async def soak(plan: SoakPlan, report: Callable[[str], None]) -> SoakOutcome:
 
 async def _soak(plan: SoakPlan, folder: Path, report: Callable[[str], None]) -> SoakOutcome:
     numbers = draw_numbers(Random(plan.seed), plan.calls)  # noqa: S311 - to be repeated
-    paid = make_paid_office(
-        find_telephony(lambda _: None),
-        folder,
-        deck=DECK,
-        opening=OPENING,
-        rules=RULES,
-        media=False,
-        adapt=for_load,
-    )
+    paid = office_under_trial(find_telephony(lambda _: None), folder)
     began_s = time.monotonic()
     async with paid:
         looks = Looks(paid, report)

@@ -21,15 +21,17 @@ pytestmark = pytest.mark.live
 MakeOffice = Callable[..., Office]
 
 
-def under_load(config: AsteriskConfig) -> AsteriskConfig:
+def with_free_landlines(config: AsteriskConfig) -> AsteriskConfig:
     landlines = DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44")
-    return replace(config, free=(landlines,), rtp_last_port=19999, rtp_timeout_s=0)
+    return replace(config, free=(landlines,))
 
 
 async def test_a_hundred_calls_are_placed_and_every_one_is_in_both_logs(
     make_office: MakeOffice, tmp_path: Path
 ) -> None:
-    async with make_office(adapt=under_load, media=False, default=ANSWERS_AT_ONCE) as office:
+    async with make_office(
+        adapt=with_free_landlines, media=False, default=ANSWERS_AT_ONCE
+    ) as office:
         placed = await place_calls(
             office.telephony,
             tmp_path / "load",
@@ -79,7 +81,7 @@ async def test_a_stranger_is_refused(
 
 async def test_a_refusal_is_told_with_its_status(make_office: MakeOffice, tmp_path: Path) -> None:
     rules = [Rule("442079460486", BUSY)]
-    async with make_office(adapt=under_load, rules=rules) as office:
+    async with make_office(adapt=with_free_landlines, rules=rules) as office:
         (placed,) = await place_calls(
             office.telephony,
             tmp_path / "load",
