@@ -238,8 +238,10 @@ async def live_office(
         await assembled.charging.top_up("main", amount=OPENING, key="bench", note="bench")
         office = LiveOffice(settings, assembled, punctuality, session, folder)
         collecting = asyncio.create_task(collect_while_quiet(lambda: office.driver.live_calls))
-        yield office
-        collecting.cancel()
+        try:
+            yield office
+        finally:
+            collecting.cancel()
 
 
 def all_calls(reader: Connection) -> list[CallRecord]:
