@@ -6,13 +6,13 @@ JSON object a line; `dialplan/cel_custom.conf` says which fields. Times are seco
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
-# Only for a call that was opened after its legs were read and before it was looked for.
-REMEMBERED_MS = 2 * 60 * 1000
-TAIL_BYTES = 64 * 1024 * 1024  # far more than a day of an office; older calls are settled
+CLOSE_BYTES = 64 * 1024  # so little is read rather than searched
+CHUNK_BYTES = 1024 * 1024  # of a log that may be a day long
 COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst"})
 
 
@@ -27,8 +27,15 @@ class Leg:
 Legs = Mapping[str, tuple[Leg, ...]]  # of each call, by the caller's channel
 
 
+class LegEvent(NamedTuple):
+    kind: str
+    at_ms: int
+    channel: str
+    call: str
+
+
 class LegLog:
-    """Reads the log on from where it was left, and remembers the legs of recent calls.
+    """Reads the log on from where it was left, but nothing older than what is asked for.
 
     A log may be rotated at any time, also while the application is away: the file that was moved
     aside last is read to its end, too.
@@ -39,35 +46,55 @@ class LegLog:
         self._offsets: dict[int, int] = {}  # how far each file was read, by its inode
         self._by_channel: dict[str, Leg] = {}
 
-    def read(self, wanted: Collection[str] = ()) -> Legs:
-        """Every leg of the last minutes, and those of `wanted` calls however old, by call.
+    def read(self, since_ms: int) -> Legs:
+        """Every leg that was answered or ended since then, by call.
+
+        Args:
+            since_ms: never earlier than at the last reading.
 
         Raises:
             OSError: the log cannot be read. That is never the same as "no legs".
         """
-        self._offsets = dict(map(self._read_on, files_of(self._file)))
-        self._forget_old(frozenset(wanted))
+        self._offsets = dict(self._read_on(file, since_ms) for file in files_of(self._file))
+        for leg in tuple(self._by_channel.values()):
+            if max(leg.answered_ms or 0, leg.ended_ms or 0) < since_ms:
+                del self._by_channel[leg.channel]
         return by_call(self._by_channel)
 
-    def _read_on(self, file: Path) -> tuple[int, int]:
+    def _read_on(self, file: Path, since_ms: int) -> tuple[int, int]:
         """Read what is new of one file; its inode, and how far it is read now."""
         with file.open("rb") as log:
             status = os.fstat(log.fileno())
-            tail = max(0, status.st_size - TAIL_BYTES)
-            offset = self._offsets.get(status.st_ino, tail)
-            if offset > status.st_size:  # begun anew
-                offset = tail
+            known = self._offsets.get(status.st_ino, 0)
+            offset = 0 if known > status.st_size else known  # it was begun anew
+            offset = first_since(log, since_ms, begin=offset, end=status.st_size)
             log.seek(offset)
-            whole = log.read().rpartition(b"\n")[0]
-        add_events(self._by_channel, whole.decode("utf-8", "replace").splitlines())
-        return status.st_ino, offset + len(whole)
+            while lines := log.readlines(CHUNK_BYTES):
+                whole = [line for line in lines if line.endswith(b"\n")]
+                add_events(self._by_channel, whole)
+                offset += sum(map(len, whole))
+                if len(whole) < len(lines):  # Asterisk is just writing the last one
+                    break
+        return status.st_ino, offset
 
-    def _forget_old(self, wanted: frozenset[str]) -> None:
-        newest_ms = max((leg.ended_ms or 0 for leg in self._by_channel.values()), default=0)
-        old_ms = newest_ms - REMEMBERED_MS
-        for leg in tuple(self._by_channel.values()):
-            if (leg.ended_ms or old_ms) < old_ms and leg.call not in wanted:
-                del self._by_channel[leg.channel]
+
+def first_since(log: BinaryIO, since_ms: int, *, begin: int, end: int) -> int:
+    """The beginning of a line, not far before the first event since then.
+
+    The events are in order of time, so halving finds it. Reading the 15 MB of 18,000 calls instead
+    took 0.8 s of processor time and 60 MB, beside all calls.
+    """
+    while end - begin > CLOSE_BYTES:
+        middle = (begin + end) // 2
+        log.seek(middle)
+        log.readline()  # what is left of a line
+        line_begin = log.tell()
+        event = read_event(log.readline())
+        if event is None or event.at_ms >= since_ms:  # of what is unreadable, rather read more
+            end = middle
+        else:
+            begin = line_begin
+    return begin
 
 
 def files_of(log: Path) -> list[Path]:
@@ -80,14 +107,11 @@ def files_of(log: Path) -> list[Path]:
     return [*latest, log] if log.exists() or not latest else latest
 
 
-def add_events(by_channel: dict[str, Leg], lines: Iterable[str]) -> None:
+def add_events(by_channel: dict[str, Leg], lines: Iterable[bytes]) -> None:
     """Put the events of each channel together. A line cut short by a crash says nothing."""
-    for line in lines:
-        event = _read(line)
-        if event is not None:
-            channel = str(event["uniqueid"])
-            leg = by_channel.get(channel, Leg(channel=channel, call=str(event["linkedid"])))
-            by_channel[channel] = _with(leg, event)
+    for event in filter(None, map(read_event, lines)):
+        leg = by_channel.get(event.channel, Leg(channel=event.channel, call=event.call))
+        by_channel[event.channel] = _with(leg, event)
 
 
 def by_call(by_channel: Mapping[str, Leg]) -> Legs:
@@ -103,19 +127,22 @@ def carrier_leg(legs: Iterable[Leg], *, caller: str) -> Leg | None:
     return min(answered, key=lambda leg: leg.answered_ms or 0, default=None)
 
 
-def _read(line: str) -> Mapping[str, object] | None:
+def read_event(line: bytes) -> LegEvent | None:
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = json.loads(line.decode("utf-8", "replace"))
+        return LegEvent(
+            kind=event["eventtype"],
+            at_ms=round(float(event["eventtime"]) * 1000),
+            channel=event["uniqueid"],
+            call=event["linkedid"],
+        )
+    except (ValueError, KeyError, TypeError):
         return None
-    required = {"eventtype", "eventtime", "uniqueid", "linkedid"}
-    return event if isinstance(event, dict) and event.keys() >= required else None
 
 
-def _with(leg: Leg, event: Mapping[str, object]) -> Leg:
-    at_ms = round(float(str(event["eventtime"])) * 1000)
-    if event["eventtype"] == "ANSWER" and leg.answered_ms is None:
-        return replace(leg, answered_ms=at_ms)
-    if event["eventtype"] == "HANGUP":
-        return replace(leg, ended_ms=at_ms)
+def _with(leg: Leg, event: LegEvent) -> Leg:
+    if event.kind == "ANSWER" and leg.answered_ms is None:
+        return replace(leg, answered_ms=event.at_ms)
+    if event.kind == "HANGUP":
+        return replace(leg, ended_ms=event.at_ms)
     return leg

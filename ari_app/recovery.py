@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 # An authorisation under way is in the ledger before its task can say so.
 SETTLED_AFTER_S = 5.0
+# A leg may seem to begin before its call was authorised, where the clock was corrected.
+CLOCK_SET_BACK_MS = 2 * 60 * 1000
 # Under load some call always ends while the channels are listed: its events are given this long.
 UNDER_WAY_S = 0.5
 
@@ -85,7 +87,7 @@ class Recovery:
             gone = await self._still_gone(gone)
         in_doubt = any(task.call.in_doubt for task in tasks)
         if lost or in_doubt or any(gone.values()) or (known and unseen_since_ms is not None):
-            legs = await self._legs(frozenset(call.caller_channel for call in open_calls))
+            legs = await self._legs(open_calls)
             for task, channels in gone.items():
                 for event in missed_events(
                     task.call, channels, legs, live=live, unseen_since_ms=unseen_since_ms
@@ -132,8 +134,13 @@ class Recovery:
             except LedgerFault as error:  # a defect of one call must not keep the others waiting
                 log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
-    async def _legs(self, wanted: frozenset[str]) -> Legs:
-        return {} if self._log is None else await asyncio.to_thread(self._log.read, wanted)
+    async def _legs(self, open_calls: Iterable[OpenCall]) -> Legs:
+        """The legs of open calls, and of those that were opened since these were listed."""
+        if self._log is None:
+            return {}
+        began = [round(call.authorised_at.timestamp() * 1000) for call in open_calls]
+        since_ms = min(began, default=now_ms()) - CLOCK_SET_BACK_MS
+        return await asyncio.to_thread(self._log.read, since_ms)
 
     async def _recover(
         self, call: OpenCall, live: Mapping[str, bool], legs: tuple[Leg, ...]

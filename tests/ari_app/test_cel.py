@@ -1,13 +1,14 @@
 """Asterisk's leg log, and what an open call owes by it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from ari_app.cel import Leg, LegLog, carrier_leg
+from ari_app.cel import CLOSE_BYTES, Leg, LegLog, carrier_leg, first_since
 from ari_app.messages import Pace
 from ari_app.recovery import found_talking, missed_end, settlement
 from charging.money import Money
@@ -55,35 +56,80 @@ def test_legs_of_a_call_are_put_together_line_by_line_as_they_are_written(tmp_pa
     half = '{"eventtype":"HANGUP","ev'  # Asterisk is just writing this, or died while it did
     file.write_text("\n".join([*begun, half]), encoding="utf-8")
     log = LegLog(file)
-    first = carrier_leg(log.read()[CALLER], caller=CALLER)
+    first = carrier_leg(log.read(ANSWERED_MS)[CALLER], caller=CALLER)
     assert first == Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
     ended = line("HANGUP", TRUNK, ANSWERED_MS + 61_000)
     file.write_text("\n".join([*begun, ended, ""]), encoding="utf-8")
-    leg = carrier_leg(log.read()[CALLER], caller=CALLER)
+    leg = carrier_leg(log.read(ANSWERED_MS)[CALLER], caller=CALLER)
     assert leg == Leg(
         channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ANSWERED_MS + 61_000
     )
 
 
-def test_leg_of_an_open_call_is_remembered_however_long_ago_it_ended(tmp_path: Path) -> None:
-    """The application was away for a night, and calls that it has nothing to do with went on."""
-    file = tmp_path / "legs.json"
-    morning_ms = ANSWERED_MS + 12 * 60 * 60 * 1000
-    written = [
-        line("ANSWER", TRUNK, ANSWERED_MS),
-        line("HANGUP", TRUNK, ANSWERED_MS + 61_000),
-        line("HANGUP", "tg-9.9", morning_ms, call="tg-9.8"),
+def many_calls(count: int) -> list[str]:
+    """The lines of so many calls of a second each, one after the other."""
+    return [
+        line(kind, f"tg-{number}.2", ANSWERED_MS + 1000 * number + after_ms, call=f"tg-{number}.1")
+        for number in range(count)
+        for kind, after_ms in (("ANSWER", 0), ("HANGUP", 999))
     ]
-    file.write_text("\n".join([*written, ""]), encoding="utf-8")
-    assert CALLER not in LegLog(file).read()
-    leg = carrier_leg(LegLog(file).read({CALLER})[CALLER], caller=CALLER)
-    assert leg is not None
-    assert leg.ended_ms == ANSWERED_MS + 61_000
+
+
+def written(file: Path, lines: Sequence[str]) -> Path:
+    file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("number", [0, 1, 2_500, 4_998, 4_999])
+def test_every_leg_since_a_moment_is_read_and_none_before(tmp_path: Path, number: int) -> None:
+    """The application was away for a night, and calls that it has nothing to do with went on."""
+    file = written(tmp_path / "legs.json", many_calls(5_000))
+    legs = LegLog(file).read(ANSWERED_MS + 1000 * number)
+    assert legs.keys() == {f"tg-{later}.1" for later in range(number, 5_000)}
+    assert all(leg.answered_ms and leg.ended_ms for of_call in legs.values() for leg in of_call)
+
+
+def test_leg_that_was_read_is_kept_while_its_call_is_open_and_not_longer(tmp_path: Path) -> None:
+    file = written(tmp_path / "legs.json", [line("ANSWER", TRUNK, ANSWERED_MS)])
+    log = LegLog(file)
+    night_ms = ANSWERED_MS + 12 * 60 * 60 * 1000
+    assert log.read(ANSWERED_MS - 5_000).keys() == {CALLER}
+    with file.open("a", encoding="utf-8") as more:
+        more.write(line("ANSWER", "tg-9.2", night_ms, call="tg-9.1") + "\n")
+    assert log.read(ANSWERED_MS - 5_000).keys() == {CALLER, "tg-9.1"}
+    assert log.read(night_ms - 5_000).keys() == {"tg-9.1"}
+
+
+@pytest.mark.parametrize("unreadable", ["", "not an event", '["list"]', '{"eventtime":"soon"}'])
+def test_what_is_unreadable_hides_nothing(tmp_path: Path, unreadable: str) -> None:
+    lines = [text for each in many_calls(5_000) for text in (each, unreadable)]
+    file = written(tmp_path / "legs.json", lines)
+    legs = LegLog(file).read(ANSWERED_MS + 1000 * 4_000)
+    assert legs.keys() == {f"tg-{number}.1" for number in range(4_000, 5_000)}
+
+
+def test_what_is_old_is_not_read_at_all(tmp_path: Path) -> None:
+    file = written(tmp_path / "legs.json", many_calls(5_000))
+    size = file.stat().st_size
+    with file.open("rb") as log:
+        begin = first_since(log, ANSWERED_MS + 1000 * 4_000, begin=0, end=size)
+        log.seek(begin)
+        assert log.readline().startswith(b'{"eventtype"')
+    assert 0.79 * size - CLOSE_BYTES < begin < 0.81 * size
+
+
+def test_what_was_read_is_not_read_again(tmp_path: Path) -> None:
+    file = written(tmp_path / "legs.json", [line("ANSWER", TRUNK, ANSWERED_MS)])
+    log = LegLog(file)
+    log.read(ANSWERED_MS)
+    second = line("ANSWER", "tg-2.2", ANSWERED_MS, call="tg-2.1")
+    written(file, [line("ANSWER", "tg-3.2", ANSWERED_MS, call="tg-3.1"), second])
+    assert log.read(ANSWERED_MS).keys() == {CALLER, "tg-2.1"}
 
 
 def test_missing_log_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        LegLog(tmp_path / "legs.json").read()
+        LegLog(tmp_path / "legs.json").read(0)
 
 
 @pytest.mark.parametrize("aside", ["legs.json.1", "legs.json-20261121"])
@@ -95,26 +141,28 @@ def test_log_that_was_rotated_while_we_were_away_is_read_to_its_end(
     (tmp_path / "legs.json.2").write_text("", encoding="utf-8")
     (tmp_path / "legs.json.3.gz").write_bytes(b"\x1f\x8b")
     log = LegLog(file)
-    log.read()
+    log.read(ANSWERED_MS)
     with file.open("a", encoding="utf-8") as more:
         more.write(line("HANGUP", TRUNK, ANSWERED_MS + 61_000) + "\n")
     file.rename(tmp_path / aside)
-    leg = carrier_leg(log.read()[CALLER], caller=CALLER)
+    leg = carrier_leg(log.read(ANSWERED_MS)[CALLER], caller=CALLER)
     assert leg is not None
     assert leg.ended_ms == ANSWERED_MS + 61_000
     file.write_text(line("ANSWER", "tg-2.2", ANSWERED_MS, call="tg-2.1") + "\n", encoding="utf-8")
-    assert log.read().keys() == {CALLER, "tg-2.1"} == LegLog(file).read().keys()
+    assert (
+        log.read(ANSWERED_MS).keys() == {CALLER, "tg-2.1"} == LegLog(file).read(ANSWERED_MS).keys()
+    )
 
 
 def test_log_that_was_begun_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
     file = tmp_path / "legs.json"
     file.write_text(line("ANSWER", "tg-0.1", ANSWERED_MS) + "\n" + "#" * 500, encoding="utf-8")
     log = LegLog(file)
-    log.read()
+    log.read(ANSWERED_MS)
     rotated = tmp_path / "new"
     rotated.write_text(line("ANSWER", TRUNK, ANSWERED_MS) + "\n", encoding="utf-8")
     rotated.replace(file)
-    assert TRUNK in {leg.channel for leg in log.read()[CALLER]}
+    assert TRUNK in {leg.channel for leg in log.read(ANSWERED_MS)[CALLER]}
 
 
 def test_leg_that_failed_before_the_one_that_answered_is_not_charged() -> None:

@@ -284,7 +284,7 @@ async def test_carrier_that_vanished_is_found_out_and_charged_to_the_end_of_aste
     ):
         call = await connect(paid, phone)
         settled = await paid.application.wait_for("call_settled", timeout_s=15)
-        legs = LegLog(paid.office.asterisk.legs_file).read()
+        legs = LegLog(paid.office.asterisk.legs_file).read(0)
         (leg,) = [leg for of_call in legs.values() for leg in of_call if is_carriers(leg)]
         assert leg.answered_ms is not None
         assert leg.ended_ms is not None
