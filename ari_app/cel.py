@@ -50,7 +50,7 @@ class LegLog:
         """Every leg that was answered or ended since then, by call.
 
         Args:
-            since_ms: never earlier than at the last reading.
+            since_ms: milliseconds since 1970, never earlier than at the last reading.
 
         Raises:
             OSError: the log cannot be read. That is never the same as "no legs".

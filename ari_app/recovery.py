@@ -138,7 +138,7 @@ class Recovery:
         """The legs of open calls, and of those that were opened since these were listed."""
         if self._log is None:
             return {}
-        began = [round(call.authorised_at.timestamp() * 1000) for call in open_calls]
+        began = [ms_of(call.authorised_at) for call in open_calls]
         since_ms = min(began, default=now_ms()) - CLOCK_SET_BACK_MS
         return await asyncio.to_thread(self._log.read, since_ms)
 
@@ -267,7 +267,7 @@ def settlement(call: OpenCall, leg: Leg | None) -> Settle:
 
 def answered_ms(call: OpenCall, leg: Leg | None) -> int:
     if call.answered_at is not None:
-        return round(call.answered_at.timestamp() * 1000)
+        return ms_of(call.answered_at)
     if leg is not None and leg.answered_ms is not None:
         return leg.answered_ms
     return now_ms()
@@ -278,4 +278,9 @@ def age_s(call: OpenCall) -> float:
 
 
 def now_ms() -> int:
-    return round(datetime.now(UTC).timestamp() * 1000)
+    return ms_of(datetime.now(UTC))
+
+
+def ms_of(moment: datetime) -> int:
+    """Milliseconds since 1970, as Asterisk's log of legs counts."""
+    return round(moment.timestamp() * 1000)
