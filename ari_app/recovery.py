@@ -282,5 +282,5 @@ def now_ms() -> int:
 
 
 def ms_of(moment: datetime) -> int:
-    """Milliseconds since 1970, as Asterisk's log of legs counts."""
+    """Milliseconds since 1970."""
     return round(moment.timestamp() * 1000)
