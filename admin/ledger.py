@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from admin.amounts import shown
 from admin.context import AsJson, Office, command, print_json
+from admin.output import say, say_in_columns
 from charging.commands import CancelTopUp, TopUpCancelled
 from charging.ledger import LedgerEntry
 from db.audit import audit
@@ -36,7 +35,7 @@ def verify(*, as_json: AsJson = False) -> None:
         )
     else:
         for problem in found.problems:
-            typer.echo(problem)
+            say(problem)
         verdict = "sound" if found.sound else f"{len(found.problems)} problems"
         typer.echo(f"{verdict}: {found.accounts} accounts, {found.entries} entries")
     if not found.sound:
@@ -61,18 +60,19 @@ def show(
     if as_json:
         print_json({"office": office_id, "entries": [_fields(entry) for entry in entries]})
         return
-    table = Table("Time", "Entry", "From", "To", "Amount", "Note")
-    for entry in entries:
-        for posting in entry.postings:
-            table.add_row(
+    say_in_columns(
+        [
+            (
                 entry.posted_at.strftime("%Y-%m-%d %H:%M:%S"),
-                entry.key,
-                posting.source,
-                posting.target,
                 shown(posting.amount.micros, posting.amount.currency),
+                f"{posting.source} → {posting.target}",
+                entry.key,
                 entry.note,
             )
-    Console().print(table)
+            for entry in entries
+            for posting in entry.postings
+        ]
+    )
 
 
 @app.command("cancel-topup")

@@ -39,12 +39,12 @@ def topup(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Put money into an office's account."""
+    """Put money into an office's account, and say by which key it can be taken out again."""
     with command() as context:
         office_id = context.office(office)
         try:
             money = parse_money(amount, context.plan_of(office_id).currency)
-            chosen = key or uuid.uuid4().hex
+            chosen = uuid.uuid4().hex if key is None else key
             top_up = TopUp(
                 office_id=office_id, amount=money, key=chosen, note=note, at=datetime.now(UTC)
             )
@@ -73,5 +73,7 @@ def _show(office_id: str, found: Balances, *, as_json: bool, **more: Any) -> Non
         )
         return
     typer.echo(f"{shown(found.available.micros, currency)} available")
+    if "key" in more:
+        typer.echo(f"key {more['key']}")
     if found.reserved:
         typer.echo(f"{shown(found.reserved.micros, currency)} reserved by live calls")

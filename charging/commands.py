@@ -6,6 +6,15 @@ Each command is decided by pure code; `charging.ledger.Books` carries it out.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from charging.entry_keys import (
+    cancel_key,
+    earlier_cancel_key,
+    earlier_top_up_key,
+    is_cancellation_of,
+    is_top_up_of,
+    require_top_up_key,
+    top_up_key,
+)
 from charging.errors import (
     CallSettled,
     EntryKeyReused,
@@ -31,8 +40,11 @@ from charging.ledger import (
     limited_scopes,
     reserved,
 )
-from charging.money import Money
+from charging.money import MICROS_PER_UNIT, Money
 from charging.rates import billable_seconds, charge_for, funded_s, interval_price
+
+TOP_UP_MAX = 1_000_000  # of any currency, at once: more is a slip of the hand
+TOP_UP_MAX_MICROS = TOP_UP_MAX * MICROS_PER_UNIT
 
 # --- results ---------------------------------------------------------------------------------
 
@@ -227,55 +239,68 @@ class SettleCall(Command[Settlement]):
 
 
 class TopUp(Command[Balances]):
-    """Put money into an office's account. Key: topup:<key>."""
+    """Put money into an office's account. Key: top-up:<office>:<key>."""
 
     def __init__(self, *, office_id: str, amount: Money, key: str, note: str, at: datetime) -> None:
-        """Raises ValueError unless the amount is positive."""
+        """Raises ValueError unless the amount is positive, not too large, and the key is one."""
+        require_top_up_key(key)
+        if amount.micros > TOP_UP_MAX_MICROS:
+            raise ValueError(f"{amount} is more than {TOP_UP_MAX} at once")
         self.office_id = office_id
         self._entry = LedgerEntry(
-            key=EntryKey(f"topup:{key}"),
+            key=top_up_key(office_id, key),
             office_id=office_id,
             postings=(Posting(source=FUNDING, target=available(office_id), amount=amount),),
             posted_at=at,
             note=note,
         )
-        self.entry_keys = (self._entry.key,)
+        self.entry_keys = (self._entry.key, earlier_top_up_key(key))
         self._currency = amount.currency
 
     def decide(self, books: Books) -> Decision[Balances]:
-        posted = books.find_entry(self._entry.key)
+        posted = _top_up_among(self.entry_keys, self._entry.office_id, books)
         if posted is None:
             amount = self._entry.postings[0].amount
             result = _balances(self._entry.office_id, books, added=amount)
             return Decision(result=result, entries=(self._entry,))
         if posted.postings != self._entry.postings:
-            raise EntryKeyReused(self._entry.key)
+            raise EntryKeyReused(posted.key)
         return Decision(result=_balances(posted.office_id, books, added=Money(0, self._currency)))
 
 
 class CancelTopUp(Command[TopUpCancelled]):
-    """Take a mistaken top-up out again, as far as it is unspent. Key: topup:<key>:cancel."""
+    """Take a mistaken top-up out again, as far as it is unspent.
+
+    Key: top-up-cancel:<office>:<key>. The key may be one of an earlier version, of any alphabet.
+    """
 
     def __init__(self, *, office_id: str, key: str, note: str, at: datetime) -> None:
-        self.office_id = office_id
+        self.office_id: str = office_id
         self._key = key
-        self._topup_key = EntryKey(f"topup:{key}")
-        self._cancel_key = EntryKey(f"topup:{key}:cancel")
+        self._topup_keys = (top_up_key(office_id, key), earlier_top_up_key(key))
+        self._cancel_keys = (cancel_key(office_id, key), earlier_cancel_key(key))
         self._note = note
         self._at = at
-        self.entry_keys = (self._topup_key, self._cancel_key)
+        self.entry_keys = self._topup_keys + self._cancel_keys
 
     def decide(self, books: Books) -> Decision[TopUpCancelled]:
-        topped_up = books.find_entry(self._topup_key)
-        if topped_up is None or topped_up.office_id != self.office_id:
+        topped_up = _top_up_among(self._topup_keys, self.office_id, books)
+        if topped_up is None:
             raise UnknownTopUp(self._key)
-        cancelled = books.find_entry(self._cancel_key)
+        cancelled = self._cancellation(books)
         if cancelled is not None:
             amount = cancelled.postings[0].amount
             nothing = Money(0, amount.currency)
             balances = _balances(cancelled.office_id, books, added=nothing)
             return Decision(result=TopUpCancelled(amount=amount, balances=balances))
         return self._cancel(topped_up, books)
+
+    def _cancellation(self, books: Books) -> LedgerEntry | None:
+        for key in self._cancel_keys:
+            entry = books.find_entry(key)
+            if entry is not None and is_cancellation_of(self.office_id, entry):
+                return entry
+        return None
 
     def _cancel(self, topped_up: LedgerEntry, books: Books) -> Decision[TopUpCancelled]:
         amount = topped_up.postings[0].amount
@@ -284,7 +309,7 @@ class CancelTopUp(Command[TopUpCancelled]):
         if not unspent:
             raise TopUpSpent(self._key)
         entry = LedgerEntry(
-            key=self._cancel_key,
+            key=self._cancel_keys[0],
             office_id=topped_up.office_id,
             postings=(Posting(source=account, target=FUNDING, amount=unspent),),
             posted_at=self._at,
@@ -403,6 +428,14 @@ def _entries(
             call_id=call.call_id,
         ),
     )
+
+
+def _top_up_among(keys: tuple[EntryKey, ...], office_id: str, books: Books) -> LedgerEntry | None:
+    for key in keys:
+        entry = books.find_entry(key)
+        if entry is not None and is_top_up_of(office_id, entry):
+            return entry
+    return None
 
 
 def _key(call: CallRecord, name: str) -> EntryKey:

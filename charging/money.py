@@ -1,7 +1,7 @@
 """Amounts of money: whole micro-units of one currency, and nothing else."""
 
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from functools import total_ordering
 
 from charging.errors import CurrencyMismatch
@@ -9,6 +9,12 @@ from charging.errors import CurrencyMismatch
 MICROS_PER_UNIT = 1_000_000
 NO_CURRENCY = "---"  # for amounts that are read before their currency is known
 MICROS_MAX = 2**63 - 1  # what a BIGINT column holds
+UNITS_DIGITS_MAX = 13  # of the largest amount that a BIGINT column holds
+DECIMALS_MAX = 6
+SHOWN_MAX = 40
+
+# ASCII digits alone: Python also takes the digits of every other script.
+_AMOUNT = re.compile(r"(?P<sign>[+-]?)(?=\.?[0-9])(?P<units>[0-9]*)(?:\.(?P<decimals>[0-9]*))?")
 
 
 @total_ordering
@@ -56,14 +62,21 @@ def parse_money(text: str, currency: str) -> Money:
     Raises:
         ValueError: not a plain decimal number, finer than one micro-unit, or too large to store.
     """
-    try:
-        micros = Decimal(text.strip()) * MICROS_PER_UNIT
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not an amount of money") from None
-    if not micros.is_finite() or "e" in text.lower() or "_" in text:
-        raise ValueError(f"{text!r} is not an amount of money")
-    if micros != int(micros):
-        raise ValueError(f"{text!r} has more than six decimals")
-    if abs(micros) > MICROS_MAX:
-        raise ValueError(f"{text!r} is too large")
-    return Money(int(micros), currency)
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{_cut(text)!r} is not an amount of money")
+    units = found["units"].lstrip("0") or "0"
+    decimals = (found["decimals"] or "").rstrip("0")
+    if len(decimals) > DECIMALS_MAX:
+        raise ValueError(f"{_cut(text)!r} has more than six decimals")
+    if (
+        len(units) > UNITS_DIGITS_MAX
+        or (micros := int(units + decimals.ljust(6, "0"))) > MICROS_MAX
+    ):
+        raise ValueError(f"{_cut(text)!r} is too large")
+    return Money(-micros if found["sign"] == "-" else micros, currency)
+
+
+def _cut(text: str) -> str:
+    """For a message: a text that is no amount may be of any length."""
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"

@@ -33,6 +33,8 @@ SQLITE = "sqlite:///"
 
 _FEATURE_CODE = re.compile(r"[*#][0-9]{1,6}")  # never only digits: those are somebody's number
 
+_OFFICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")  # as dialplan/phones.py reads it
+
 
 class SettingsError(Exception):
     """The settings cannot be used; the message is one sentence for the person who edits them."""
@@ -173,6 +175,19 @@ class Settings(BaseSettings):
     call: CallSettings = CallSettings()
     agi: AgiSettings = AgiSettings()
     prompts: PromptSettings = PromptSettings()
+
+    @field_validator("offices")
+    @classmethod
+    def _name_offices(cls, offices: dict[str, OfficeSettings]) -> dict[str, OfficeSettings]:
+        """An office's name is part of its accounts' names and of its entries' keys."""
+        if not offices:
+            raise ValueError("names no office; write one as [offices.main]")
+        for name in offices:
+            if not _OFFICE.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is no name of an office: lower-case letters, digits, - and _"
+                )
+        return offices
 
     @classmethod
     def settings_customise_sources(

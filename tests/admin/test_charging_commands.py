@@ -1,6 +1,7 @@
 """The commands that need no Asterisk, run as an admin runs them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,22 @@ def test_money_is_put_in_once_per_key_and_taken_out_again() -> None:
     assert "no top-up 'k2'" in refused("ledger", "cancel-topup", "k2")
 
 
-@pytest.mark.parametrize("amount", ["0", "x", "1.2345678", "1e9", "NaN"])
+def test_a_key_that_is_none_is_refused_in_words() -> None:
+    for key in ("", "inv7:cancel", "a b"):
+        assert "a top-up's key is 1 to 64 of the characters" in refused("topup", "5", "--key", key)
+    assert told("balance")["available_micros"] == 0
+
+
+def test_a_key_is_shown_whole_and_a_note_is_only_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    key = "invoice-2026-11-of-the-Manchester-office/" + "7" * 20
+    told("topup", "5", "--key", key, "--note", "[/ref 12] [bold]cash[/bold]")
+    shown = run("ledger", "show").stdout
+    assert key in shown
+    assert "[/ref 12] [bold]cash[/bold]" in shown
+
+
+@pytest.mark.parametrize("amount", ["0", "x", "1.2345678", "1e9", "NaN", "٣", "1000000.01"])
 def test_what_is_no_amount_is_not_put_in(amount: str) -> None:
     assert refused("topup", amount)
     assert told("balance")["available_micros"] == 0
@@ -139,7 +155,7 @@ def test_what_is_no_amount_is_not_put_in(amount: str) -> None:
 def test_the_ledger_is_shown_and_verified() -> None:
     told("topup", "20", "--key", "k1", "--note", "cash")
     (entry,) = told("ledger", "show")["entries"]
-    assert (entry["key"], entry["note"], entry["call_id"]) == ("topup:k1", "cash", None)
+    assert (entry["key"], entry["note"], entry["call_id"]) == ("top-up:main:k1", "cash", None)
     assert entry["postings"] == [
         {
             "source": "operator:funding",
@@ -159,12 +175,14 @@ def test_the_ledger_is_shown_and_verified() -> None:
 
 def test_commands_speak_to_people_too() -> None:
     run("rates", "import", str(SAMPLES / "sample-gbp.csv"))
-    assert run("topup", "12.40").stdout == "£12.40 available\n"
+    topped_up = run("topup", "12.40").stdout
+    assert topped_up.startswith("£12.40 available\n")
+    assert re.search(r"key [0-9a-f]{32}\n", topped_up)
     assert run("balance").stdout == "£12.40 available\n"
     assert "£0.11 a minute; blocks of 60/60 s" in run("explain", "0033612345678").stdout
     assert "refuse: '9999'" in run("explain", "9999").stdout
     assert "£0.22 for 61 s" in run("price", "0033612345678", "--seconds", "61").stdout
-    assert "topup" in run("ledger", "show").stdout
+    assert "top-up" in run("ledger", "show").stdout
     assert "sound" in run("ledger", "verify").stdout
 
 

@@ -47,11 +47,37 @@ def test_money_is_written_with_every_decimal_that_matters(micros: int, text: str
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "1e3", "1_000", "NaN", "Infinity", "0.0000001", "1,5", "1.2.3", str(MICROS_MAX)],
+    [
+        "",
+        "x",
+        ".",
+        "-",
+        "--1",
+        "٣",
+        "\uff11",
+        "1.²",
+        "1" * 10_000,
+        f"0.{'1' * 10_000}",
+        "1e3",
+        "1_000",
+        "NaN",
+        "Infinity",
+        "0.0000001",
+        "1,5",
+        "1.2.3",
+        str(MICROS_MAX),
+    ],
 )
 def test_what_is_no_plain_amount_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"amount|decimals|large"):
+    with pytest.raises(ValueError, match=r"amount|decimals|large") as refused:
         parse_money(text, "GBP")
+    assert len(str(refused.value)) < 100
+
+
+def test_no_decimal_is_dropped_however_far_behind() -> None:
+    with pytest.raises(ValueError, match="decimals"):
+        parse_money(f"1.{'0' * 40}1", "GBP")
+    assert parse_money(f"{'0' * 40}1.5{'0' * 40}", "GBP") == gbp("1.5")
 
 
 @given(st.integers(-MICROS_MAX, MICROS_MAX))

@@ -257,7 +257,7 @@ async def test_every_step_may_be_repeated_and_changes_nothing(
     await charging.settle("c1", talk_s=100, ended_at=START, hangup_cause=16)
     assert ledger.entries == entries
     assert set(entries) == {
-        *("topup:fill-5.00", "call:c1:reserve:0", "call:c1:debit:0"),
+        *("top-up:main:fill-5.00", "call:c1:reserve:0", "call:c1:debit:0"),
         *("call:c1:reserve:1", "call:c1:debit:1"),
     }
 

@@ -42,7 +42,7 @@ async def test_a_whole_call_is_stored_entry_by_entry(charging: Charging, engine:
         for entry in entries
         for posting in entry.postings
     ] == [
-        ("topup:fill-5.00", "operator:funding", "office:main:available", gbp("5")),
+        ("top-up:main:fill-5.00", "operator:funding", "office:main:available", gbp("5")),
         ("call:c1:reserve:0", "office:main:available", "office:main:reserved", gbp("0.08")),
         ("call:c1:debit:0", "office:main:reserved", "operator:revenue", gbp("0.08")),
         ("call:c1:reserve:1", "office:main:available", "office:main:reserved", gbp("0.006")),
@@ -200,7 +200,7 @@ def posting(key: str, *, target: str, micros: int) -> str:
         "UPDATE balances SET micros = -1 WHERE account = 'office:main:available'",
         "UPDATE postings SET micros = 1",
         "DELETE FROM postings",
-        posting("topup:fill-5.00", target="b", micros=1),
+        posting("top-up:main:fill-5.00", target="b", micros=1),
         posting("another", target="b", micros=0),
         posting("another", target="a", micros=1),
         "UPDATE calls SET held_micros = -1",

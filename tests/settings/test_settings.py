@@ -64,6 +64,8 @@ def test_relative_paths_start_at_the_settings_file(tmp_path: Path) -> None:
         (GOOD + '[agi]\naddress = "0.0.0.0"\n', "0.0.0.0 is not of this machine alone"),
         (GOOD + "[agi]\nport = 70000\n", "agi.port"),
         (GOOD + "[cal]\nring_timeout_s = 5\n", "a section that means nothing: cal"),
+        ("[offices]\n", "names no office"),
+        ('[offices."a:b"]\n', "'a:b' is no name of an office"),
         ("\x00\x01", "is not valid TOML"),
     ],
 )
