@@ -96,11 +96,11 @@ def test_emergency_numbers_are_exact_and_never_meet_the_application() -> None:
     dialled = [line.split(",")[0].removeprefix("exten => ") for line in lines if "exten" in line]
     assert {"112", "9112", "999", "9999", "18000", "18001999"} <= set(dialled)
     assert dialled == [number for number, _ in emergency]
-    sent = [line.partition("s,1(")[2].rstrip(")") for line in lines if line.startswith("exten")]
+    sent = [line.removesuffix(",1)").rpartition(",")[2] for line in lines]
     assert sent == [number for _, number in emergency]
-    assert not any("Stasis" in line or "TIMEOUT" in line for line in lines)
-    trunk = context(text, "tollgate-emergency-trunk")
-    assert not any("Stasis" in line or "U(" in line for line in trunk)
+    whole = [*lines, *context(text, "tollgate-emergency-call")]
+    whole += context(text, "tollgate-emergency-trunk")
+    assert not any(word in line for line in whole for word in ("Stasis", "TIMEOUT", "U(", "FILTER"))
 
 
 def test_emergency_comes_first_wherever_the_application_can_be_reached() -> None:
@@ -111,9 +111,9 @@ def test_emergency_comes_first_wherever_the_application_can_be_reached() -> None
 
 def test_the_carrier_reaches_phones_and_nothing_else() -> None:
     assert context(rendered(config())["extensions.conf"], "from-trunk") == [
-        "exten => 1001,1,Goto(tollgate-phones,1001,1)",
-        "exten => 442079460101,1,Goto(tollgate-phones,1001,1)",
-        "exten => 1002,1,Goto(tollgate-phones,1002,1)",
+        "exten => 1001,1,Goto(tollgate-ring,1001,1)",
+        "exten => 442079460101,1,Goto(tollgate-ring,1001,1)",
+        "exten => 1002,1,Goto(tollgate-ring,1002,1)",
     ]
 
 
@@ -130,10 +130,23 @@ def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
         for line in context(text, name)
     ]
     uses = [line for line in dialled if "${EXTEN" in line]
-    filtered = "Set(DIALLED=${FILTER(+0-9,${EXTEN})})"
-    compared = "GotoIf($[${LEN(${DIALLED})} = ${LEN(${EXTEN})}]?:tollgate-unknown,refused,1)"
-    assert uses
-    assert all(line.endswith((filtered, compared)) for line in uses), uses
+    filtered = "${FILTER(+0-9,${EXTEN})}"
+    compared = re.compile(
+        re.escape(f"GotoIf($[${{LEN({filtered})}} = ${{LEN(${{EXTEN}})}}]?")
+        + r"(?P<context>tollgate-[a-z-]+),"
+        + re.escape(f"{filtered},1:tollgate-not-valid,s,1)")
+    )
+    entered_filtered = {"tollgate-fallback"}  # from [tollgate-gate], which is one of these
+    for line in uses:
+        if match := compared.search(line):
+            entered_filtered.add(match["context"])
+    assert entered_filtered == {"tollgate-fallback", "tollgate-free-call", "tollgate-gate"}
+    allowed = {line for name in entered_filtered for line in context(text, name)}
+    assert all(compared.search(line) or line in allowed for line in uses), uses
+    for name in entered_filtered:
+        ways_in = [line for line in dialled if f"{name}," in line]
+        assert ways_in
+        assert all(compared.search(line) or line in allowed for line in ways_in), ways_in
     assert "Dial(PJSIP/${EXTEN" not in text
 
 
@@ -159,12 +172,15 @@ def test_feature_codes_ask_by_endpoint_and_never_by_caller_id() -> None:
     site = replace(config(), features=(("*80", "balance"), ("*81", "price")))
     text = rendered(site)["extensions.conf"]
     assert context(text, "tollgate-features") == [
-        "exten => *80,1,Gosub(tollgate-feature,s,1(balance))",
-        "exten => *81,1,Gosub(tollgate-feature,s,1(price))",
+        "exten => *80,1,Goto(tollgate-feature,balance,1)",
+        "exten => *81,1,Goto(tollgate-feature,price,1)",
     ]
     asked = [line for line in context(text, "tollgate-feature") if "AGI(" in line]
     assert asked == [
-        " same => n,AGI(agi://127.0.0.1:4573/${ARG1},${CHANNEL(endpoint)},${TOLLGATE_LANGUAGE})"
+        (
+            " same => n,AGI(agi://127.0.0.1:4573/${TOLLGATE_FEATURE},"
+            "${CHANNEL(endpoint)},${TOLLGATE_LANGUAGE})"
+        )
     ]
 
 
@@ -179,14 +195,15 @@ def test_script_for_the_balance_is_run_only_where_the_server_did_not_tell_it() -
     site = replace(config(), balance_script=Path("/opt/tollgate/agi/balance_script.py"))
     lines = context(rendered(site)["extensions.conf"], "tollgate-feature")
     run = next(n for n, line in enumerate(lines) if "balance_script.py" in line)
-    assert 'GotoIf($["${ARG1}${TOLLGATE_TOLD}" = "balance"]?:told)' in lines[run - 1]
+    assert 'GotoIf($["${TOLLGATE_FEATURE}${TOLLGATE_TOLD}" = "balance"]?:told)' in lines[run - 1]
 
 
 def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
     site = replace(config(), free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
-    lines = context(rendered(site)["extensions.conf"], "tollgate-free")
-    assert lines[0].startswith("exten => _0800!,1,")
-    assert " same => n,Set(TOLLGATE_DIAL=44${DIALLED:1})" in lines
+    text = rendered(site)["extensions.conf"]
+    assert context(text, "tollgate-free")[0].startswith("exten => _0800!,1,GotoIf(")
+    (first, *_) = context(text, "tollgate-free-call")
+    assert first == "exten => _0800!,1,Set(TOLLGATE_DIAL=44${EXTEN:1})"
 
 
 def test_an_asterisk_of_ones_own_gets_our_contexts_and_no_other() -> None:
@@ -195,7 +212,7 @@ def test_an_asterisk_of_ones_own_gets_our_contexts_and_no_other() -> None:
     of_file = {name: re.findall(r"^\[(.+)\]$", text, re.MULTILINE) for name, text in files.items()}
     assert of_file["tollgate-trunk.conf"] == ["tollgate-trunk", "tollgate-emergency-trunk"]
     assert of_file["tollgate.conf"][:2] == ["tollgate", "tollgate-emergency"]
-    left_out = {"general", "office", "from-trunk", "tollgate-phones"}
+    left_out = {"general", "office", "from-trunk", "tollgate-phones", "tollgate-ring"}
     every = set(re.findall(r"^\[(.+)\]$", whole, re.MULTILINE))
     assert {name for names in of_file.values() for name in names} == every - left_out
     for file, names in of_file.items():

@@ -64,6 +64,14 @@ async def edit_dialplan(paid: PaidOffice, before: str, after: str) -> None:
     await paid.office.asterisk.cli("dialplan reload")
 
 
+async def add_dialplan(paid: PaidOffice, text: str) -> None:
+    """Write contexts of one's own under the rendered ones; a context's second half adds to it."""
+    file = paid.office.config.folder / "etc/extensions.conf"
+    rendered = file.read_text(encoding="utf-8")
+    file.write_text(rendered + text.replace("\n[office]\n", "\n[office](+)\n"), encoding="utf-8")
+    await paid.office.asterisk.cli("dialplan reload")
+
+
 async def channels(paid: PaidOffice) -> dict[str, str]:
     """Every live channel's application, by the channel's name."""
     listed = await paid.office.asterisk.cli("core show channels concise")
