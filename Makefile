@@ -43,8 +43,8 @@ check: setup .setup/system  ## what a reviewer runs first: format, lint, types, 
 	@.venv/bin/lint-imports
 	@$(python) -m pytest -n $(WORKERS) --cov=charging --cov=ari_app.flow --cov-report=term-missing:skip-covered
 
-bench: setup .setup/system  ## measure, side by side in one run, what the README says of speed
-	@$(python) -m bench
+bench: setup .setup/system  ## measure, side by side in one run, what the README says of speed (PART=cli)
+	@$(python) -m bench $(PART)
 
 prompts: .setup/venv  ## record every spoken word anew, with the engine the settings name
 	@$(python) -m admin prompts build

@@ -1,23 +1,112 @@
-"""The `tollgate` command: one module for each group of commands."""
+"""The `tollgate` command: one module for each group of commands, loaded when it is asked for.
+
+Loading all of them takes several times as long as reading a balance.
+"""
+
+import gc
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-from admin import demo, dialplan, doctor, ledger, money, prompts, rates, rating, serve
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A command as `tollgate --help` lists it; a test compares `told` with its own help."""
+
+    module: str
+    told: str
+    is_group: bool = False  # all commands of the module, under one name
+
+
+COMMANDS: Mapping[str, Listed] = {
+    "demo": Listed("admin.demo", "One paid call through a real Asterisk, explained as it happens."),
+    "serve": Listed("admin.serve", "Run the application and the feature codes until Ctrl-C."),
+    "doctor": Listed(
+        "admin.doctor", "Look at everything a call needs, and say what to do about what is wrong."
+    ),
+    "explain": Listed(
+        "admin.rating",
+        "Say what a number is, what it costs, and whether the call would be allowed now.",
+    ),
+    "price": Listed("admin.rating", "Say what a call of so many seconds costs."),
+    "balance": Listed(
+        "admin.money", "Show what an office can spend, and what its live calls have reserved."
+    ),
+    "topup": Listed(
+        "admin.money",
+        "Put money into an office's account, and say by which key it can be taken out again.",
+    ),
+    "ledger": Listed("admin.ledger", "Read the ledger, prove it, cancel a top-up.", is_group=True),
+    "rates": Listed("admin.rates", "Import, show and roll back rate decks.", is_group=True),
+    "dialplan": Listed(
+        "admin.dialplan", "Tollgate's part of the dialplan of your Asterisk.", is_group=True
+    ),
+    "prompts": Listed(
+        "admin.prompts",
+        "Record what callers hear, see that all of it is there, and listen to it.",
+        is_group=True,
+    ),
+}
+
+
+class Commands(TyperGroup):
+    """Lists every command from the table above, and loads the one that is run."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, listed in COMMANDS.items():
+            self.add_command(TyperCommand(name, callback=None, help=listed.told))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, None if listed is None or name is None else load(name), rest
+
+
+def load(name: str) -> Any:
+    """The command itself, of typer's type."""
+    listed = COMMANDS[name]
+    gc.disable()  # a module that is loaded leaves no garbage, and looking for it takes a tenth
+    try:
+        group = get_group(importlib.import_module(listed.module).app)
+    finally:
+        gc.freeze()
+        gc.enable()
+    if not listed.is_group:
+        return group.commands[name]
+    group.name = name
+    return group
+
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Prepaid calling for an office phone system on Asterisk.",
 )
-app.add_typer(demo.app)
-app.add_typer(serve.app)
-app.add_typer(doctor.app)
-app.add_typer(rating.app)
-app.add_typer(money.app)
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(rates.app, name="rates")
-app.add_typer(dialplan.app, name="dialplan")
-app.add_typer(prompts.app, name="prompts")
+
+
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - typer hands over what was given
+    if wanted:
+        typer.echo(f"tollgate {metadata.version('tollgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tollgate(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_tell_version, is_eager=True, help="Show it."),
+    ] = False,
+) -> None:
+    """Prepaid calling for an office phone system on Asterisk."""
 
 
 def main() -> None:

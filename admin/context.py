@@ -10,8 +10,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from sqlalchemy import Engine
 
-from assembly.charging import plan_files, site_of
 from assembly.extensions import PhoneExtensions
+from assembly.plans import plan_files, site_of
 from charging.errors import ChargingError
 from charging.extensions import Extension
 from charging.numbering import Site

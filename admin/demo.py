@@ -21,7 +21,7 @@ from rich.console import Console
 
 from admin.amounts import shown
 from admin.narrator import Narrator
-from assembly import AssemblyError
+from assembly.charging import AssemblyError
 from charging.errors import ChargingError
 from charging.ledger import REVENUE, Balances, LedgerEntry
 from charging.money import Money

@@ -12,8 +12,8 @@ from typing import Annotated, Final
 import structlog
 import typer
 
-from assembly import AssemblyError, parts_of
-from lab.processes import die_with_parent
+from assembly.charging import AssemblyError, parts_of
+from assembly.parent import die_with_parent
 from settings import Settings, SettingsError, load_settings
 from settings.logs import configure_logging
 

@@ -9,7 +9,7 @@ from agi.language import switch_language
 from agi.last_call import tell_last_call
 from agi.price import tell_price
 from agi.server import Server
-from assembly import open_charging
+from assembly.charging import open_charging
 from assembly.process import main
 from settings import Settings, SettingsError
 

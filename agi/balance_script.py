@@ -22,7 +22,7 @@ from asterisk.agi import AGI, AGIException  # noqa: E402 - found by the line abo
 
 from agi.protocol import harmless  # noqa: E402
 from agi.session import ANY_KEY, TOLD_VARIABLE  # noqa: E402
-from assembly import AssemblyError, balance_of  # noqa: E402
+from assembly.charging import AssemblyError, balance_of  # noqa: E402
 from charging.errors import ChargingUnavailable, Refusal  # noqa: E402
 from prompts.library import FOLDER  # noqa: E402
 from prompts.phrases import (  # noqa: E402

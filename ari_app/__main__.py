@@ -14,7 +14,7 @@ from ari_app.driver import Driver
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from ari_app.recovery import Recovery
-from assembly import Assembled, open_charging
+from assembly.charging import Assembled, open_charging
 from assembly.process import main
 from settings import Settings, SettingsError
 

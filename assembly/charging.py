@@ -1,7 +1,7 @@
 """What every process of Tollgate needs before it can answer a question of money."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,18 +10,18 @@ import structlog
 from sqlalchemy import Engine
 
 from assembly.extensions import PhoneExtensions
+from assembly.plans import OfficePlans, currencies_of, plan_files, site_of
 from charging.enquiries import Enquiries
 from charging.errors import ChargingUnavailable
 from charging.money import Money
 from charging.numbering import Site
-from charging.plan import Plan
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
 from db.schema import upgrade
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.plan_files import SHIPPED_PLANS, PlanFileError, PlanFiles
+from dialplan.plan_files import PlanFileError
 from settings import Settings
 
 log = structlog.get_logger()
@@ -37,17 +37,6 @@ class AssemblyError(Exception):
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-
-class OfficePlans:
-    """The plan in force of each office: charging.ports.Plans."""
-
-    def __init__(self, settings: Settings, files: PlanFiles) -> None:
-        self._names = {office_id: office.plan for office_id, office in settings.offices.items()}
-        self._files = files
-
-    def plan_of(self, office_id: str) -> Plan:
-        return self._files.plan(self._names[office_id])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,25 +120,8 @@ async def balance_of(settings: Settings, endpoint: str) -> tuple[Money, str]:
     return balances.available, extension.language or plan.language
 
 
-def site_of(settings: Settings) -> Site:
-    return Site(
-        country=settings.site.country,
-        outside_line_prefix=settings.site.outside_line_prefix,
-        international_prefix=settings.site.international_prefix,
-    )
-
-
-def plan_files(settings: Settings, report: Callable[[PlanFileError], None]) -> PlanFiles:
-    return PlanFiles(settings.site.plans_folder or SHIPPED_PLANS, report=report)
-
-
 def report_plan(error: PlanFileError) -> None:
     log.error("plan_refused", error=str(error))
-
-
-def currencies_of(plans: OfficePlans, settings: Settings) -> dict[str, str]:
-    """Of every office; a wrong plan file stops the start, and not the first call."""
-    return {office_id: plans.plan_of(office_id).currency for office_id in settings.offices}
 
 
 async def prepare(engine: Engine, decks: LiveDecks) -> bool:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from assembly.charging import OfficePlans, plan_files, report_plan, site_of
+from assembly.charging import report_plan
+from assembly.plans import OfficePlans, plan_files, site_of
 from charging.patterns import emergency_dialled, free_patterns, included_patterns
 from dialplan.render import AsteriskConfig, Secrets
 from settings import Settings

@@ -27,7 +27,7 @@ from ari_app.driver import Driver
 from ari_app.garbage import collect_while_quiet
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
-from assembly import Assembled, open_charging
+from assembly.charging import Assembled, open_charging
 from bench.bare_sync import Lateness, bare_sync, lateness_of
 from bench.figures import Figure
 from bench.recorded import RecordedCall, WillingAmi, WillingAri

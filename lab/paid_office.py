@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
-from assembly import open_charging
+from assembly.charging import open_charging
 from assembly.routes import with_routes
 from charging.deck_file import DeckFormat, read_deck
 from charging.ledger import Balances, CallRecord, LedgerEntry

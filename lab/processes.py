@@ -2,20 +2,13 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from assembly.parent import die_with_parent
 from lab.telephony import Tool
-
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-
-def die_with_parent() -> None:
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def spawn(  # noqa: PLR0913 - each is one setting, given by name

@@ -12,8 +12,8 @@ from sqlalchemy.exc import ArgumentError
 from yarl import URL
 
 from admin.checks.findings import Finding, ok, problem, warning
-from assembly.charging import plan_files, site_of
 from assembly.extensions import PhoneExtensions
+from assembly.plans import plan_files, site_of
 from charging.money import NO_CURRENCY
 from charging.patterns import emergency_dialled
 from charging.plan import Plan

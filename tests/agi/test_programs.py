@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assembly import open_charging
+from assembly.charging import open_charging
 from prompts.phrases import Phrase, balance_phrase, refusal_phrase
 from settings import load_settings
 from tests.agi.conftest import call
