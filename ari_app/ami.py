@@ -15,6 +15,9 @@ log = structlog.get_logger()
 
 RECONNECT_EVERY_S = 1
 CHECK_EVERY_S = 5.0
+SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
+LATE_S = 0.1  # within what a leg is ended early by (`cut_off_early_s`)
+TELLINGS_MAX = 3
 # Never sent again after a reconnection: "60 seconds from now" would then mean something else.
 SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "coreshowchannels")
 
@@ -64,30 +67,71 @@ class Ami:
     async def wait_until_disconnected(self) -> None:
         await self._lost.wait()
 
-    async def set_timeout(self, channel: str, *, timeout_s: float) -> None:
-        """Let Asterisk end this channel `timeout_s` from now.
+    async def end_at(self, channel: str, *, at_s: float) -> None:
+        """Let Asterisk end this channel at `at_s` of the event loop's clock.
+
+        AMI knows only "from now on", and means the moment at which Asterisk reads it. So it is
+        reckoned when it is written, and told again where the answer was slow: as if it would be as
+        slow again, for a leg may end too early and never too late. What may still be on its way
+        when nobody waits for it any more would be read far too late: then the connection is given
+        up, and every leg is told again over the next one.
 
         Raises:
             AmiRefusedError: there is no such channel.
             AmiUnavailableError: no connection, or no answer in time.
         """
-        await self._act("AbsoluteTimeout", Channel=channel, Timeout=f"{timeout_s:.3f}")
+        loop = asyncio.get_running_loop()
+        allowance_s = 0.0
+        for _ in range(TELLINGS_MAX):
+            written_s = loop.time()
+            left_s = max(SHORTEST_TIMEOUT_S, at_s - written_s - allowance_s)
+            await self._act_now("AbsoluteTimeout", Channel=channel, Timeout=f"{left_s:.3f}")
+            took_s = loop.time() - written_s
+            if took_s <= allowance_s + LATE_S:
+                return
+            allowance_s = took_s
+        log.warning("ami_slow", took_s=round(allowance_s, 3))
 
     async def set_variable(self, channel: str, *, name: str, value: str) -> None:
         await self._act("Setvar", Channel=channel, Variable=name, Value=value)
 
-    async def _act(self, action: str, **fields: str) -> Any:
+    async def _act_now(self, action: str, **fields: str) -> None:
+        """An action that means something else when it is read late."""
+        try:
+            written = self._write(action, **fields)
+            self._require_sent(action)
+            await self._succeed(action, written)
+        except AmiUnavailableError:
+            self._drop()
+            raise
+
+    def _require_sent(self, action: str) -> None:
+        if self._manager.protocol.transport.get_write_buffer_size():
+            raise AmiUnavailableError(f"{action}: Asterisk does not read")
+
+    def _drop(self) -> None:
+        if self._logged_in.is_set():
+            self._logged_in.clear()
+            self._manager.protocol.transport.abort()
+
+    async def _act(self, action: str, **fields: str) -> None:
+        await self._succeed(action, self._write(action, **fields))
+
+    def _write(self, action: str, **fields: str) -> "asyncio.Future[Any]":
         if not self._logged_in.is_set():
             raise AmiUnavailableError(f"{action}: there is no connection to AMI")
         clean = {name: one_line(value) for name, value in fields.items()}
+        written: asyncio.Future[Any] = self._manager.send_action({"Action": action, **clean})
+        return written
+
+    async def _succeed(self, action: str, written: "asyncio.Future[Any]") -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._manager.send_action({"Action": action, **clean})
+                answer = await written
         except TimeoutError as error:
             raise AmiUnavailableError(f"{action}: no answer in {self._timeout_s} s") from error
         if answer.response != "Success":
             raise AmiRefusedError(f"{action}: {answer.message}")
-        return answer
 
     async def _drop_a_dead_connection(self) -> None:
         """A half-open socket says nothing: ask, and close it when there is no answer."""
@@ -99,7 +143,7 @@ class Ami:
                 await self._act("Ping")
             except AmiUnavailableError:
                 log.warning("ami_stalled")
-                self._manager.protocol.transport.abort()
+                self._drop()
             except AmiRefusedError as error:
                 log.warning("ami_ping_refused", error=str(error))
 

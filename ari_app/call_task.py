@@ -10,7 +10,7 @@ import structlog
 
 from ari_app.ami import Ami
 from ari_app.ari import Ari
-from ari_app.flow import Call, State, UnexpectedEventError, step
+from ari_app.flow import Call, State, UnexpectedEventError, step, unpaid_leg
 from ari_app.line import Line
 from ari_app.messages import (
     CheckMoney,
@@ -24,12 +24,14 @@ from ari_app.messages import (
     FoundTalking,
     FoundUnanswered,
     HangUp,
+    IncrementPostponed,
     LegAnswered,
     LookForMissedEnd,
     PlayBalance,
     PlayRefusal,
     PlayWhisper,
     PromptFinished,
+    Refused,
     RefuseInDialplan,
     Remind,
     Reserve,
@@ -56,9 +58,9 @@ log = structlog.get_logger()
 
 MISSED_AFTER_S = 1.0  # an end that was not told of by then was missed
 EVENTS_WAITING_MAX = 256  # about thirty times what a call brings; more is a flood of keys
-SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
 CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
 HANGUP_CAUSES = {"invalid_number": 28, "no_rate": 3, UNAVAILABLE: 41}
+WAITING = frozenset({State.AUTHORISING, State.ANNOUNCING, State.REFUSING})  # in Stasis, for us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,22 +135,35 @@ class CallTask:
     async def run(self) -> None:
         if isinstance(self._found, FoundTalking):
             self._answered_s = loop_time_of(self._found.answered_ms)
-        await self._handle(self._found or await self._till.authorise(self._note))
+        await self._handle(self._found or await self._authorise())
         while not self.call.over:
             await self._handle(await self._events.get())
+
+    @property
+    def ends_at_s(self) -> float:
+        """When Asterisk ends the leg, by the event loop's clock."""
+        return self._answered_s + self._limit_s(self.call.funded_s)
 
     async def extend_timeout(self) -> None:
         """Tell Asterisk how long the leg is paid for; also after AMI was away."""
         if self.call.state is State.TALKING:
             limit_s = self._limit_s(self.call.funded_s)
-            left_s = self._answered_s + limit_s - asyncio.get_running_loop().time()
-            await self._line.set_timeout(
-                self.call.leg, limit_s=limit_s, left_s=max(left_s, SHORTEST_TIMEOUT_S)
-            )
+            await self._line.end_at(self.call.leg, at_s=self.ends_at_s, limit_s=limit_s)
 
-    async def hang_up_all(self) -> None:
-        for channel in self.channels:
-            await self._line.hang_up(channel)
+    async def let_go(self) -> None:
+        """After a defect: whoever waits for us is not left in silence; whoever talks talks on.
+
+        Asterisk ends the leg when its paid time is over, and the sweep takes the call up again.
+        """
+        if self.call.state in WAITING:
+            await self._line.refuse(HANGUP_CAUSES[UNAVAILABLE])
+
+    async def _authorise(self) -> Event:
+        try:
+            return await self._till.authorise(self._note)
+        except Exception:  # noqa: BLE001 - whatever it is, the caller hears of it
+            self._log.exception("not_authorised")
+            return Refused(UNAVAILABLE)
 
     def _note(self, authorisation: Authorisation) -> None:
         self._language = authorisation.language
@@ -164,18 +179,22 @@ class CallTask:
             try:
                 self.call, commands = step(before, waiting.popleft())
             except UnexpectedEventError as error:
-                commands = self._give_up(error)
+                self._log.error("unexpected_event", error=str(error))
+                commands = unpaid_leg(before, error.event)
             if self.call.state is not before.state:
                 self._log.info("state", state=str(self.call.state), was=str(before.state))
             for command in commands:
-                follow_up = await self._perform(command)
+                follow_up = await self._carry_out(command)
                 if follow_up is not None:
                     waiting.append(follow_up)
 
-    def _give_up(self, error: UnexpectedEventError) -> tuple[Command, ...]:
-        """A defect of ours: end the channels; their ends settle the call."""
-        self._log.error("unexpected_event", error=str(error))
-        return tuple(HangUp(channel) for channel in self.channels)
+    async def _carry_out(self, command: Command) -> Event | None:
+        """A defect in one step must not end a call that is paid for (docs/adr/0010)."""
+        try:
+            return await self._perform(command)
+        except Exception:  # noqa: BLE001 - no defect of one step is worth a call
+            self._log.exception("command_failed", command=type(command).__name__)
+            return after_a_defect(command)
 
     async def _perform(self, command: Command) -> Event | None:  # noqa: C901, PLR0911, PLR0912
         """One arm per command: they are the words of the specification."""
@@ -195,8 +214,8 @@ class CallTask:
                 self._look_soon()
             case DebitFirst():
                 return await self._till.debit_first(command)
-            case Debit(interval):
-                return await self._till.debit(interval)
+            case Debit():
+                return await self._till.debit(command)
             case CheckMoney():
                 return await self._till.check_money(command)
             case Reserve():
@@ -244,6 +263,17 @@ class CallTask:
             return PromptFinished()
         self._log.info("balance_announced", balance_micros=balance.micros)
         return await self._line.play(phrase, self._language)
+
+
+def after_a_defect(command: Command) -> Event | None:
+    """Where the call waits for what a command brings, what it goes on with instead."""
+    match command:
+        case PlayBalance() | PlayRefusal():
+            return PromptFinished()
+        case Reserve(interval=interval, at_talk_s=at_talk_s):
+            return IncrementPostponed(interval=interval, at_talk_s=at_talk_s)
+        case _:
+            return None
 
 
 def loop_time_of(at_ms: int) -> float:

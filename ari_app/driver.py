@@ -24,6 +24,8 @@ from charging.usecases import CallRequest
 
 log = structlog.get_logger()
 
+TOLD_AT_ONCE = 32  # legs, after AMI was away
+TAKEN_UP_AFTER_S = 5.0  # so that a defect that comes back does not keep the application busy
 SWITCHING_EQUIPMENT_CONGESTION = 42  # Q.850: try again later
 
 
@@ -36,6 +38,7 @@ class Driver:
         self._by_channel: dict[str, CallTask] = {}
         self._channels: dict[str, set[str]] = {}  # of a call, by call id
         self._running: set[asyncio.Task[None]] = set()
+        self._failed_at_s: dict[str, float] = {}  # by call id
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Handle one raw ARI event without waiting for anything."""
@@ -78,6 +81,14 @@ class Driver:
     def carries(self, call_id: str) -> bool:
         return call_id in self._by_call
 
+    def failed_lately(self, call_id: str) -> bool:
+        """A defect ended its task a moment ago: the next sweep but this takes it up again."""
+        now_s = asyncio.get_running_loop().time()
+        for failed, at_s in tuple(self._failed_at_s.items()):
+            if now_s - at_s > TAKEN_UP_AFTER_S:
+                del self._failed_at_s[failed]
+        return call_id in self._failed_at_s
+
     def knows(self, channel: str) -> bool:
         return channel in self._by_channel
 
@@ -86,9 +97,19 @@ class Driver:
         return len(self._by_call)
 
     async def extend_timeouts(self) -> None:
-        """After AMI was away: tell Asterisk again how long every leg is paid for."""
-        for task in self.tasks():
-            await task.extend_timeout()
+        """After AMI was away: tell Asterisk again how long every leg is paid for.
+
+        Side by side, so that one slow answer keeps nobody waiting; the soonest to end first.
+        """
+        waiting = iter(sorted(self.tasks(), key=lambda task: task.ends_at_s))
+
+        async def tell() -> None:
+            for task in waiting:
+                await task.extend_timeout()
+
+        async with asyncio.TaskGroup() as tellers:
+            for _ in range(TOLD_AT_ONCE):
+                tellers.create_task(tell())
 
     def tasks(self) -> Sequence[CallTask]:
         return tuple(self._by_call.values())
@@ -140,9 +161,10 @@ class Driver:
     async def _carry(self, task: CallTask) -> None:
         try:
             await task.run()
-        except Exception:  # nothing above a task would see the defect; the sweep settles the call
+        except Exception:  # nothing above a task would see the defect
             log.exception("call_task_failed", call_id=task.call.call_id)
-            await task.hang_up_all()
+            self._failed_at_s[task.call.call_id] = asyncio.get_running_loop().time()
+            await task.let_go()
         finally:
             del self._by_call[task.call.call_id]
             for channel in self._channels.pop(task.call.call_id):

@@ -17,11 +17,13 @@ from ari_app.messages import (
     Debit,
     DebitDue,
     DebitFirst,
+    DebitPostponed,
     Event,
     ExtendTimeout,
     FoundTalking,
     FoundUnanswered,
     HangUp,
+    IncrementPostponed,
     IncrementRefused,
     IncrementReserved,
     KeyPressed,
@@ -53,7 +55,7 @@ from ari_app.messages import (
 )
 
 NO_PACE = Pace(reserve_ahead_s=0, warn_ahead_s=0)
-RETRY_EVERY_S = 1.0  # while the next increment is refused: a top-up may land at any moment
+RETRY_EVERY_S = 1.0  # of what was refused or postponed: a top-up may land at any moment
 
 
 class State(Enum):
@@ -70,7 +72,7 @@ class State(Enum):
 
 
 class UnexpectedEventError(Exception):
-    """The table has no row for this event in this state; the driver settles and hangs up."""
+    """The table has no row for this event in this state; it is logged and changes nothing."""
 
     def __init__(self, state: State, event: Event) -> None:
         super().__init__(f"{type(event).__name__} in state {state}")
@@ -120,7 +122,7 @@ def step(call: Call, event: Event) -> Step:
     """Advance one call by one event: one function per state, one arm per row of call-flow.md.
 
     Raises:
-        UnexpectedEventError: there is no such row; the driver settles and hangs up.
+        UnexpectedEventError: there is no such row. See `unpaid_leg`.
     """
     if isinstance(event, WhisperFinished):
         return call, (HangUp(event.channel),)
@@ -190,7 +192,7 @@ def _dialling(call: Call, event: Event) -> Step:
             return _ignore(call, event)
 
 
-def _talking(call: Call, event: Event) -> Step:
+def _talking(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm per row
     match event:
         case LegDialled(leg) | LegAnswered(leg=leg):
             return call, _refuse_second_leg(call, leg)
@@ -199,7 +201,9 @@ def _talking(call: Call, event: Event) -> Step:
         case ChannelEnded(channel=channel) if channel == call.caller:
             # A transfer replaces the caller and leaves the leg, which is what is charged.
             return replace(call, caller_left=True), (LookForMissedEnd(),)
-        case ReserveDue() | DebitDue() | IncrementReserved() | IncrementRefused() | PaidTimeOver():
+        case ReserveDue() | IncrementReserved() | IncrementRefused() | IncrementPostponed():
+            return _reserve(call, event)
+        case DebitDue() | DebitPostponed() | PaidTimeOver():
             return _meter(call, event)
         case MoneyLasts() | WarningDue() | MoneyShort() | WhisperReady():
             return _warn(call, event)
@@ -232,9 +236,18 @@ _ROWS = {
 }
 
 
-def _meter(
-    call: Call,
-    event: ReserveDue | DebitDue | IncrementReserved | IncrementRefused | PaidTimeOver,
+def unpaid_leg(call: Call, event: Event) -> tuple[Command, ...]:
+    """What is done about an event that the table has no row for: only a leg nobody pays for ends.
+
+    A call that is paid for goes on: hanging it up because of a defect of ours comes last.
+    """
+    if isinstance(event, LegDialled | LegAnswered):
+        return _refuse_second_leg(call, event.leg)
+    return ()
+
+
+def _reserve(
+    call: Call, event: ReserveDue | IncrementReserved | IncrementRefused | IncrementPostponed
 ) -> Step:
     match event:
         case ReserveDue(interval=interval, at_talk_s=at_talk_s):
@@ -243,8 +256,18 @@ def _meter(
             return _extend(call, event)
         case IncrementRefused():
             return _warn_and_keep_trying(call, event)
-        case DebitDue(interval):
-            return call, (Debit(interval),)
+        case IncrementPostponed():
+            return call, _keep_trying(call, event)
+
+
+def _meter(call: Call, event: DebitDue | DebitPostponed | PaidTimeOver) -> Step:
+    match event:
+        case DebitDue(interval=0, at_talk_s=at_talk_s):
+            return call, (_debit_first(call, at_talk_s),)
+        case DebitDue(interval=interval, at_talk_s=at_talk_s):
+            return call, (Debit(interval=interval, at_talk_s=at_talk_s),)
+        case DebitPostponed(interval=interval, at_talk_s=at_talk_s):
+            return call, (_debit_at(interval, at_talk_s + RETRY_EVERY_S),)
         case PaidTimeOver(funded_s):  # Asterisk should have ended it a moment ago
             return call, (CutOff(call.leg),) if funded_s == call.funded_s else ()
 
@@ -297,11 +320,10 @@ def _take_up_talking(call: Call, event: FoundTalking) -> Step:
         funded_s=event.funded_s,
         pace=event.pace,
     )
-    answered = DebitFirst(leg=event.leg, answered_ms=event.answered_ms)  # changes nothing twice
     return talking, (
-        answered,
+        _debit_first(talking),  # changes nothing twice
         ExtendTimeout(event.leg, event.funded_s),
-        *(Remind(start_s, DebitDue(interval)) for interval, start_s in event.undebited),
+        *(_debit_at(interval, start_s) for interval, start_s in event.undebited),
         *_reminders(talking, next_interval=event.next_interval),
     )
 
@@ -327,8 +349,7 @@ def _answer(call: Call, event: LegAnswered) -> Step:
         answered_ms=event.at_ms,
         ringing=call.ringing - {event.leg},
     )
-    debit = DebitFirst(leg=event.leg, answered_ms=event.at_ms)
-    return talking, (debit, *_reminders(talking, next_interval=1))
+    return talking, (_debit_first(talking), *_reminders(talking, next_interval=1))
 
 
 def _end_unanswered(call: Call, event: LegFailed | ChannelEnded, gone: str) -> Step:
@@ -352,9 +373,17 @@ def _extend(call: Call, event: IncrementReserved) -> Step:
     return extended, (
         *((TellTopUp(),) if topped_up else ()),
         ExtendTimeout(call.leg, event.funded_s),
-        Remind(call.funded_s, DebitDue(event.interval)),
+        _debit_at(event.interval, call.funded_s),
         *_reminders(extended, next_interval=event.interval + 1),
     )
+
+
+def _debit_first(call: Call, at_talk_s: float = 0.0) -> DebitFirst:
+    return DebitFirst(leg=call.leg, answered_ms=call.answered_ms, at_talk_s=at_talk_s)
+
+
+def _debit_at(interval: int, at_talk_s: float) -> Remind:
+    return Remind(at_talk_s, DebitDue(interval=interval, at_talk_s=at_talk_s))
 
 
 def _reminders(call: Call, *, next_interval: int) -> tuple[Command, ...]:
@@ -376,10 +405,15 @@ def _warning(call: Call, talk_s: int) -> tuple[Command, ...]:
 def _warn_and_keep_trying(call: Call, event: IncrementRefused) -> Step:
     left_s = max(0, int(call.funded_s - event.at_talk_s))
     warning = () if call.warned else (WarnCaller(left_s),)
+    warned = replace(call, warned_of_s=call.funded_s)
+    return warned, (*warning, *_keep_trying(call, event))
+
+
+def _keep_trying(call: Call, event: IncrementRefused | IncrementPostponed) -> tuple[Command, ...]:
     retry_s = event.at_talk_s + RETRY_EVERY_S
-    retry = Remind(retry_s, ReserveDue(interval=event.interval, at_talk_s=retry_s))
-    again = (retry,) if retry_s < call.funded_s else ()
-    return replace(call, warned_of_s=call.funded_s), (*warning, *again)
+    if retry_s >= call.funded_s:
+        return ()
+    return (Remind(retry_s, ReserveDue(interval=event.interval, at_talk_s=retry_s)),)
 
 
 def _settlement(call: Call, event: ChannelEnded) -> Settle:

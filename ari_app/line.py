@@ -80,14 +80,14 @@ class Line:
     async def refuse(self, hangup_cause: int) -> None:
         await self._leave_stasis(REFUSED, str(hangup_cause))
 
-    async def set_timeout(self, leg: str, *, limit_s: float, left_s: float) -> None:
-        """Let Asterisk end the leg `left_s` from now, whatever becomes of us.
+    async def end_at(self, leg: str, *, at_s: float, limit_s: float) -> None:
+        """Let Asterisk end the leg at `at_s` of the event loop's clock, whatever becomes of us.
 
         `limit_s` is the same, from answer: by it the dialplan knows an end of money from a hang-up.
         """
         try:
+            await self._ami.end_at(leg, at_s=at_s)
             await self._tell_limit(limit_s)
-            await self._ami.set_timeout(leg, timeout_s=left_s)
         except AmiRefusedError as error:
             self._log.info("leg_already_gone", error=str(error))
         except AmiUnavailableError as error:  # told again as soon as AMI is back

@@ -110,9 +110,18 @@ class ReserveDue:
     at_talk_s: float  # when it is due, so that a retry knows where it stands
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DebitDue:
     interval: int
+    at_talk_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebitPostponed:
+    """The ledger could not be written; the interval is reserved, so the call is paid for."""
+
+    interval: int
+    at_talk_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +132,14 @@ class IncrementReserved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncrementRefused:
+    interval: int
+    at_talk_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncrementPostponed:
+    """The ledger could not be asked: whether there is money, nobody knows."""
+
     interval: int
     at_talk_s: float
 
@@ -181,8 +198,10 @@ Event = (
     | ChannelEnded
     | ReserveDue
     | DebitDue
+    | DebitPostponed
     | IncrementReserved
     | IncrementRefused
+    | IncrementPostponed
     | PaidTimeOver
     | MoneyLasts
     | WarningDue
@@ -232,13 +251,17 @@ class LookForMissedEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebitFirst:
+    """Interval 0, with the leg that answered and when it did."""
+
     leg: str
     answered_ms: int
+    at_talk_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Debit:
     interval: int
+    at_talk_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

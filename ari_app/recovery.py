@@ -72,7 +72,11 @@ class Recovery:
         known = {task: task.channels for task in tasks}
         open_calls = await self._services.charging.open_calls(self._asterisk)
         carried = {task.call.call_id for task in (*tasks, *self._driver.tasks())}
-        lost = [call for call in open_calls if call.call_id not in carried]
+        lost = [
+            call
+            for call in open_calls
+            if call.call_id not in carried and not self._driver.failed_lately(call.call_id)
+        ]
         ari = self._services.ari
         unseen_since_ms = ari.lost_at_ms
         missed_nothing = self._has_looked and unseen_since_ms is None

@@ -10,9 +10,11 @@ from ari_app.messages import (
     ChannelEnded,
     Command,
     DebitDue,
+    DebitPostponed,
     Event,
     FoundTalking,
     FoundUnanswered,
+    IncrementPostponed,
     IncrementRefused,
     IncrementReserved,
     KeyPressed,
@@ -59,7 +61,10 @@ EVERY_EVENT: dict[str, Event] = {
     "next increment to be reserved": ReserveDue(interval=1, at_talk_s=50),
     "next increment reserved": IncrementReserved(interval=1, funded_s=120),
     "next increment refused": IncrementRefused(interval=1, at_talk_s=50),
-    "increment begins": DebitDue(1),
+    "ledger could not say if there is money": IncrementPostponed(interval=1, at_talk_s=50),
+    "increment begins": DebitDue(interval=1, at_talk_s=60),
+    "first increment to be debited again": DebitDue(interval=0, at_talk_s=1),
+    "debit could not be written": DebitPostponed(interval=1, at_talk_s=60),
     "money is seen to last no further": MoneyLasts(60),
     "warning due": WarningDue(60),
     "money is short": MoneyShort(left_s=60, talk_s=60),
@@ -71,8 +76,9 @@ EVERY_EVENT: dict[str, Event] = {
 HEADING = """# The life of a call
 
 This table is `ari_app/flow.py`, run over every state and event: `make docs` writes it and a test
-compares. An event that a state does not list changes nothing there, or (`unexpected`) is
-a defect: the call's channels are hung up, and their ends settle it.
+compares. An event that a state does not list changes nothing there. An `unexpected` one is a
+defect: it is logged and changes nothing either, but a leg that it names and nobody pays for is hung
+up.
 
 The example call holds a reservation of 60 s; in *dialling* its carrier leg rings, in *talking* it
 answered at 1 s.

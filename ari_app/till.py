@@ -11,8 +11,11 @@ from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
     CheckMoney,
+    Debit,
     DebitFirst,
+    DebitPostponed,
     Event,
+    IncrementPostponed,
     IncrementRefused,
     IncrementReserved,
     MoneyLasts,
@@ -22,7 +25,7 @@ from ari_app.messages import (
     Reserve,
     Settle,
 )
-from charging.errors import ChargingUnavailable, Refusal
+from charging.errors import ChargingUnavailable, LedgerFault, Refusal
 from charging.rates import SECONDS_PER_MINUTE, Rate, affordable_s, charge_for
 from charging.usecases import Authorisation, CallRequest, Charging, Debited
 
@@ -46,6 +49,7 @@ class Till:
         self._log = log
         self._call_id = request.call_id
         self._terms: Terms | None = None
+        self._faults = 0  # steps of this call that the ledger found to make no sense
 
     def resume(self, terms: "Terms") -> None:
         """Go on with a call that was authorised before."""
@@ -60,6 +64,9 @@ class Till:
             return Refused(refusal.code)
         except ChargingUnavailable as error:
             self._log.error("call_refused", code=UNAVAILABLE, reason=str(error))
+            return Refused(UNAVAILABLE)
+        except LedgerFault as fault:
+            self._note_fault("authorise", fault)
             return Refused(UNAVAILABLE)
         heard(authorisation)
         self._log.info(
@@ -84,10 +91,11 @@ class Till:
         """The reservation of the first increment becomes a debit, with the leg on record."""
         answered_at = moment(command.answered_ms)
         answered = self._charging.answered(self._call_id, leg=command.leg, answered_at=answered_at)
-        return await self._debited(0, answered)
+        return await self._debited(answered, interval=0, at_talk_s=command.at_talk_s)
 
-    async def debit(self, interval: int) -> Event | None:
-        return await self._debited(interval, self._charging.debit(self._call_id, interval=interval))
+    async def debit(self, command: Debit) -> Event | None:
+        debit = self._charging.debit(self._call_id, interval=command.interval)
+        return await self._debited(debit, interval=command.interval, at_talk_s=command.at_talk_s)
 
     async def check_money(self, command: CheckMoney) -> Event | None:
         """Is it still true that the money ends at `talk_s`? Unknown is not a reason to warn."""
@@ -95,7 +103,7 @@ class Till:
             return None
         try:
             balances = await self._charging.balance(self._terms.office_id)
-        except ChargingUnavailable as error:
+        except (ChargingUnavailable, LedgerFault) as error:
             self._log.warning("money_not_checked", error=str(error))
             return None
         rate = self._terms.rate
@@ -109,9 +117,15 @@ class Till:
         interval = command.interval
         try:
             reserved = await self._charging.reserve(self._call_id, interval=interval)
-        except (Refusal, ChargingUnavailable) as error:
-            self._log.info("increment_refused", interval=interval, reason=str(error))
+        except Refusal as refusal:
+            self._log.info("increment_refused", interval=interval, reason=str(refusal))
             return IncrementRefused(interval=interval, at_talk_s=command.at_talk_s)
+        except ChargingUnavailable as error:
+            self._log.warning("increment_postponed", interval=interval, error=str(error))
+            return IncrementPostponed(interval=interval, at_talk_s=command.at_talk_s)
+        except LedgerFault as fault:
+            self._note_fault("reserve", fault)
+            return IncrementPostponed(interval=interval, at_talk_s=command.at_talk_s)
         self._log.info(
             "increment_reserved",
             interval=interval,
@@ -137,6 +151,9 @@ class Till:
             except ChargingUnavailable as error:
                 self._log.warning("settlement_postponed", error=str(error))
                 await asyncio.sleep(next(delays_s, SETTLE_RETRY_S[-1]))
+            except LedgerFault as fault:  # the sweep tries again, and tells of it again
+                self._note_fault("settle", fault)
+                return
         self._log.info(
             "call_settled",
             talk_s=command.talk_s,
@@ -145,19 +162,30 @@ class Till:
             released_micros=settlement.released.micros,
             available_micros=settlement.available.micros,
             hangup_cause=command.hangup_cause,
+            **({"ledger_faults": self._faults} if self._faults else {}),
         )
 
-    async def _debited(self, interval: int, debit: Awaitable[Debited]) -> Event | None:
+    async def _debited(
+        self, debit: Awaitable[Debited], *, interval: int, at_talk_s: float
+    ) -> Event | None:
+        """The interval is reserved, so whatever happens here the call is paid for and goes on."""
         try:
             debited = await debit
-        except ChargingUnavailable as error:  # settlement prices the whole call
+        except ChargingUnavailable as error:
             self._log.warning("debit_postponed", interval=interval, error=str(error))
+            return DebitPostponed(interval=interval, at_talk_s=at_talk_s)
+        except LedgerFault as fault:  # settlement prices the whole call
+            self._note_fault("debit", fault)
             return None
         self._log_debit(debited)
         if self._terms is None:
             return None
         lasts_s = money_lasts_s(debited, self._terms.rate)
         return None if lasts_s is None else MoneyLasts(lasts_s)
+
+    def _note_fault(self, step: str, fault: LedgerFault) -> None:
+        self._faults += 1
+        self._log.error("ledger_fault", step=step, code=fault.code, error=str(fault))
 
     def _log_debit(self, debited: Debited) -> None:
         self._log.info(

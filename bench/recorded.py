@@ -67,8 +67,8 @@ class WillingAmi(Ami):
     def __init__(self) -> None:
         """No manager: nothing connects."""
 
-    async def set_timeout(self, channel: str, *, timeout_s: float) -> None:
-        del channel, timeout_s
+    async def end_at(self, channel: str, *, at_s: float) -> None:
+        del channel, at_s
 
     async def set_variable(self, channel: str, *, name: str, value: str) -> None:
         del channel, name, value

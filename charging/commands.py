@@ -154,7 +154,8 @@ class AnswerCall(Command[Debited]):
         answered = replace(call, leg=self.leg, answered_at=self.answered_at)
         if call.debited_intervals:  # debited before the answer was recorded
             return Decision(result=_debited(0, answered, books), call=answered)
-        return _debit_next(answered, books, at=self.answered_at)
+        after, entries = _debit_next(answered, at=self.answered_at)
+        return Decision(result=_debited(0, after, books), entries=entries, call=after)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +182,11 @@ class ReserveInterval(Command[Reserved]):
 
 @dataclass(frozen=True, kw_only=True)
 class DebitInterval(Command[Debited]):
-    """Turn the reservation of an interval into a debit. Key: call:<id>:debit:<n>."""
+    """Turn the reservation of an interval into a debit. Key: call:<id>:debit:<n>.
+
+    Where an interval begins, those before it have begun, too: one whose debit could not be
+    written when it was due is debited with it.
+    """
 
     call_id: str
     interval: int
@@ -193,9 +198,13 @@ class DebitInterval(Command[Debited]):
             return Decision(result=_debited(self.interval, call, books))
         if call.settled_at is not None:
             raise CallSettled(call.call_id)
-        if self.interval != call.debited_intervals or self.interval >= call.reserved_intervals:
+        if self.interval >= call.reserved_intervals:
             raise IntervalNotReserved(call.call_id, self.interval)
-        return _debit_next(call, books, at=self.at)
+        entries: tuple[LedgerEntry, ...] = ()
+        while call.debited_intervals <= self.interval:
+            call, entry = _debit_next(call, at=self.at)
+            entries += entry
+        return Decision(result=_debited(self.interval, call, books), entries=entries, call=call)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,7 +359,7 @@ def _require_within_limits(call: CallRecord, amount: Money, books: Books) -> Non
             raise LimitReached(name, f"spent {spent} of {limit}, needed {amount}")
 
 
-def _debit_next(call: CallRecord, books: Books, *, at: datetime) -> Decision[Debited]:
+def _debit_next(call: CallRecord, *, at: datetime) -> tuple[CallRecord, tuple[LedgerEntry, ...]]:
     interval = call.debited_intervals
     amount = interval_price(interval, call.rate)
     after = replace(
@@ -360,7 +369,7 @@ def _debit_next(call: CallRecord, books: Books, *, at: datetime) -> Decision[Deb
         debited=call.debited + amount,
     )
     entries = _entries(call, f"debit:{interval}", at, (reserved(call.office_id), REVENUE, amount))
-    return Decision(result=_debited(interval, after, books), entries=entries, call=after)
+    return after, entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ ChargingError
 │   ├── LimitReached
 │   ├── UnknownTopUp
 │   └── TopUpSpent
-├── LedgerFault              a defect: stop charging this call, alert the operator
+├── LedgerFault              a defect: nothing was changed; alert the operator, let the call go on
 │   ├── CurrencyMismatch
 │   ├── EntryKeyReused
 │   ├── UnknownCall
@@ -124,7 +124,7 @@ class TopUpSpent(Refusal):
 
 
 class LedgerFault(ChargingError):  # noqa: N818 - the word of the glossary
-    """A defect: stop charging this call and alert the operator."""
+    """A defect: nothing was changed. The operator is told; a call that is paid for goes on."""
 
     code: ClassVar[str]
 

@@ -174,9 +174,11 @@ class Charging:
     async def debit(self, call_id: str, *, interval: int) -> Debited:
         """Turn a reservation into a debit, at the beginning of its interval.
 
+        Earlier intervals whose debit was not written are debited with it.
+
         Raises:
             CallSettled: the call is over.
-            IntervalNotReserved: the interval is not reserved, or an earlier one is not debited.
+            IntervalNotReserved: the interval is not reserved.
         """
         return await self._ledger.carry_out(
             DebitInterval(call_id=call_id, interval=interval, at=self._clock.now())

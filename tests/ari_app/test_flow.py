@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ari_app.flow import Call, State, UnexpectedEventError, step
+from ari_app.flow import Call, State, UnexpectedEventError, step, unpaid_leg
 from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
@@ -17,11 +17,13 @@ from ari_app.messages import (
     Debit,
     DebitDue,
     DebitFirst,
+    DebitPostponed,
     Event,
     ExtendTimeout,
     FoundTalking,
     FoundUnanswered,
     HangUp,
+    IncrementPostponed,
     IncrementRefused,
     IncrementReserved,
     KeyPressed,
@@ -91,7 +93,7 @@ def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
         *TALKING,
         ReserveDue(interval=1, at_talk_s=50),
         IncrementReserved(interval=1, funded_s=120),
-        DebitDue(1),
+        DebitDue(interval=1, at_talk_s=60),
         ended(LEG, talk_ms=75_400),
         ended(CALLER, talk_ms=75_410),
     )
@@ -101,7 +103,7 @@ def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
         DebitFirst(leg=LEG, answered_ms=ANSWERED_MS),
         Reserve(interval=1, at_talk_s=50),
         ExtendTimeout(LEG, 120),
-        Debit(1),
+        Debit(interval=1, at_talk_s=60),
         Settle(talk_s=76, ended_ms=ANSWERED_MS + 75_400, hangup_cause=16),
     ]
     assert call.state is State.ENDED
@@ -113,7 +115,7 @@ def test_reminders_follow_the_paid_time() -> None:
     assert [command for command in commands if isinstance(command, Remind)] == [
         Remind(50, ReserveDue(interval=1, at_talk_s=50)),
         Remind(60, PaidTimeOver(60)),
-        Remind(60, DebitDue(1)),
+        Remind(60, DebitDue(interval=1, at_talk_s=60)),
         Remind(110, ReserveDue(interval=2, at_talk_s=110)),
         Remind(120, PaidTimeOver(120)),
     ]
@@ -176,7 +178,7 @@ def test_call_found_talking_is_metered_on_from_where_it_stands() -> None:
     assert commands == [
         DebitFirst(leg=LEG, answered_ms=ANSWERED_MS),
         ExtendTimeout(LEG, 120),
-        Remind(60, DebitDue(1)),
+        Remind(60, DebitDue(interval=1, at_talk_s=60)),
         Remind(110, ReserveDue(interval=2, at_talk_s=110)),
         Remind(120, PaidTimeOver(120)),
         Settle(talk_s=130, ended_ms=ANSWERED_MS + 130_000, hangup_cause=16),
@@ -241,6 +243,41 @@ def test_caller_is_warned_once_and_money_is_asked_for_until_it_runs_out() -> Non
     assert [c for c in commands if isinstance(c, WarnCaller)] == [WarnCaller(10)]
     retries = [c.at_talk_s for c in commands if isinstance(c, Remind)][2:]
     assert retries == [51, 52, 53, 54, 55, 56, 57, 58, 59]
+
+
+def test_ledger_that_cannot_be_asked_is_asked_again_and_nobody_is_told_that_money_is_short() -> (
+    None
+):
+    postponed = [IncrementPostponed(interval=1, at_talk_s=50.0 + n) for n in range(10)]
+    call, commands = run(*TALKING, *postponed)
+    assert not [c for c in commands if isinstance(c, WarnCaller)]
+    assert not call.warned
+    retries = [c.at_talk_s for c in commands if isinstance(c, Remind)][2:]
+    assert retries == [51, 52, 53, 54, 55, 56, 57, 58, 59]
+
+
+@pytest.mark.parametrize("interval", [0, 1])
+def test_debit_that_could_not_be_written_is_repeated_until_it_is(interval: int) -> None:
+    _, commands = run(*TALKING, DebitPostponed(interval=interval, at_talk_s=7))
+    again = DebitDue(interval=interval, at_talk_s=8)
+    assert commands[-1] == Remind(8, again)
+    _, (*_, repeated) = run(*TALKING, again)
+    assert repeated == (
+        Debit(interval=1, at_talk_s=8)
+        if interval
+        else DebitFirst(leg=LEG, answered_ms=ANSWERED_MS, at_talk_s=8)
+    )
+
+
+def test_event_that_nobody_expected_ends_at_most_a_leg_that_nobody_pays_for() -> None:
+    for state in State:
+        for event in EVERY_EVENT.values():
+            call = example(state)
+            try:
+                step(call, event)
+            except UnexpectedEventError as error:
+                for command in unpaid_leg(call, error.event):
+                    assert command == HangUp("second-leg")
 
 
 def test_caller_is_warned_a_minute_ahead_when_the_money_is_seen_to_end() -> None:

@@ -299,6 +299,25 @@ async def test_intervals_are_reserved_and_debited_in_order(charging: Charging) -
         await charging.debit("c1", interval=1)
 
 
+async def test_debit_that_could_not_be_written_when_it_was_due_is_made_up_for_by_the_next(
+    charging: Charging,
+) -> None:
+    await fill(charging, "5.00")
+    await charging.authorise(request("c1"))
+    await charging.reserve("c1", interval=1)
+    await charging.reserve("c1", interval=2)
+    debited = await charging.debit("c1", interval=2)  # of neither 0 nor 1 was there one
+    assert (debited.amount, debited.funded_s) == (gbp("0.10"), 180)
+    assert (await charging.balance("main")).reserved == gbp("0")
+    for interval in range(3):  # as each of them may be sent again now
+        await charging.debit("c1", interval=interval)
+    await charging.answered("c1", leg="o1", answered_at=START)
+    (call,) = await charging.open_calls("pbx")
+    assert (call.leg, call.debited_intervals) == ("o1", 3)
+    settled = await charging.settle("c1", talk_s=121, ended_at=START, hangup_cause=16)
+    assert settled.charged == gbp("0.30")
+
+
 async def test_nothing_new_happens_to_a_settled_or_an_unknown_call(charging: Charging) -> None:
     await fill(charging, "5.00")
     await charging.authorise(request("c1"))

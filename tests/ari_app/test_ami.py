@@ -1,0 +1,155 @@
+"""How long Asterisk is told that a leg may last, against an AMI that stands in for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from pydantic import SecretStr
+
+from ari_app.ami import LATE_S, Ami, AmiRefusedError, AmiUnavailableError
+from settings import AmiSettings
+
+LEG = "pbx-1.2"
+Fields = dict[str, str]
+
+
+class AmiStandIn:
+    """Says yes after `slow_s`; keeps what it was told and when it read it."""
+
+    def __init__(self, *slow_s: float, answers: bool = True, response: str = "Success") -> None:
+        self._slow_s = list(slow_s)
+        self._answers = answers
+        self._response = response
+        self.told: list[tuple[float, Fields]] = []
+        self._conversations: list[asyncio.Task[None]] = []
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._conversations.append(asyncio.create_task(self._converse(reader, writer)))
+
+    @property
+    def connections(self) -> int:
+        return len(self._conversations)
+
+    async def close(self) -> None:
+        for conversation in self._conversations:
+            conversation.cancel()
+        await asyncio.gather(*self._conversations, return_exceptions=True)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"Asterisk Call Manager/11.0.0\r\n")
+        try:
+            while block := await reader.readuntil(b"\r\n\r\n"):
+                lines = (line.partition(": ") for line in block.decode().splitlines())
+                fields = {name: value for name, found, value in lines if found}
+                await self._answer(fields, writer)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+            pass  # the other side has gone
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, fields: Fields, writer: asyncio.StreamWriter) -> None:
+        response = "Success"
+        if fields["Action"] == "AbsoluteTimeout":
+            await asyncio.sleep(self._slow_s.pop(0) if self._slow_s else 0)
+            self.told.append((asyncio.get_running_loop().time(), fields))
+            response = self._response
+            if not self._answers:
+                return
+        writer.write(
+            f"Response: {response}\r\nActionID: {fields['ActionID']}\r\nMessage: x\r\n\r\n".encode()
+        )
+
+    def ends_at_s(self) -> float:
+        """As Asterisk, which counts from when it reads."""
+        read_s, fields = self.told[-1]
+        return read_s + float(fields["Timeout"])
+
+
+@asynccontextmanager
+async def connected(asterisk: AmiStandIn, *, patience_s: float = 5) -> AsyncIterator[Ami]:
+    server = await asyncio.start_server(asterisk.accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    secret = SecretStr("secret")
+    ami = Ami(AmiSettings(port=port, secret=secret, request_timeout_s=patience_s))
+    ami.start()
+    try:
+        await ami.wait_until_connected()
+        yield ami
+    finally:
+        await ami.close()
+        server.close()
+        await asterisk.close()
+        await asyncio.sleep(0)  # the transports are gone
+
+
+async def test_leg_is_let_on_for_what_is_left_when_it_is_told() -> None:
+    asterisk = AmiStandIn()
+    async with connected(asterisk) as ami:
+        at_s = asyncio.get_running_loop().time() + 60
+        await ami.end_at(LEG, at_s=at_s)
+        assert at_s - 5 < asterisk.ends_at_s() <= at_s + LATE_S
+
+
+@pytest.mark.parametrize("slow_s", [(0.5,), (0.5, 0.5), (0.3, 0.6, 0.6)])
+async def test_leg_whose_time_was_read_late_is_told_again_and_ends_no_later(
+    slow_s: tuple[float, ...],
+) -> None:
+    asterisk = AmiStandIn(*slow_s)
+    async with connected(asterisk) as ami:
+        at_s = asyncio.get_running_loop().time() + 60
+        await ami.end_at(LEG, at_s=at_s)
+        assert len(asterisk.told) > 1
+        assert asterisk.ends_at_s() <= at_s + LATE_S
+
+
+async def test_time_that_has_passed_is_told_as_the_shortest_there_is() -> None:
+    asterisk = AmiStandIn()
+    async with connected(asterisk) as ami:
+        await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() - 5)
+        assert asterisk.told[0][1]["Timeout"] == "0.001"
+
+
+async def test_connection_on_which_a_time_may_still_be_on_its_way_is_given_up() -> None:
+    asterisk = AmiStandIn(answers=False)
+    async with connected(asterisk, patience_s=0.2) as ami:
+        with pytest.raises(AmiUnavailableError):
+            await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
+        await ami.wait_until_disconnected()
+        await ami.wait_until_connected()
+        assert asterisk.connections == 2
+
+
+async def test_time_that_the_socket_does_not_take_is_not_left_waiting_in_it() -> None:
+    """As where Asterisk stands still, and what was written for it fills every buffer."""
+    asterisk = AmiStandIn(30.0)
+    async with connected(asterisk) as ami:
+        first = asyncio.create_task(ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60))
+        await until(lambda: filled(ami), turns=20_000)
+        with pytest.raises(AmiUnavailableError):
+            await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_leg_that_is_gone_is_refused_and_the_connection_kept() -> None:
+    asterisk = AmiStandIn(response="Error")
+    async with connected(asterisk) as ami:
+        with pytest.raises(AmiRefusedError):
+            await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
+        assert asterisk.connections == 1
+
+
+async def filled(ami: Ami) -> bool:
+    """Write, until something has to wait."""
+    transport = ami._manager.protocol.transport  # noqa: SLF001 - what the rule is about
+    transport.write(b"X-Filler: x\r\n" * 1000)
+    await asyncio.sleep(0)
+    return bool(transport.get_write_buffer_size())
+
+
+async def until(happened: Callable[[], Awaitable[bool]], *, turns: int) -> None:
+    for _ in range(turns):
+        if await happened():
+            return
+    raise AssertionError("it never happened")
