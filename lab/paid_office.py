@@ -111,7 +111,7 @@ class PaidOffice(Runnable):
     async def top_up(self, amount: Money) -> Balances:
         """As the office manager would."""
         async with open_charging(self.settings) as assembled:
-            key = f"lab-{datetime.now(UTC).isoformat()}"
+            key = f"lab-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
             return await assembled.charging.top_up(
                 OFFICE_ID, amount=amount, key=key, note="laboratory"
             )
