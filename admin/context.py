@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, NoReturn
 
@@ -11,10 +11,9 @@ import typer
 from sqlalchemy import Engine
 
 from assembly.extensions import PhoneExtensions
-from assembly.plans import plan_files, site_of
+from assembly.plans import plan_files
 from charging.errors import ChargingError
 from charging.extensions import Extension
-from charging.numbering import Site
 from charging.plan import Plan
 from db.engine import DatabaseUrlError, open_engine
 from db.schema import upgrade
@@ -56,10 +55,6 @@ class Context:
         engine = open_engine(self.settings.database.url)
         upgrade(engine)
         return engine
-
-    def site(self, country: str | None = None) -> Site:
-        here = site_of(self.settings)
-        return here if country is None else replace(here, country=country)
 
     def extension(self, endpoint: str) -> Extension:
         phones = load_phones(self.settings.site.phones_file or EXAMPLE)

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from admin.context import Context
+from assembly.sites import site_at, site_for
 from charging.commands import AuthoriseCall
 from charging.deck_file import DeckFormat, read_deck
 from charging.errors import (
@@ -76,10 +77,11 @@ def caller_of(
     else:
         extension = context.extension(endpoint)
     if plan_name is None:
-        plan, site = context.plan_of(extension.office_id), context.site()
+        plan = context.plan_of(extension.office_id)
+        site = site_for(plan, context.settings.site)
     else:
         plan = context.plan_files.plan(plan_name)
-        site = context.site(country=plan.country)
+        site = site_at(plan.country, context.settings.site)
     moment = datetime.now(UTC) if at is None else at
     if moment.tzinfo is None:  # what an admin types is the office's own time
         moment = moment.replace(tzinfo=plan.timezone)

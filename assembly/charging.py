@@ -10,11 +10,11 @@ import structlog
 from sqlalchemy import Engine
 
 from assembly.extensions import PhoneExtensions
-from assembly.plans import OfficePlans, currencies_of, plan_files, site_of
+from assembly.plans import OfficePlans, currencies_of, plan_files
+from assembly.sites import OfficeSites
 from charging.enquiries import Enquiries
 from charging.errors import ChargingUnavailable
 from charging.money import Money
-from charging.numbering import Site
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger
@@ -45,7 +45,7 @@ class Assembled:
     enquiries: Enquiries
     engine: Engine
     plans: OfficePlans
-    site: Site
+    sites: OfficeSites
 
 
 @asynccontextmanager
@@ -59,11 +59,11 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
         AssemblyError: the database's address, the phones or a plan file cannot be used.
     """
     engine, plans, extensions = parts_of(settings)
-    site = site_of(settings)
+    sites = OfficeSites(settings, plans)
     decks = LiveDecks(engine)
     async with SqlLedger(engine) as ledger:
         charging = Charging(
-            site=site,
+            sites=sites,
             extensions=extensions,
             plans=plans,
             decks=decks,
@@ -71,7 +71,7 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
             clock=SystemClock(),
         )
         enquiries = Enquiries(
-            site=site,
+            sites=sites,
             extensions=extensions,
             plans=plans,
             decks=decks,
@@ -82,7 +82,7 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
         refreshing = asyncio.create_task(keep_fresh(engine, decks, ready=ready))
         try:
             yield Assembled(
-                charging=charging, enquiries=enquiries, engine=engine, plans=plans, site=site
+                charging=charging, enquiries=enquiries, engine=engine, plans=plans, sites=sites
             )
         finally:
             refreshing.cancel()

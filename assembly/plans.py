@@ -1,8 +1,7 @@
-"""The plans and the site that the settings name. Quick to load: commands that only read use it."""
+"""The plans that the settings name. Quick to load: commands that only read use it."""
 
 from collections.abc import Callable
 
-from charging.numbering import Site
 from charging.plan import Plan
 from dialplan.plan_files import SHIPPED_PLANS, PlanFileError, PlanFiles
 from settings import Settings
@@ -17,14 +16,6 @@ class OfficePlans:
 
     def plan_of(self, office_id: str) -> Plan:
         return self._files.plan(self._names[office_id])
-
-
-def site_of(settings: Settings) -> Site:
-    return Site(
-        country=settings.site.country,
-        outside_line_prefix=settings.site.outside_line_prefix,
-        international_prefix=settings.site.international_prefix,
-    )
 
 
 def plan_files(settings: Settings, report: Callable[[PlanFileError], None]) -> PlanFiles:

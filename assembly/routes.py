@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from assembly.charging import report_plan
-from assembly.plans import OfficePlans, plan_files, site_of
+from assembly.plans import OfficePlans, plan_files
+from assembly.sites import OfficeSites, site_for
 from charging.patterns import emergency_dialled, free_patterns, included_patterns
-from dialplan.render import AsteriskConfig, Secrets
+from dialplan.render import AsteriskConfig, Secrets, Trunk
 from settings import Settings
+from settings.model import TrunkSettings
 
 FIRST_OFFICE = "main"
 
@@ -40,15 +42,15 @@ def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:
     Raises:
         PlanFileError: the plan file cannot be used.
     """
-    site = site_of(settings)
     offices = settings.offices
     plans = OfficePlans(settings, plan_files(settings, report_plan))
     plan = plans.plan_of(FIRST_OFFICE if FIRST_OFFICE in offices else next(iter(offices)))
+    site = site_for(plan, settings.site)
     one_plan = len({office.plan for office in offices.values()}) == 1
     fallback = settings.call.included_without_application and one_plan
     return replace(
         config,
-        emergency=emergency_dialled(site),
+        emergency=emergency_dialled(OfficeSites(settings, plans).sites()),
         free=free_patterns(plan, site) if one_plan else (),
         fallback=included_patterns(plan, site) if fallback else (),
         language=plan.language,
@@ -56,6 +58,14 @@ def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:
         agi_address=settings.agi.address,
         agi_port=settings.agi.port,
         balance_script=settings.agi.balance_script,
+        trunk=_trunk(settings),
+        phone_rtp_timeout_s=settings.asterisk.phone_rtp_timeout_s,
         ring_timeout_s=settings.call.ring_timeout_s,
         allow_transfer=settings.call.allow_transfer,
     )
+
+
+def _trunk(settings: Settings) -> Trunk:
+    """Of the endpoint that pjsip.conf calls so."""
+    wanted = settings.trunks.get("trunk", TrunkSettings())
+    return Trunk(rtp_timeout_s=wanted.rtp_timeout_s, timers=wanted.timers)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from charging.extensions import Extension
 from charging.money import Money
-from charging.numbering import Site, parse_number
-from charging.ports import AccountReader, Clock, Extensions, Plans, RateDecks
+from charging.numbering import parse_number
+from charging.ports import AccountReader, Clock, Extensions, Plans, RateDecks, Sites
 from charging.quotation import Quotation, quote, require_allowed
 from charging.rates import affordable_s
 
@@ -27,14 +27,14 @@ class Enquiries:
     def __init__(  # noqa: PLR0913 - its ports, and nothing else
         self,
         *,
-        site: Site,
+        sites: Sites,
         extensions: Extensions,
         plans: Plans,
         decks: RateDecks,
         accounts: AccountReader,
         clock: Clock,
     ) -> None:
-        self._site = site
+        self._sites = sites
         self._extensions = extensions
         self._plans = plans
         self._decks = decks
@@ -59,7 +59,7 @@ class Enquiries:
         extension = self._extensions.find(endpoint)
         plan = self._plans.plan_of(extension.office_id)
         quotation = quote(
-            parse_number(dialled, self._site),
+            parse_number(dialled, self._sites.site_of(extension.office_id)),
             plan=plan,
             deck=lambda: self._decks.deck(plan.currency),
             at=self._clock.now(),

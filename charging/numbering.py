@@ -5,6 +5,7 @@ which numbers are emergencies, free or surcharged in the countries where Tollgat
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -14,10 +15,11 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
 
 from charging import number_tables
+from charging.countries import require_country
 from charging.errors import InvalidNumber
 from charging.kinds import LineKind
 
-__all__ = ["LineKind", "Number", "Site", "emergency_numbers", "parse_number"]
+__all__ = ["LineKind", "Number", "Site", "emergency_numbers", "find_emergency", "parse_number"]
 
 # What is dialled is hostile until it matches: "0033&PJSIP/x@trunk" would dial twice.
 DIALLED: Final = re.compile(r"\+?[0-9]{2,20}")
@@ -25,11 +27,18 @@ DIALLED: Final = re.compile(r"\+?[0-9]{2,20}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """How one dials here."""
+    """How one dials here.
+
+    Raises:
+        ValueError: `country` is none; its emergency numbers would be lost.
+    """
 
     country: str = "GB"  # ISO 3166 alpha-2: whose national numbers, and whose emergency numbers
     outside_line_prefix: str = ""  # "9" where one dials 9 for a line; may also be left out
     international_prefix: str = "00"
+
+    def __post_init__(self) -> None:
+        require_country(self.country)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +69,23 @@ def parse_number(dialled: str, site: Site) -> Number:
     """
     if not DIALLED.fullmatch(dialled):
         raise InvalidNumber(dialled, "a number is 2 to 20 digits, perhaps after a plus sign")
-    forms = _forms(dialled, site)
-    for form in forms:
-        if _is_emergency(form, site.country):
-            return _emergency(dialled, form, site)
-    for form in forms:
+    emergency = find_emergency(dialled, (site,))
+    if emergency is not None:
+        return emergency
+    for form in _forms(dialled, site):
         number = _resolve(dialled, form, site)
         if number is not None:
             return number
     raise InvalidNumber(dialled, f"no such number can be dialled from {site.country}")
+
+
+def find_emergency(dialled: str, sites: Iterable[Site]) -> Number | None:
+    """The emergency number of any of these sites that was dialled, whoever dialled it."""
+    for site in sites:
+        for form in _forms(dialled, site):
+            if _is_emergency(form, site.country):
+                return _emergency(dialled, form, site)
+    return None
 
 
 @lru_cache

@@ -8,7 +8,8 @@ codes appear here: anything else goes through the application.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
+from operator import contains
 
 import phonenumbers
 
@@ -32,18 +33,42 @@ class DirectPattern:
     prepend: str = ""
 
 
-def emergency_dialled(site: Site) -> tuple[tuple[str, str], ...]:
-    """Exactly what may be dialled for help here, and what goes to the trunk for it.
+def emergency_dialled(sites: Iterable[Site]) -> tuple[tuple[str, str], ...]:
+    """What may be dialled for help at any of these sites, exactly, and what goes to the trunk.
 
-    With and without the outside-line prefix, and through the text relay where there is one.
+    With and without the outside-line prefix, and through the text relay where there is one. One
+    Asterisk may serve offices of several countries: none of their numbers is ever left out.
     """
+    known: dict[str, str] = {}
+    pairs = [pair for site in sites for pair in _emergency_of(site)]
+    for dialled, number in sorted(pairs, key=lambda pair: pair[0] != pair[1]):
+        known.setdefault(dialled, number)  # as it is, before after a prefix
+    return tuple(known.items())
+
+
+def _emergency_of(site: Site) -> Iterator[tuple[str, str]]:
     relays = number_tables.RELAY_PREFIXES.get(site.country, ())
-    numbers = [
-        relay + number
-        for number in emergency_numbers(site.country)
-        for relay in ("", *(relays if not number.startswith("18") else ()))
-    ]
-    return tuple((prefix + number, number) for prefix in _prefixes(site) for number in numbers)
+    for prefix in _prefixes(site):
+        for number in emergency_numbers(site.country):
+            for relay in ("", *(relays if not number.startswith("18") else ())):
+                yield prefix + relay + number, relay + number
+
+
+def hidden_service(extension: str, country: str) -> str | None:
+    """The number of a service that nobody there reaches any more who has a phone of this extension.
+
+    As patterns write it: "101", or "118XXX", where the first digits already ring the phone.
+    """
+    for code, kind in number_tables.SHORT.get(country, ()):
+        places = _places(code)
+        named = all(len(place) == 1 for place in places)
+        listed = named or kind in {LineKind.TOLL_FREE, LineKind.DIRECTORY}
+        fixed = "".join(takewhile(lambda place: len(place) == 1, places))
+        dialled = len(extension) == len(places) and all(map(contains, places, extension))
+        begins = bool(fixed) and not named and extension == fixed
+        if listed and (dialled or begins):
+            return code
+    return None
 
 
 def free_patterns(plan: Plan, site: Site) -> tuple[DirectPattern, ...]:

@@ -1,11 +1,12 @@
 """What the use cases need from the outside. Adapters in `db` and `dialplan` obey these."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from charging.extensions import Extension
 from charging.ledger import Balances, CallRecord, Command
+from charging.numbering import Site
 from charging.plan import Plan
 from charging.rate_deck import RateDeck
 
@@ -31,6 +32,16 @@ class Extensions(Protocol):
 class Plans(Protocol):
     def plan_of(self, office_id: str) -> Plan:
         """The plan in force for an office. In memory: called for every call."""
+        ...
+
+
+class Sites(Protocol):
+    """How one dials, where the phones stand. In memory: called for every call."""
+
+    def site_of(self, office_id: str) -> Site: ...
+
+    def sites(self) -> Collection[Site]:
+        """Every different one."""
         ...
 
 

@@ -18,13 +18,14 @@ from charging.commands import (
     TopUp,
     TopUpCancelled,
 )
+from charging.errors import InvalidNumber, UnknownExtension
 from charging.extensions import Extension
 from charging.kinds import LineKind
 from charging.ledger import Balances, CallRecord, SpendingLimits
 from charging.money import Money
-from charging.numbering import Number, Site, parse_number
+from charging.numbering import Number, find_emergency, parse_number
 from charging.plan import Category, Plan
-from charging.ports import Clock, Extensions, Ledger, Plans, RateDecks
+from charging.ports import Clock, Extensions, Ledger, Plans, RateDecks, Sites
 from charging.quotation import Quotation, describe, quote, require_allowed
 from charging.rates import Rate, funded_s
 
@@ -101,14 +102,14 @@ class Charging:
     def __init__(  # noqa: PLR0913 - its ports, and nothing else
         self,
         *,
-        site: Site,
+        sites: Sites,
         extensions: Extensions,
         plans: Plans,
         decks: RateDecks,
         ledger: Ledger,
         clock: Clock,
     ) -> None:
-        self._site = site
+        self._sites = sites
         self._extensions = extensions
         self._plans = plans
         self._decks = decks
@@ -124,10 +125,16 @@ class Charging:
             Refusal: why the caller may not call this number now. Nothing was reserved.
             LedgerFault: the call_id was used before, for something else.
         """
-        number = parse_number(request.dialled, self._site)
+        try:
+            extension = self._extensions.find(request.endpoint)
+            number = parse_number(request.dialled, self._sites.site_of(extension.office_id))
+        except (UnknownExtension, InvalidNumber):
+            elsewhere = find_emergency(request.dialled, self._sites.sites())
+            if elsewhere is None:
+                raise
+            return self._emergency(request, elsewhere)
         if number.kind is LineKind.EMERGENCY:
             return self._emergency(request, number)
-        extension = self._extensions.find(request.endpoint)
         plan = self._plans.plan_of(extension.office_id)
         now = self._clock.now()
         quotation = quote(number, plan=plan, deck=lambda: self._decks.deck(plan.currency), at=now)

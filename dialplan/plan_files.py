@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import phonenumbers
 from babel import Locale
 from babel.numbers import list_currencies
 from pydantic import (
@@ -22,6 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
+from charging.countries import require_country
 from charging.kinds import LineKind
 from charging.money import NO_CURRENCY, parse_money
 from charging.plan import Inclusion, Plan
@@ -118,12 +118,6 @@ def read_plan(file: Path) -> Plan:
 # --- what may stand in a file ----------------------------------------------------------------
 
 
-def _known_country(code: str) -> str:
-    if code not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f"{code!r} is not the ISO 3166 code of a country with telephones")
-    return code
-
-
 def _known_currency(code: str) -> str:
     if code not in list_currencies():
         raise ValueError(f"{code!r} is not an ISO 4217 currency")
@@ -155,7 +149,7 @@ def _amount(text: str) -> str:
     return text
 
 
-_Country = Annotated[str, AfterValidator(_known_country)]
+_Country = Annotated[str, AfterValidator(require_country)]
 _Currency = Annotated[str, AfterValidator(_known_currency)]
 _Language = Annotated[str, AfterValidator(_known_language)]
 _Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]

@@ -53,6 +53,14 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """When Asterisk gives up a leg to the carrier: docs/adr/0010-dead-legs.md."""
+
+    rtp_timeout_s: int = 60  # without sound; 0: never, for calls without media
+    timers: str = "no"  # whether session timers are agreed with a carrier that wants them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AsteriskConfig:
     """Everything in which one instance differs from another."""
 
@@ -83,7 +91,9 @@ class AsteriskConfig:
     ring_timeout_s: int = 60
     # From entering Stasis to being handed back, the balance prompt included.
     authorise_timeout_s: int = 40
-    rtp_timeout_s: int = 60  # 0: never; for calls without media
+    trunk: Trunk = Trunk()
+    # Silence that ends a phone's call; 0: never. An emergency's caller may have to keep silent.
+    phone_rtp_timeout_s: int = 600
     allow_transfer: bool = False
     free: tuple[DirectPattern, ...] = ()
     fallback: tuple[DirectPattern, ...] = ()  # included calls while the application is away

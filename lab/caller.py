@@ -12,6 +12,7 @@ from lab.telephony import Telephony
 # What may come instead of an answer; anything else is a defect, and SIPp reports it as such.
 REFUSALS = (401, 403, 404, 408, 480, 484, 486, 487, 488, 500, 503, 603)
 FINISH_TIMEOUT_S = 60
+CALLER_TONE_HZ = 660
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class Calls:
     rate_per_s: int = 1
     talk_ms: int = 0  # then the caller hangs up; 0: the other side does
     acknowledges: bool = True  # the answer; False: as if every ACK were lost
+    sound: bool = False  # sends some, from the answer on
+    refresh_status: int = 200  # its answer where the office refreshes the session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,8 @@ def _prepare(folder: Path, wanted: Calls) -> None:
         talk_ms=wanted.talk_ms,
         acknowledges=wanted.acknowledges,
         refusals=REFUSALS,
+        refresh_line=sipp.status_line(wanted.refresh_status),
+        audio=sipp.tone(folder / "caller.alaw", CALLER_TONE_HZ) if wanted.sound else None,
     )
     processes.write_private(folder / "caller.xml", scenario)
     numbers = [wanted.number] if isinstance(wanted.number, str) else wanted.number

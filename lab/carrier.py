@@ -11,9 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from lab import processes, sipp
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.errors import LabError
@@ -23,7 +20,6 @@ from lab.telephony import Telephony
 from lab.watch import FileWatch
 
 START_TIMEOUT_S = 10
-SAMPLE_RATE_HZ = 8000
 FAR_END_TONE_HZ = 440
 EARLY_TONE_HZ = 880
 _FOR_EVER_MS = 24 * 60 * 60 * 1000
@@ -42,6 +38,11 @@ class Behaviour:
     redirects_to: str = ""  # with status 302
     media_port: int = 0  # sound goes there, to whoever listens (lab/far_end.py), and none comes
     crosses_cancel: bool = False  # answers at the very moment the caller gives up
+    silent: bool = False  # sends no sound at all
+    bare_183: bool = False  # 183 that offers no sound, instead of 180
+    updates: bool = False  # names UPDATE among the methods it allows
+    session_expires_s: int = 0  # agrees to a session timer that the office refreshes; 0: to none
+    refresh_status: int = 200  # its answer where the office refreshes the session
 
     @property
     def ring(self) -> bool:
@@ -49,18 +50,12 @@ class Behaviour:
 
     @property
     def status_line(self) -> str:
-        return f"{self.status} {_PHRASES.get(self.status, 'Refused')}"
+        return sipp.status_line(self.status)
 
+    @property
+    def refresh_line(self) -> str:
+        return sipp.status_line(self.refresh_status)
 
-_PHRASES = {
-    200: "OK",
-    302: "Moved Temporarily",
-    404: "Not Found",
-    480: "Temporarily Unavailable",
-    486: "Busy Here",
-    503: "Service Unavailable",
-    603: "Decline",
-}
 
 ANSWERS = Behaviour(name="rings, then answers")
 ANSWERS_AT_ONCE = Behaviour(name="answers at once", ring_ms=0)
@@ -111,6 +106,7 @@ class CarrierCall:
     ended_at_s: float | None = None
     ended_by: str | None = None  # "office", "carrier", "vanished", "caller" (before the answer)
     rejected_with: int | None = None
+    refreshes: int = 0  # that the office sent, however they were answered
 
     @property
     def answered(self) -> bool:
@@ -245,8 +241,8 @@ class Carrier(Runnable):
             default=self._default,
             labels={behaviour: f"b{n}" for n, behaviour in enumerate(behaviours, start=10)},
             media=self._media,
-            audio=_tone(self._folder / "far-end.alaw", FAR_END_TONE_HZ),
-            early_audio=_tone(self._folder / "early.alaw", EARLY_TONE_HZ),
+            audio=sipp.tone(self._folder / "far-end.alaw", FAR_END_TONE_HZ),
+            early_audio=sipp.tone(self._folder / "early.alaw", EARLY_TONE_HZ),
         )
 
     def _is_ready(self) -> bool:
@@ -273,16 +269,10 @@ def _advanced(call: CarrierCall, note: sipp.Note) -> CarrierCall:
         case "rejected":
             status = int(note.detail)
             return replace(call, ended_at_s=note.at_s, ended_by="carrier", rejected_with=status)
+        case "refreshed":
+            return replace(call, refreshes=call.refreshes + 1)
         case "cancelled":
             return replace(call, ended_at_s=note.at_s, ended_by="caller")
         case "ended":
             return replace(call, ended_at_s=note.at_s, ended_by=note.detail)
     raise LabError(f"the carrier's log holds a line that means nothing: {note.what}")
-
-
-def _tone(file: Path, frequency_hz: int) -> Path:
-    """One second of a tone as the trunk's codec wants it; the carrier plays it over and over."""
-    times_s = np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
-    wave = 0.3 * np.sin(2 * np.pi * frequency_hz * times_s)
-    soundfile.write(file, wave, SAMPLE_RATE_HZ, format="RAW", subtype="ALAW")
-    return file

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import soundfile
 
-from lab.carrier import SAMPLE_RATE_HZ
+from lab.sipp import SAMPLE_RATE_HZ
 
 _RTP_HEADER_BYTES = 12
 _PAYLOAD_TYPE_ALAW = 8

@@ -93,4 +93,9 @@ class Office(Runnable):
 
 def for_silent_calls(config: AsteriskConfig) -> AsteriskConfig:
     """Callers that send no sound must not be taken for phones that lost their power."""
-    return replace(config, rtp_timeout_s=0, rtp_last_port=19999)
+    return replace(
+        config,
+        trunk=replace(config.trunk, rtp_timeout_s=0),
+        phone_rtp_timeout_s=0,
+        rtp_last_port=19999,
+    )

@@ -4,9 +4,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import soundfile
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 SCENARIOS = Path(__file__).with_name("scenarios")
+SAMPLE_RATE_HZ = 8000
+_PHRASES = {
+    200: "OK",
+    302: "Moved Temporarily",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    422: "Session Interval Too Small",
+    480: "Temporarily Unavailable",
+    486: "Busy Here",
+    488: "Not Acceptable Here",
+    491: "Request Pending",
+    503: "Service Unavailable",
+    603: "Decline",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +81,15 @@ def last_words(folder: Path, *, name: str) -> str:
             lines = file.read_text(errors="replace").splitlines()
             return " | ".join(line.strip() for line in lines[-5:] if line.strip())
     return "nothing"
+
+
+def status_line(status: int) -> str:
+    return f"{status} {_PHRASES.get(status, 'Refused')}"
+
+
+def tone(file: Path, frequency_hz: int) -> Path:
+    """One second of a tone in A-law; SIPp plays it over and over."""
+    times_s = np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    wave = 0.3 * np.sin(2 * np.pi * frequency_hz * times_s)
+    soundfile.write(file, wave, SAMPLE_RATE_HZ, format="RAW", subtype="ALAW")
+    return file

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -25,6 +26,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from charging.countries import require_country
 
 DEFAULT_FILE = Path("tollgate.toml")
 SETTINGS_VARIABLE = "TOLLGATE_SETTINGS"
@@ -65,6 +68,17 @@ class AsteriskSettings(_Section):
     ami_port: PositiveInt = 5038
     trunk_host: str = "127.0.0.2"
     trunk_port: PositiveInt = 5060
+    # Silence that ends a phone's call; 0: never. Who calls for help may have to keep silent.
+    phone_rtp_timeout_s: NonNegativeInt = 600
+
+
+class TrunkSettings(_Section):
+    """[trunks.NAME]: when Asterisk gives up a leg to the PJSIP endpoint NAME, a carrier."""
+
+    rtp_timeout_s: NonNegativeInt = 60  # without sound; 0: never, for a carrier that sends none
+    # "yes": agreed with a carrier that wants them; a refused refresh then ends the call. "always"
+    # ends every call whose carrier refuses, agreed or not, and is not to be had.
+    timers: Literal["no", "yes"] = "no"
 
 
 class AmiSettings(_Section):
@@ -87,11 +101,18 @@ class OfficeSettings(_Section):
 class SiteSettings(_Section):
     """How this site dials."""
 
-    country: str = "GB"  # ISO 3166 alpha-2: whose national numbers, and whose emergency numbers
+    # ISO 3166 alpha-2, only where the phones stand in another country than their plan's: whose
+    # national numbers these are. Its emergency numbers connect beside those of every plan.
+    country: str | None = None
     outside_line_prefix: str = ""  # "9" where one dials 9 for a line
     international_prefix: str = "00"
     phones_file: Path | None = None  # None: the example that comes with Tollgate
     plans_folder: Path | None = None  # None: the plans that come with Tollgate
+
+    @field_validator("country")
+    @classmethod
+    def _of_a_country(cls, country: str | None) -> str | None:
+        return None if country is None else require_country(country)
 
 
 class CallSettings(_Section):
@@ -167,6 +188,7 @@ class Settings(BaseSettings):
     )
 
     asterisk: AsteriskSettings = AsteriskSettings()
+    trunks: dict[str, TrunkSettings] = {"trunk": TrunkSettings()}
     ari: AriSettings | None = None  # only the application needs these two
     ami: AmiSettings | None = None
     database: DatabaseSettings = DatabaseSettings()

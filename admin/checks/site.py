@@ -13,9 +13,10 @@ from yarl import URL
 
 from admin.checks.findings import Finding, ok, problem, warning
 from assembly.extensions import PhoneExtensions
-from assembly.plans import plan_files, site_of
+from assembly.plans import plan_files
+from assembly.sites import site_at
 from charging.money import NO_CURRENCY
-from charging.patterns import emergency_dialled
+from charging.patterns import emergency_dialled, hidden_service
 from charging.plan import Plan
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from dialplan.plan_files import PlanFileError
@@ -111,6 +112,16 @@ def check_plans(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield ok(f"office {office_id}: the {plan.title} plan ({office.plan}), {plan.currency}")
+            yield from _elsewhere(settings, office_id, plan)
+
+
+def _elsewhere(settings: Settings, office_id: str, plan: Plan) -> Iterator[Finding]:
+    country = settings.site.country
+    if country is not None and country != plan.country:
+        yield warning(
+            f"office {office_id} dials as one does in {country}, and its plan is of {plan.country}",
+            f"right if its phones stand in {country}; else take [site] country away",
+        )
 
 
 def plan_of(settings: Settings, office_id: str) -> Plan:
@@ -148,11 +159,23 @@ def check_phones(settings: Settings) -> Iterator[Finding]:
 
 
 def _shadowed(settings: Settings, phones: tuple[Phone, ...]) -> Iterator[Finding]:
-    emergency = {dialled for dialled, _ in emergency_dialled(site_of(settings))}
+    """Extensions that are also something else to dial, from any office: they share an Asterisk."""
+    plans = good_plans(settings)
+    countries = {plan.country for plan in plans.values()} | set(
+        filter(None, [settings.site.country])
+    )
+    sites = [site_at(country, settings.site) for country in sorted(countries)]
+    emergency = {dialled for dialled, _ in emergency_dialled(sites)}
     for phone in phones:
+        hidden = [hidden_service(phone.extension, country) for country in sorted(countries)]
         if phone.extension in emergency:
             yield problem(
                 f"extension {phone.extension} is an emergency number: it would never ring",
+                "give the phone another extension",
+            )
+        elif service := next(filter(None, hidden), None):
+            yield warning(
+                f"extension {phone.extension} hides {service}: who dials that rings a phone",
                 "give the phone another extension",
             )
 

@@ -85,6 +85,49 @@ def test_a_wrong_plan_is_told_with_its_line(site: Site) -> None:
     assert "uk.toml, line 7: currency" in message
 
 
+def test_phones_in_another_country_than_their_plans_are_a_warning(site: Site) -> None:
+    site.file.write_text('[site]\ncountry = "GB"\n[offices.main]\nplan = "france"\n')
+    assert site.said(check_plans)[1:] == [
+        (WARNING, "office main dials as one does in GB, and its plan is of FR")
+    ]
+    site.file.write_text('[site]\ncountry = "FR"\n[offices.main]\nplan = "france"\n')
+    assert [status for status, _ in site.said(check_plans)] == [OK]
+
+
+@pytest.mark.parametrize(
+    ("plan", "extension", "hidden"),
+    [
+        *(("uk", "101", "101"), ("uk", "105", "105"), ("uk", "111", "111")),
+        *(("uk", "118", "118XXX"), ("uk", "118500", "118XXX"), ("uk", "116123", "116XXX")),
+        *(("france", "3018", "3[01]XX"), ("france", "118", "118XXX"), ("france", "3919", "3919")),
+    ],
+)
+def test_an_extension_that_hides_a_service_is_a_warning(
+    site: Site, plan: str, extension: str, hidden: str
+) -> None:
+    (site.folder / "phones.toml").write_text(f"[phones.{extension}]\n")
+    site.add(f'[offices.main]\nplan = "{plan}"\n')
+    status, message = site.said(check_phones)[0]
+    assert status is WARNING
+    assert message.startswith(f"extension {extension} hides {hidden}")
+
+
+@pytest.mark.parametrize(("plan", "extension"), [("uk", "102"), ("uk", "1001"), ("france", "1001")])
+def test_an_extension_that_hides_nothing_is_well(site: Site, plan: str, extension: str) -> None:
+    (site.folder / "phones.toml").write_text(f"[phones.{extension}]\n")
+    site.add(f'[offices.main]\nplan = "{plan}"\n')
+    assert [status for status, _ in site.said(check_phones)] == [OK]
+
+
+@pytest.mark.parametrize("extension", ["15", "17", "18", "115", "999", "112"])
+def test_an_emergency_number_of_any_office_is_no_extension(site: Site, extension: str) -> None:
+    (site.folder / "phones.toml").write_text(f"[phones.{extension}]\n")
+    site.add('[offices.main]\nplan = "uk"\n[offices.paris]\nplan = "france"\n')
+    status, message = site.said(check_phones)[0]
+    assert status is PROBLEM
+    assert message.startswith(f"extension {extension} is an emergency number")
+
+
 @pytest.mark.parametrize(
     ("phones", "status", "said"),
     [

@@ -19,6 +19,7 @@ from tests.fakes.charging import (
     KnownExtensions,
     OneDeck,
     OnePlan,
+    OneSite,
     charging_with,
     gbp,
 )
@@ -42,7 +43,7 @@ def charging(ledger: MemoryLedger) -> Charging:
 @pytest.fixture
 def enquiries(ledger: MemoryLedger) -> Enquiries:
     return Enquiries(
-        site=Site(),
+        sites=OneSite(Site()),
         extensions=KnownExtensions([RECEPTION, WORKSHOP]),
         plans=OnePlan(),
         decks=OneDeck(),

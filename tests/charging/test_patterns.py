@@ -89,7 +89,7 @@ def test_dialplan_and_application_never_disagree(
     decided = category(typed, plan, site)
     free, included = (match(patterns, typed) for patterns in compiled(number))
     assert free is None or included is None
-    helps = dict(emergency_dialled(site))
+    helps = dict(emergency_dialled([site]))
     if decided is None:
         assert not free
         assert not included
@@ -109,7 +109,7 @@ def test_dialplan_and_application_never_disagree(
 def test_a_country_without_tables_has_only_emergency_numbers() -> None:
     site = Site(country="DE", outside_line_prefix="0")
     plan = replace(UK, country="DE")
-    assert set(emergency_dialled(site)) == {
+    assert set(emergency_dialled([site])) == {
         *(("110", "110"), ("0110", "110"), ("112", "112"), ("0112", "112"))
     }
     assert free_patterns(plan, site) == included_patterns(plan, site) == ()

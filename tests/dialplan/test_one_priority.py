@@ -29,7 +29,7 @@ def everything() -> AsteriskConfig:
     """A configuration in which every loop of the dialplan has something to write."""
     return replace(
         config(),
-        emergency=emergency_dialled(Site(country="GB", outside_line_prefix="9")),
+        emergency=emergency_dialled([Site(country="GB", outside_line_prefix="9")]),
         free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"), DirectPattern(pattern="101")),
         fallback=(DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44"),),
         features=(("*80", "balance"), ("*83", "language")),

@@ -32,6 +32,10 @@ def rewrite(file: Path, old: str, new: str) -> None:
     ("old", "new", "reason"),
     [
         ('country = "GB"', 'country = "UK"', "'UK' is not the ISO 3166 code"),
+        ('country = "GB"', 'country = "gb"', 'write "GB"'),
+        ('country = "GB"', 'country = ""', "'' is not the ISO 3166 code"),
+        ('countries = ["GB"]', 'countries = ["France"]', 'write "FR"'),
+        ("countries = []", 'countries = ["jamaica"]', 'write "JM"'),
         ('currency = "GBP"', 'currency = "POUNDS"', "'POUNDS' is not an ISO 4217 currency"),
         ('language = "en"', 'language = "de"', "'de' is not a language with prompts"),
         ("Europe/London", "Europe/Londres", "'Europe/Londres' is not a time zone"),

@@ -15,6 +15,7 @@ from dialplan.render import (
     AsteriskConfig,
     RenderError,
     Secrets,
+    Trunk,
     render,
     rendered,
     rendered_dialplan,
@@ -89,8 +90,36 @@ def test_transfers_are_refused_unless_the_site_allows_them() -> None:
     assert allowed.count("allow_transfer = yes") == 1  # the phones; never the trunk
 
 
+def endpoint(text: str, name: str) -> dict[str, str]:
+    """What an endpoint says, with what it takes over from another section."""
+    found = re.search(
+        rf"^\[{name}\](?:\((!|[\w-]+)\))?\n(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    assert found is not None
+    taken = endpoint(text, found[1]) if found[1] not in {None, "!"} else {}
+    return taken | dict(re.findall(r"^(\w+) = (.*)$", found[2], re.MULTILINE))
+
+
+def test_no_session_is_refreshed_and_only_silence_of_a_paid_leg_is_short() -> None:
+    pjsip = rendered(config())["pjsip.conf"]
+    for name, silence_s in (("1001", "600"), ("trunk", "60"), ("emergency", "0")):
+        assert endpoint(pjsip, name)["timers"] == "no"
+        assert endpoint(pjsip, name)["rtp_timeout"] == silence_s
+
+
+def test_a_trunks_limits_are_settings_and_never_the_emergency_endpoints() -> None:
+    trunk = Trunk(rtp_timeout_s=7, timers="yes")
+    pjsip = rendered(replace(config(), trunk=trunk, phone_rtp_timeout_s=30))["pjsip.conf"]
+    assert endpoint(pjsip, "trunk")["timers"] == "yes"
+    assert endpoint(pjsip, "trunk")["rtp_timeout"] == "7"
+    assert endpoint(pjsip, "1001")["rtp_timeout"] == "30"
+    own = endpoint(pjsip, "emergency")
+    assert {own["rtp_timeout"], own["rtp_timeout_hold"], own["timers"]} == {"0", "no"}
+    assert own["aors"] == endpoint(pjsip, "trunk")["aors"]
+
+
 def test_emergency_numbers_are_exact_and_never_meet_the_application() -> None:
-    emergency = emergency_dialled(Site(country="GB", outside_line_prefix="9"))
+    emergency = emergency_dialled([Site(country="GB", outside_line_prefix="9")])
     text = rendered(replace(config(), emergency=emergency))["extensions.conf"]
     lines = context(text, "tollgate-emergency")
     dialled = [line.split(",")[0].removeprefix("exten => ") for line in lines if "exten" in line]
@@ -162,7 +191,8 @@ def test_every_application_that_dials_is_given_a_rendered_or_a_filtered_number()
     dials = re.findall(r"Dial\(([^,)]*)", text)
     assert set(dials) == {
         "PJSIP/${TOLLGATE_DIAL}@trunk",
-        "PJSIP/${ARG1}@trunk",
+        "PJSIP/${ARG1}@emergency",
+        "PJSIP/${ARG1}@trunk",  # where the former fails
         "PJSIP/1001",
         "PJSIP/1002",
     }

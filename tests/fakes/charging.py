@@ -10,7 +10,7 @@ from charging.kinds import LineKind
 from charging.money import Money, parse_money
 from charging.numbering import Site
 from charging.plan import Inclusion, Plan
-from charging.ports import Clock, Ledger
+from charging.ports import Clock, Ledger, Sites
 from charging.rate_deck import RateDeck, RateFields
 from charging.rates import Rate
 from charging.usecases import CallRequest, Charging
@@ -137,6 +137,18 @@ class OneDeck:
         )
 
 
+class OneSite:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def site_of(self, office_id: str) -> Site:
+        del office_id
+        return self._site
+
+    def sites(self) -> tuple[Site, ...]:
+        return (self._site,)
+
+
 def charging_with(  # noqa: PLR0913 - each part may be replaced by a test
     ledger: Ledger,
     *,
@@ -144,10 +156,10 @@ def charging_with(  # noqa: PLR0913 - each part may be replaced by a test
     plan: Plan = UK_PLAN,
     decks: OneDeck | None = None,
     extensions: Iterable[Extension] = (RECEPTION,),
-    site: Site | None = None,
+    sites: Sites | None = None,
 ) -> Charging:
     return Charging(
-        site=site or Site(),
+        sites=sites or OneSite(Site()),
         extensions=KnownExtensions(extensions),
         plans=OnePlan(plan),
         decks=decks or OneDeck(),

@@ -9,7 +9,7 @@ import pytest
 
 from charging.patterns import DirectPattern
 from dialplan.contexts import INCLUDED, PAID, REFUSED, paid_extension
-from dialplan.render import AsteriskConfig
+from dialplan.render import AsteriskConfig, Trunk
 from lab.carrier import (
     BUSY,
     EARLY_MEDIA,
@@ -289,7 +289,7 @@ async def test_a_redirection_by_the_carrier_is_not_followed(make_office: MakeOff
 
 async def test_a_carrier_that_vanished_is_noticed_by_its_silence(make_office: MakeOffice) -> None:
     def impatient(config: AsteriskConfig) -> AsteriskConfig:
-        return replace(with_fallback(config), rtp_timeout_s=2)
+        return replace(with_fallback(config), trunk=Trunk(rtp_timeout_s=2))
 
     async with (
         make_office(adapt=impatient, default=vanishes_after(500)) as office,
@@ -306,7 +306,7 @@ async def test_a_phone_that_lost_its_power_is_noticed_by_its_silence(
     make_office: MakeOffice,
 ) -> None:
     async with (
-        make_office(adapt=lambda config: replace(config, rtp_timeout_s=2)) as office,
+        make_office(adapt=lambda config: replace(config, phone_rtp_timeout_s=2)) as office,
         office.phone("1001") as phone,
     ):
         await phone.dial("112")

@@ -7,7 +7,7 @@ import pytest
 
 from ari_app.cel import Leg, LegLog
 from charging.money import Money
-from dialplan.render import AsteriskConfig
+from dialplan.render import AsteriskConfig, Trunk
 from lab.caller import Calls, place_calls
 from lab.carrier import (
     ANSWERS,
@@ -276,7 +276,7 @@ async def test_carrier_that_vanished_is_found_out_and_charged_to_the_end_of_aste
     silence_s = 2
 
     def impatient(config: AsteriskConfig) -> AsteriskConfig:
-        return replace(config, rtp_timeout_s=silence_s)
+        return replace(config, trunk=Trunk(rtp_timeout_s=silence_s))
 
     async with (
         start_office(rules=rules, adapt=impatient) as paid,
