@@ -1,6 +1,7 @@
 """What commands share: the settings, the ledger's database, and how a command fails."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,19 +13,25 @@ from sqlalchemy import Engine
 
 from assembly.extensions import PhoneExtensions
 from assembly.plans import plan_files
-from charging.errors import ChargingError
+from charging.errors import ChargingError, ChargingUnavailable
 from charging.extensions import Extension
 from charging.plan import Plan
-from db.engine import DatabaseUrlError, open_engine
-from db.schema import upgrade
+from db.engine import DatabaseUrlError, file_of, open_engine, open_reader, shown
+from db.schema import HEAD, read_version, upgrade
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.plan_files import PlanFileError, PlanFiles
-from settings import Settings, SettingsError, load_settings
+from settings import SETTINGS_VARIABLE, Settings, SettingsError, load_settings, settings_file
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 Office = Annotated[
     str | None, typer.Option("--office", help="Whose account, where the settings name several.")
 ]
+
+_ELSEWHERE = (
+    f"run this where tollgate.toml is, or name the file in {SETTINGS_VARIABLE};"
+    " `tollgate ledger prepare` makes a new ledger here"
+)
+_DATABASE_VARIABLE = "TOLLGATE_DATABASE__URL"
 
 _PROBLEMS = (
     ChargingError,
@@ -51,10 +58,53 @@ class Context:
 
     @cached_property
     def engine(self) -> Engine:
-        """The ledger's database, with its tables up to date."""
+        """The ledger, to write to, with its tables up to date; a new one where a setting says so.
+
+        A command that is given in a wrong folder must not find a ledger there afterwards.
+        """
+        if self.lacks_ledger:
+            if not _database_is_named():
+                fail(f"{self._no_ledger}, and no settings file names one: {_ELSEWHERE}")
+            typer.echo(f"a new ledger is made: {self.place}", err=True)
+        return self.prepared()
+
+    @cached_property
+    def reader(self) -> Engine:
+        """The ledger, to read; nothing is made or changed."""
+        self.require_ledger()
+        engine = open_reader(self.settings.database.url)
+        version = read_version(engine)
+        if version != HEAD:
+            fail(
+                f"the tables of {self.place} are of version {version or 'none'}, not {HEAD}:"
+                " `tollgate ledger prepare` brings older ones up to date"
+            )
+        return engine
+
+    def require_ledger(self) -> None:
+        """For what changes a ledger that must be there already."""
+        if self.lacks_ledger:
+            fail(f"{self._no_ledger}: {_ELSEWHERE}")
+
+    def prepared(self) -> Engine:
+        """The ledger as it should be, made if it is not there."""
         engine = open_engine(self.settings.database.url)
         upgrade(engine)
         return engine
+
+    @cached_property
+    def lacks_ledger(self) -> bool:
+        """Whether there is no file; a database of PostgreSQL is looked for when it is read."""
+        file = file_of(self.settings.database.url)
+        return file is not None and not file.exists()
+
+    @property
+    def place(self) -> str:
+        return shown(self.settings.database.url)
+
+    @property
+    def _no_ledger(self) -> str:
+        return f"there is no ledger in {self.place}"
 
     def extension(self, endpoint: str) -> Extension:
         phones = load_phones(self.settings.site.phones_file or EXAMPLE)
@@ -77,11 +127,26 @@ def command() -> Iterator[Context]:
     try:
         context = Context(load_settings())
         yield context
+    except ChargingUnavailable as error:
+        if context is None:
+            fail_with(error)
+        fail(f"the ledger {context.place} cannot be used: {error}; {_cure(context.settings)}")
     except _PROBLEMS as error:
         fail_with(error)
     finally:
-        if context is not None and "engine" in context.__dict__:
-            context.engine.dispose()
+        for opened in ("engine", "reader"):
+            if context is not None and opened in context.__dict__:
+                getattr(context, opened).dispose()
+
+
+def _database_is_named() -> bool:
+    return settings_file() is not None or _DATABASE_VARIABLE in os.environ
+
+
+def _cure(settings: Settings) -> str:
+    if file_of(settings.database.url) is None:
+        return "start PostgreSQL, or correct [database] url"
+    return "see that it is the ledger, that this user may read and write it and its folder"
 
 
 def fail_with(error: Exception) -> NoReturn:

@@ -161,6 +161,11 @@ def _balance_to_spend(context: Context, quotation: Quotation, caller: Caller) ->
     """
     if quotation.rate is None:
         return None
+    if context.lacks_ledger:
+        raise InsufficientBalance(
+            available=Money(0, quotation.rate.currency),
+            needed=interval_price(0, quotation.rate),
+        )
     request = CallRequest(
         call_id=uuid.uuid4().hex,
         endpoint=caller.extension.endpoint,
@@ -178,7 +183,7 @@ def _balance_to_spend(context: Context, quotation: Quotation, caller: Caller) ->
     )
     authorise = AuthoriseCall(call, calls_at_once=caller.extension.calls_at_once)
     try:
-        return try_out(context.engine, authorise).available_before
+        return try_out(context.reader, authorise).available_before
     except CurrencyMismatch:
         return None
 
@@ -187,8 +192,8 @@ def _deck_for(context: Context, number: Number, plan: Plan) -> Callable[[], Rate
     """What the deck in force says of one number; where none was imported, the sample deck."""
 
     def load() -> RateDeck:
-        if plan.currency in read_from(context.engine, decks_in_force):
-            return load_rates_of(context.engine, number.key, plan.currency)
+        if not context.lacks_ledger and plan.currency in read_from(context.reader, decks_in_force):
+            return load_rates_of(context.reader, number.key, plan.currency)
         return _sample_deck(plan.currency)
 
     return load

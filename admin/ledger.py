@@ -14,15 +14,27 @@ from charging.ledger import LedgerEntry
 from db.audit import audit
 from db.history import last_entries
 from db.ledger import SqlLedger, read_from
+from db.schema import HEAD
+
+LAST_MAX = 1_000_000  # entries shown at once
 
 app = typer.Typer(no_args_is_help=True, help="Read the ledger, prove it, cancel a top-up.")
+
+
+@app.command()
+def prepare() -> None:
+    """Make the ledger where the settings say, or bring its tables up to date."""
+    with command() as context:
+        new = context.lacks_ledger
+        context.prepared().dispose()
+        say(f"{context.place}: {'a new ledger' if new else 'ready'}, tables of version {HEAD}")
 
 
 @app.command()
 def verify(*, as_json: AsJson = False) -> None:
     """Recompute every balance from the postings; exit status 1 if anything disagrees."""
     with command() as context:
-        found = read_from(context.engine, audit)
+        found = read_from(context.reader, audit)
     if as_json:
         print_json(
             {
@@ -46,7 +58,9 @@ def verify(*, as_json: AsJson = False) -> None:
 def show(
     office: Office = None,
     call: Annotated[str | None, typer.Option("--call", help="Only the entries of a call.")] = None,
-    last: Annotated[int, typer.Option("--last", min=1, help="How many entries.")] = 20,
+    last: Annotated[
+        int, typer.Option("--last", min=1, max=LAST_MAX, help="How many entries.")
+    ] = 20,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +68,7 @@ def show(
     with command() as context:
         office_id = context.office(office)
         entries = read_from(
-            context.engine,
+            context.reader,
             lambda reader: last_entries(reader, office_id=office_id, limit=last, call_id=call),
         )
     if as_json:
@@ -86,6 +100,7 @@ def cancel_top_up(
     """Take a mistaken top-up out again, as far as it is unspent."""
     with command() as context:
         office_id = context.office(office)
+        context.require_ledger()
         cancel = CancelTopUp(office_id=office_id, key=key, note=note, at=datetime.now(UTC))
         done = asyncio.run(_carry_out(SqlLedger(context.engine), cancel))
     currency = done.amount.currency

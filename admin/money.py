@@ -23,7 +23,7 @@ def balance(office: Office = None, *, as_json: AsJson = False) -> None:
     with command() as context:
         office_id = context.office(office)
         currency = context.plan_of(office_id).currency
-        ledger = SqlLedger(context.engine)
+        ledger = SqlLedger(context.reader)
         found = asyncio.run(ledger.balances(office_id, currency))
     _show(office_id, found, as_json=as_json)
 

@@ -31,6 +31,8 @@ from db.rate_decks import (
 PROBLEMS_SHOWN = 20
 CHANGES_SHOWN = 20  # of each kind; the JSON has all holes and jumps
 
+DECK_MAX = 2**31 - 1  # the highest number of a deck
+
 app = typer.Typer(no_args_is_help=True, help="Import, show and roll back rate decks.")
 
 
@@ -88,7 +90,7 @@ def show(
         currency = context.plan_of(context.office(office)).currency
         prefixes, name = _wanted(country)
         rows = read_from(
-            context.engine,
+            context.reader,
             lambda reader: rates_in_force(reader, currency=currency, prefixes=prefixes, name=name),
         )
     found = [row_of(prefix, fields, currency) for prefix, fields in rows]
@@ -107,7 +109,7 @@ def history(office: Office = None, *, as_json: AsJson = False) -> None:
     """Show which decks were in force, the last one first."""
     with command() as context:
         currency = context.plan_of(context.office(office)).currency
-        changes = read_from(context.engine, lambda reader: deck_history(reader, currency))
+        changes = read_from(context.reader, lambda reader: deck_history(reader, currency))
     if as_json:
         print_json({"currency": currency, "changes": [_change_fields(c) for c in changes]})
         return
@@ -119,7 +121,10 @@ def history(office: Office = None, *, as_json: AsJson = False) -> None:
 @app.command()
 def rollback(
     deck: Annotated[
-        int | None, typer.Option("--deck", help="Its number; else the one before the present.")
+        int | None,
+        typer.Option(
+            "--deck", min=1, max=DECK_MAX, help="Its number; else the one before the present."
+        ),
     ] = None,
     office: Office = None,
     *,
@@ -128,6 +133,7 @@ def rollback(
     """Put an earlier deck in force again."""
     with command() as context:
         currency = context.plan_of(context.office(office)).currency
+        context.require_ledger()
         found = roll_back(context.engine, currency=currency, at=datetime.now(UTC), deck_id=deck)
     if as_json:
         print_json({"currency": currency, "deck_id": found})
@@ -199,10 +205,12 @@ def _minute(fields: RateFields | None, currency: str) -> str:
 
 
 def _deck_in_force(context: Context, currency: str) -> RateDeck:
-    deck_id = read_from(context.engine, decks_in_force).get(currency)
+    if context.lacks_ledger:
+        return RateDeck((), currency=currency)
+    deck_id = read_from(context.reader, decks_in_force).get(currency)
     if deck_id is None:
         return RateDeck((), currency=currency)
-    return load_deck(context.engine, deck_id, currency)
+    return load_deck(context.reader, deck_id, currency)
 
 
 def _day_to_compare(rows: Iterable[tuple[str, RateFields]], today: date) -> date:

@@ -13,6 +13,8 @@ from charging.rates import Rate, billable_seconds, charge_for
 
 app = typer.Typer()
 
+SECONDS_MAX = 1_000_000_000  # of talk: some thirty years
+
 NumberArgument = Annotated[str, typer.Argument(help="As it would be dialled: 0033142685300.")]
 PlanOption = Annotated[
     str | None, typer.Option("--plan", help="uk, france or another plan file, not the office's.")
@@ -45,7 +47,9 @@ def explain(  # noqa: PLR0913 - one for each option of the command
 @app.command(context_settings={"ignore_unknown_options": True})
 def price(  # noqa: PLR0913 - one for each option of the command
     number: NumberArgument,
-    seconds: Annotated[int, typer.Option("--seconds", min=0, help="Whole seconds of talk.")],
+    seconds: Annotated[
+        int, typer.Option("--seconds", min=0, max=SECONDS_MAX, help="Whole seconds of talk.")
+    ],
     plan: PlanOption = None,
     at: At = None,
     office: Office = None,

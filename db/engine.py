@@ -5,8 +5,11 @@ three times the processor time per command (docs/adr/0002-double-entry-ledger.md
 """
 
 import contextlib
+import os
+import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -14,6 +17,8 @@ from sqlalchemy.exc import ArgumentError
 LOCK_TIMEOUT_S = 5  # how long a transaction waits for another one
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 30
+
+LEDGER_MODE = 0o600  # who may read it knows whom the office calls; who may write it has money
 
 # A writer takes SQLite's one write lock at once, instead of failing when it first writes.
 WRITER: dict[str, Any] = {"sqlite_begin": "BEGIN IMMEDIATE"}
@@ -26,9 +31,41 @@ class DatabaseUrlError(Exception):
 def open_engine(url: str) -> Engine:
     """Open `sqlite:///FILE` or `postgresql://USER@HOST/NAME`; nothing connects yet.
 
+    A file that is not there is made when something first connects, for its owner alone.
+
     Raises:
         DatabaseUrlError: neither of the two.
     """
+    return _open(url, reads_only=False)
+
+
+def open_reader(url: str) -> Engine:
+    """The same for what only reads: nothing is made, and no transaction can change anything.
+
+    Raises:
+        DatabaseUrlError: as open_engine.
+    """
+    return _open(url, reads_only=True)
+
+
+def file_of(url: str) -> Path | None:
+    """Where the ledger is, if it is a file."""
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        return None
+    if address.get_backend_name() != "sqlite" or not address.database:
+        return None
+    return Path(address.database)
+
+
+def shown(url: str) -> str:
+    """What may be told of it: its file, or its address without the password."""
+    file = file_of(url)
+    return make_url(url).render_as_string(hide_password=True) if file is None else str(file)
+
+
+def _open(url: str, *, reads_only: bool) -> Engine:
     try:
         address = make_url(url)
     except ArgumentError as error:
@@ -36,24 +73,51 @@ def open_engine(url: str) -> Engine:
         raise DatabaseUrlError("[database] url is not the address of a database") from error
     match address.get_backend_name():
         case "sqlite":
-            return _open_sqlite(address)
+            return _open_sqlite(address, reads_only=reads_only)
         case "postgresql":
-            return _open_postgresql(address)
+            return _open_postgresql(address, reads_only=reads_only)
         case name:
             raise DatabaseUrlError(f"{name} is neither sqlite nor postgresql")
 
 
-def _open_sqlite(address: URL) -> Engine:
+def _open_sqlite(address: URL, *, reads_only: bool) -> Engine:
     if not address.database or address.database == ":memory:":
         raise DatabaseUrlError("the ledger needs a file: sqlite:///FILE")
-    with contextlib.suppress(OSError):  # SQLite says what is wrong as soon as it connects
-        Path(address.database).parent.mkdir(mode=0o700, exist_ok=True)
-    engine = create_engine(
-        address.set(drivername="sqlite"), connect_args={"timeout": LOCK_TIMEOUT_S}
-    )
-    event.listen(engine, "connect", _make_sqlite_durable)
-    event.listen(engine, "begin", _begin_sqlite)
+    file = Path(address.database)
+
+    def connect() -> sqlite3.Connection:
+        if not reads_only:
+            _make_file(file)
+        return sqlite3.connect(
+            f"file:{quote(str(file))}?mode=rw",  # never made by SQLite, readable by everybody
+            uri=True,
+            timeout=LOCK_TIMEOUT_S,
+            check_same_thread=False,  # the pool hands a connection to one thread at a time
+        )
+
+    engine = create_engine(address.set(drivername="sqlite"), creator=connect)
+    event.listen(engine, "connect", _forbid_writing if reads_only else _make_sqlite_durable)
+    event.listen(engine, "begin", _begin_reading if reads_only else _begin_sqlite)
     return engine
+
+
+def _make_file(file: Path) -> None:
+    with contextlib.suppress(OSError):  # SQLite says what is wrong as soon as it connects
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, LEDGER_MODE))
+
+
+def _forbid_writing(connection: Any, record: Any) -> None:
+    del record
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only = ON")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _make_sqlite_durable(connection: Any, record: Any) -> None:
@@ -72,10 +136,11 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(statement)
 
 
-def _open_postgresql(address: URL) -> Engine:
+def _open_postgresql(address: URL, *, reads_only: bool) -> Engine:
     options = (
         f"-c lock_timeout={LOCK_TIMEOUT_S}s -c statement_timeout={STATEMENT_TIMEOUT_S}s"
         " -c synchronous_commit=on -c timezone=UTC"
+        f" -c default_transaction_read_only={'on' if reads_only else 'off'}"
     )
     return create_engine(
         address.set(drivername="postgresql+psycopg"),

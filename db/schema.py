@@ -34,6 +34,18 @@ def version_of(engine: Engine) -> str | None:
         return version
 
 
+def read_version(engine: Engine) -> str | None:
+    """As version_of.
+
+    Raises:
+        ChargingUnavailable: the database is away.
+    """
+    try:
+        return version_of(engine)
+    except DBAPIError as error:
+        raise ChargingUnavailable(str(error.orig)) from error
+
+
 def _migrate(engine: Engine) -> None:
     # Seldom needed and slow to load: a command that only reads a balance does without.
     from alembic import command  # noqa: PLC0415

@@ -44,4 +44,5 @@ def write_opus(file: Path, sound: Sound) -> None:
 
 def write_wav(file: Path, sound: Sound) -> None:
     """As 16-bit PCM, which Asterisk's format_wav plays at 8 kHz (.wav) and at 16 kHz (.wav16)."""
-    soundfile.write(str(file), sound.samples, sound.rate_hz, format="WAV", subtype="PCM_16")
+    with file.open("wb") as out:  # what cannot be written is then an OSError with its reason
+        soundfile.write(out, sound.samples, sound.rate_hz, format="WAV", subtype="PCM_16")

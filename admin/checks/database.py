@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from admin.checks.site import sqlite_file
 from db.audit import Audit, audit
-from db.engine import DatabaseUrlError, open_engine
+from db.engine import DatabaseUrlError, file_of, open_reader, shown
 from db.history import last_entries
 from db.ledger import read_from
 from db.schema import HEAD, version_of
@@ -25,24 +24,26 @@ CLOCK_TOLERANCE_S = 60
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
-    file = sqlite_file(settings)
+    file = file_of(settings.database.url)
     if file is not None and not file.exists():
         yield problem(
             f"there is no ledger yet in {file}: no balance, no rates, so no paid calls",
-            "`tollgate rates import FILE`, then `tollgate topup AMOUNT`; they make it",
+            "`tollgate ledger prepare`, `tollgate rates import FILE`, `tollgate topup AMOUNT`",
         )
         return
     try:
-        engine = open_engine(settings.database.url)
+        engine = open_reader(settings.database.url)
     except DatabaseUrlError as error:
         yield problem(
             str(error), "[database] url is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
         )
         return
     try:
-        yield judge_version(version_of(engine), where=_place(settings))
+        yield judge_version(version_of(engine), where=shown(settings.database.url))
     except DBAPIError as error:
-        yield problem(f"{_place(settings)} cannot be read: {_first_line(error)}", _cure(file))
+        yield problem(
+            f"{shown(settings.database.url)} cannot be read: {_first_line(error)}", _cure(file)
+        )
     finally:
         engine.dispose()
 
@@ -53,7 +54,7 @@ def judge_version(version: str | None, *, where: str) -> Finding:
     if version is None or version < HEAD:
         return warning(
             f"{where}: the tables are of version {version or 'none'}, not {HEAD}",
-            "`tollgate serve` brings them up to date, and so does `tollgate balance`",
+            "`tollgate serve` brings them up to date, and so does `tollgate ledger prepare`",
         )
     return problem(
         f"{where}: the tables are of version {version}, newer than this Tollgate's {HEAD}",
@@ -80,7 +81,7 @@ def judge_durability(reader: Connection) -> Finding:
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
-    file = sqlite_file(settings)
+    file = file_of(settings.database.url)
     if file is not None:
         folder = next(parent for parent in file.absolute().parents if parent.is_dir())
         yield judge_disk(shutil.disk_usage(folder).free, folder)
@@ -127,12 +128,12 @@ def judge_last_entry(engine: Engine, office_id: str, *, now: datetime) -> Iterat
 @contextmanager
 def ledger_of(settings: Settings) -> Iterator[Engine | None]:
     """None where there is nothing to look at: `check_database` says why. It is never made here."""
-    file = sqlite_file(settings)
+    file = file_of(settings.database.url)
     if file is not None and not file.exists():
         yield None
         return
     try:
-        engine = open_engine(settings.database.url)
+        engine = open_reader(settings.database.url)
     except DatabaseUrlError:
         yield None
         return
@@ -147,10 +148,6 @@ def _has_tables(engine: Engine) -> bool:
         return version_of(engine) == HEAD
     except DBAPIError:
         return False
-
-
-def _place(settings: Settings) -> str:
-    return make_url(settings.database.url).render_as_string(hide_password=True)
 
 
 def _cure(file: Path | None) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 from yarl import URL
 
 from admin.checks.findings import Finding, ok, problem, warning
@@ -18,6 +17,7 @@ from assembly.sites import site_at
 from charging.money import NO_CURRENCY
 from charging.patterns import emergency_dialled, hidden_service
 from charging.plan import Plan
+from db.engine import file_of
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from dialplan.plan_files import PlanFileError
 from settings import Settings, settings_file
@@ -45,23 +45,27 @@ def check_secrets(settings: Settings) -> Iterator[Finding]:
     if file is not None and _mode(file) & OTHERS and _holds_secrets(file):
         exposed = True
         yield problem(f"{file} holds passwords and others may read it", f"chmod 600 {file}")
-    ledger = sqlite_file(settings)
-    if ledger is not None and ledger.exists() and _mode(ledger) & OTHERS_WRITE:
+    for opened in _open_to_others(file_of(settings.database.url)):
         exposed = True
-        yield problem(f"others may write to the ledger {ledger}", f"chmod 600 {ledger}")
+        yield opened
     if not exposed:
         yield ok("what is secret is its owner's alone")
 
 
-def sqlite_file(settings: Settings) -> Path | None:
-    """Where the ledger is, if it is a file."""
-    try:
-        url = make_url(settings.database.url)
-    except ArgumentError:
-        return None
-    if url.get_backend_name() != "sqlite" or not url.database:
-        return None
-    return Path(url.database)
+def _open_to_others(ledger: Path | None) -> Iterator[Finding]:
+    """SQLite keeps what is newest beside the ledger, in files of their own."""
+    if ledger is None:
+        return
+    beside = [ledger.with_name(ledger.name + end) for end in ("", "-wal", "-shm")]
+    files = [file for file in beside if file.exists()]
+    chmod = f"chmod 600 {' '.join(map(str, files))}"
+    modes = [_mode(file) for file in files]
+    if any(mode & OTHERS_WRITE for mode in modes):
+        yield problem(
+            f"others may write to the ledger {ledger}, and so give themselves money", chmod
+        )
+    elif any(mode & stat.S_IROTH for mode in modes):
+        yield problem(f"everybody on this machine may read the ledger {ledger}", chmod)
 
 
 def check_addresses(settings: Settings) -> Iterator[Finding]:

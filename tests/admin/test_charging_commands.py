@@ -120,6 +120,7 @@ def test_price_tells_charge_and_billable_seconds() -> None:
 
 
 def test_money_is_put_in_once_per_key_and_taken_out_again() -> None:
+    run("ledger", "prepare")
     assert told("balance")["available_micros"] == 0
     for _ in range(2):
         found = told("topup", "20", "--key", "k1", "--note", "cash")
@@ -132,6 +133,7 @@ def test_money_is_put_in_once_per_key_and_taken_out_again() -> None:
 
 
 def test_a_key_that_is_none_is_refused_in_words() -> None:
+    run("ledger", "prepare")
     for key in ("", "inv7:cancel", "a b"):
         assert "a top-up's key is 1 to 64 of the characters" in refused("topup", "5", "--key", key)
     assert told("balance")["available_micros"] == 0
@@ -148,6 +150,7 @@ def test_a_key_is_shown_whole_and_a_note_is_only_text(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("amount", ["0", "x", "1.2345678", "1e9", "NaN", "٣", "1000000.01"])
 def test_what_is_no_amount_is_not_put_in(amount: str) -> None:
+    run("ledger", "prepare")
     assert refused("topup", amount)
     assert told("balance")["available_micros"] == 0
 
@@ -240,6 +243,8 @@ def test_an_import_shows_what_it_changes_and_can_be_rolled_back(tmp_path: Path) 
 
 
 def test_rates_are_shown_by_country_name_or_prefix() -> None:
+    assert "there is no ledger" in refused("rates", "show")
+    run("ledger", "prepare")
     assert "no rate for anything" in refused("rates", "show")
     told("rates", "import", str(SAMPLES / "sample-gbp.csv"))
     everything = told("rates", "show")
@@ -275,4 +280,6 @@ def test_an_unusable_database_is_one_sentence(settings: Path) -> None:
     settings.write_text(text)
     assert "neither sqlite nor postgresql" in refused("balance")
     settings.write_text(text.replace("mysql://x", "sqlite:////nowhere/at/all.sqlite"))
-    assert "unable to open database file" in refused("balance")
+    assert "there is no ledger in /nowhere/at/all.sqlite" in refused("balance")
+    said = run("topup", "5").stderr
+    assert "the ledger /nowhere/at/all.sqlite cannot be used: unable to open database file" in said

@@ -51,7 +51,9 @@ def test_nobody_else_may_write_to_the_ledger(site: Site) -> None:
     site.ledger.touch(mode=0o600)
     assert site.said(check_secrets)[0][0] is OK
     site.ledger.chmod(0o660)
-    assert site.said(check_secrets) == [(PROBLEM, f"others may write to the ledger {site.ledger}")]
+    assert site.said(check_secrets) == [
+        (PROBLEM, f"others may write to the ledger {site.ledger}, and so give themselves money")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ def test_a_voice_is_built_listed_and_played(prompts: Prompts, studio: Path) -> N
     said = json.loads(played.output)
     assert said["words"] == "Your balance is twelve pounds and forty pence"
     assert said["sounds"] == ["your-balance-is", "12-pounds", "and-40-pence"]
+    for where in ("nowhere/said.wav", "."):
+        refused = prompts("play", "12.40 GBP", "--output", where)
+        assert (refused.exit_code, type(refused.exception)) == (1, SystemExit)
+        assert f"'{where}'" in refused.output
     file = soundfile.info(said["output"])
     assert (file.format, file.samplerate) == ("WAV", 16_000)
     assert file.duration == pytest.approx(said["duration_s"], abs=0.001)
