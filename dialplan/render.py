@@ -54,7 +54,7 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trunk:
-    """When Asterisk gives up a leg to the carrier: docs/adr/0010-dead-legs.md."""
+    """When Asterisk gives up a leg to the carrier: docs/adr/0011-dead-and-refusing-legs.md."""
 
     rtp_timeout_s: int = 60  # without sound; 0: never, for calls without media
     timers: str = "no"  # whether session timers are agreed with a carrier that wants them

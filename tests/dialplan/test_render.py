@@ -107,6 +107,18 @@ def test_no_session_is_refreshed_and_only_silence_of_a_paid_leg_is_short() -> No
         assert endpoint(pjsip, name)["rtp_timeout"] == silence_s
 
 
+def test_whoever_shows_no_password_is_known_by_address_alone() -> None:
+    """An endpoint's name is no secret: who calls himself so in a From must not be it."""
+    pjsip = rendered(config())["pjsip.conf"]
+    names = re.findall(r"^\[(\w+)\](?:\((?:phone|trunk)\))?$", pjsip, re.MULTILINE)
+    endpoints = {name: endpoint(pjsip, name) for name in names}
+    known = {name for name, fields in endpoints.items() if fields.get("type") == "endpoint"}
+    assert known == {"1001", "1002", "trunk", "emergency"}
+    for name in known:
+        fields = endpoints[name]
+        assert fields["identify_by"] == ("username" if "auth" in fields else "ip"), name
+
+
 def test_a_trunks_limits_are_settings_and_never_the_emergency_endpoints() -> None:
     trunk = Trunk(rtp_timeout_s=7, timers="yes")
     pjsip = rendered(replace(config(), trunk=trunk, phone_rtp_timeout_s=30))["pjsip.conf"]

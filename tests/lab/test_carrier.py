@@ -61,8 +61,15 @@ async def test_a_hundred_calls_are_placed_and_every_one_is_in_both_logs(
         Calls(number="112", user="1001"),
         Calls(number="112", user="anonymous"),
         Calls(number="112", user="trunk"),
+        Calls(number="112", user="emergency"),
     ],
-    ids=["a wrong password", "no password", "an unknown user", "the trunk's name"],
+    ids=[
+        "a wrong password",
+        "no password",
+        "an unknown user",
+        "the trunk's name",
+        "the emergency trunk's name",
+    ],
 )
 async def test_a_stranger_is_refused(
     make_office: MakeOffice, tmp_path: Path, stranger: Calls
