@@ -27,6 +27,9 @@ STEADY_S: Final = 60.0  # who has run that long starts again with the first paus
 STOP_TIMEOUT_S: Final = 10.0
 
 
+WILL_NOT_START: Final = (os.EX_CONFIG, os.EX_TEMPFAIL)  # each has told why
+
+
 class CannotStartError(Exception):
     """A program found a setting wrong, and has told which."""
 
@@ -95,7 +98,7 @@ async def keep_running(program: str, arguments: Sequence[str]) -> None:
         started_s = loop.time()
         status = await run_once(program, arguments)
         ran_s = loop.time() - started_s
-        if first and status == os.EX_CONFIG:  # later, the others are better left running
+        if first and status in WILL_NOT_START:  # later, the others are better left running
             raise CannotStartError(f"{program} could not start, see the line above")
         first = False
         if ran_s >= STEADY_S:

@@ -13,6 +13,7 @@ from ari_app.call_task import Services
 from ari_app.driver import Driver
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
+from ari_app.only_one import only_one
 from ari_app.recovery import Recovery
 from assembly.charging import Assembled, open_charging
 from assembly.process import main
@@ -25,7 +26,11 @@ async def serve(settings: Settings) -> None:
     """Run until cancelled. Calls under way stay up: Asterisk knows what they have paid."""
     if settings.ari is None or settings.ami is None:
         raise SettingsError("the settings name no Asterisk: [ari] or [ami] is missing")
-    async with open_charging(settings) as assembled, aiohttp.ClientSession() as session:
+    async with (
+        only_one(settings, settings.ari),
+        open_charging(settings) as assembled,
+        aiohttp.ClientSession() as session,
+    ):
         ami = Ami(settings.ami)
         ami.start()
         try:

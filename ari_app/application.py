@@ -7,16 +7,25 @@ from collections.abc import Iterator
 import structlog
 
 from ari_app.ami import Ami
-from ari_app.ari import Ari, AriError, AriUnavailableError
+from ari_app.ari import Ari, AriError, AriReplacedError, AriUnavailableError
 from ari_app.driver import Driver
 from ari_app.garbage import collect_while_quiet
 from ari_app.recovery import Recovery
+from assembly.process import TakenError
 from charging.errors import ChargingUnavailable
 
 log = structlog.get_logger()
 
 RECONNECT_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # and the last of them again and again
 SWEEP_EVERY_S = 10.0
+ECHO_EVERY_S = 5.0
+DEAF_AFTER = 2  # failures of echo or sweep in a row: then the connection is made anew
+# Somebody listens in our name at start-up: another machine's application, or a connection that died
+# without a word. So long it may take to end, then it is taken over. If somebody takes it back
+# before we have held it for so long, there is another application, and who came later gives way.
+TAKE_OVER_AFTER_S = 6.0
+PROVED_AFTER_S = 30.0
+STARTED_TOGETHER = 5  # times that two who found nobody take it from each other, until one gives way
 CANNOT_BE_ASKED = (AriError, AriUnavailableError, ChargingUnavailable, OSError)
 
 
@@ -36,25 +45,87 @@ class Application:
         self._ami = ami
         self._driver = driver
         self._recovery = recovery
+        self._unheard = 0  # echoes and sweeps in a row that got no answer
+        self._proved_at_s: float | None = None  # from then on the application name is ours
+        self._patience = STARTED_TOGETHER  # for being replaced until then
 
     async def run(self) -> None:
-        """Serve until cancelled. Calls under way stay up: Asterisk knows what they have paid."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(collect_while_quiet(lambda: self._driver.live_calls))
-            tasks.create_task(self._listen())
-            tasks.create_task(self._keep_timeouts())
-            tasks.create_task(self._sweep())
+        """Serve until cancelled. Calls under way stay up: Asterisk knows what they have paid.
+
+        Raises:
+            TakenError: another application serves this Asterisk.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(collect_while_quiet(lambda: self._driver.live_calls))
+                tasks.create_task(self._listen())
+                tasks.create_task(self._keep_timeouts())
+                tasks.create_task(self._sweep())
+                tasks.create_task(self._stay_heard())
+        except* TakenError as taken:
+            raise taken.exceptions[0] from None
 
     async def _listen(self) -> None:
-        delays_s = delays()
+        """Whoever takes our place is answered ever more slowly, until we hold it for a while."""
+        await self._wait_for_another_to_end()
+        delays_s, rivals_s = delays(), delays()
+        loop = asyncio.get_running_loop()
         while True:
+            began_s = loop.time()
             try:
                 await self._ari.connect()
+                self._unheard = 0
+                if self._proved_at_s is None:
+                    self._proved_at_s = loop.time() + PROVED_AFTER_S
                 delays_s = delays()
                 await self._hear_events()
+            except AriReplacedError as error:
+                self._give_way_to_another(loop.time())
+                log.error("application_replaced", error=str(error))
+                if loop.time() - began_s > PROVED_AFTER_S:
+                    rivals_s = delays()
+                await asyncio.sleep(next(rivals_s))
             except AriUnavailableError as error:
                 log.warning("ari_unavailable", error=str(error))
-            await asyncio.sleep(next(delays_s))
+                await asyncio.sleep(next(delays_s))
+
+    async def _wait_for_another_to_end(self) -> None:
+        with contextlib.suppress(TimeoutError, AriError, AriUnavailableError):
+            async with asyncio.timeout(TAKE_OVER_AFTER_S):
+                while await self._ari.has_another():
+                    self._patience = 1
+                    log.warning("application_connected_already", app=self._ari.app_name)
+                    await asyncio.sleep(RECONNECT_S[-1])
+
+    def _give_way_to_another(self, now_s: float) -> None:
+        """Who has just started does; whoever else takes our name has it taken back."""
+        self._patience -= 1
+        if self._patience <= 0 and self._proved_at_s is not None and now_s < self._proved_at_s:
+            raise TakenError(
+                f"another application answers as {self._ari.app_name} for this Asterisk, and has"
+                " taken its place back"
+            )
+
+    async def _stay_heard(self) -> None:
+        """A connection whose events go elsewhere still answers pings: have an event sent back."""
+        while True:
+            await asyncio.sleep(ECHO_EVERY_S)
+            if not self._ari.connected:
+                continue
+            try:
+                await self._ari.echo()
+            except (AriError, AriUnavailableError) as error:
+                log.warning("not_echoed", error=str(error))
+                await self._note_unheard()
+            else:
+                self._unheard = 0
+
+    async def _note_unheard(self) -> None:
+        self._unheard += 1
+        if self._unheard >= DEAF_AFTER:
+            self._unheard = 0
+            log.error("ari_deaf", failures=DEAF_AFTER)
+            await self._ari.close()
 
     async def _hear_events(self) -> None:
         """New calls are taken at once; what came before is looked after beside them."""
@@ -98,6 +169,8 @@ class Application:
                 await self._recovery.run()
             except CANNOT_BE_ASKED as error:
                 log.warning("not_swept", error=str(error))
+                if isinstance(error, AriError | AriUnavailableError) and self._ari.connected:
+                    await self._note_unheard()
                 await asyncio.sleep(RECONNECT_S[-1])
 
 

@@ -16,7 +16,9 @@ import aiohttp
 from settings import AriSettings
 
 JSON = "application/json"
+NOT_FOUND = 404
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # Asterisk itself cannot send half a megabyte
+FAREWELL_S = 1.0  # for Asterisk to answer that we close
 PING_EVERY_S = 5.0  # an inbound socket of Asterisk's sends no pings of its own
 
 # Dial() and the dialplan would otherwise send an event for every variable they touch.
@@ -27,7 +29,10 @@ WANTED_EVENTS = (
     "ChannelDtmfReceived",
     "Dial",
     "ChannelDestroyed",
+    "ApplicationReplaced",
+    "ChannelUserevent",  # what `echo` waits for
 )
+EVERY_CHANNEL = "__AST_CHANNEL_ALL_TOPIC"  # how Asterisk lists a subscription to all of them
 
 
 class AriError(Exception):
@@ -42,6 +47,10 @@ class AriUnavailableError(Exception):
     """There is no connection, or no answer within the time limit; the outcome is unknown."""
 
 
+class AriReplacedError(AriUnavailableError):
+    """Another connection has our application name now: Asterisk sends every event there."""
+
+
 class Ari:
     """The connection to one Asterisk; after it is lost, `connect()` makes it again."""
 
@@ -51,8 +60,13 @@ class Ari:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._ids = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+        self._echoes: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
         # When the connection was last lost: what Asterisk did after that, nobody saw.
         self.lost_at_ms: int | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
 
     @property
     def app_name(self) -> str:
@@ -72,6 +86,7 @@ class Ari:
                     params={"app": self._settings.app_name},
                     headers=authorization(self._settings),
                     heartbeat=PING_EVERY_S,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=FAREWELL_S),
                     max_msg_size=MESSAGE_BYTES_MAX,
                 )
         except aiohttp.WSServerHandshakeError as error:
@@ -83,23 +98,31 @@ class Ari:
         """Yield ARI events in order; answers are handed to the requests that wait for them.
 
         Raises:
+            AriReplacedError: another connection has taken our place.
             AriUnavailableError: the connection was lost.
         """
-        if self._socket is None:
+        socket = self._socket
+        if socket is None:
             raise AriUnavailableError("there is no connection to Asterisk")
         try:
-            async for frame in self._socket:
+            async for frame in socket:
                 if frame.type is not aiohttp.WSMsgType.TEXT:
                     break
                 message = json.loads(frame.data)
-                if message.get("type") == "RESTResponse":
-                    self._answer(message)
-                else:
-                    yield message
+                match message.get("type"):
+                    case "RESTResponse":
+                        self._answer(message)
+                    case "ChannelUserevent":
+                        resolve(self._echoes.get(str(message.get("eventname"))), message)
+                    case "ApplicationReplaced":
+                        raise AriReplacedError("another application has taken our place")
+                    case _:
+                        yield message
         finally:
             self._socket = None
             self.lost_at_ms = round(time.time() * 1000)
             self._fail_waiting()
+            await socket.close()
         raise AriUnavailableError("the connection to Asterisk was lost")
 
     async def request(
@@ -129,13 +152,51 @@ class Ari:
         finally:
             self._waiting.pop(request_id, None)
 
+    async def close(self) -> None:
+        """Give the connection up; `events` then says that it was lost."""
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def echo(self) -> None:
+        """Have Asterisk send an event of ours back, as it sends those of calls.
+
+        A connection may answer pings and requests long after its events go elsewhere.
+
+        Raises:
+            AriError, AriUnavailableError: it did not come back.
+        """
+        name = f"tollgate-echo-{next(self._ids)}"
+        heard = self._echoes[name] = new_future()
+        try:
+            await self.request("POST", f"events/user/{name}", application=self.app_name)
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                await heard
+        except TimeoutError as error:
+            raise AriUnavailableError("events of ours do not come back") from error
+        finally:
+            self._echoes.pop(name, None)
+
+    async def has_another(self) -> bool:
+        """Whether somebody else, or a connection that died without a word, listens in our name.
+
+        One that was closed leaves its name behind while callers wait in it, but no subscription.
+
+        Raises:
+            AriError, AriUnavailableError: as `request`.
+        """
+        try:
+            application = await self._get(f"applications/{self.app_name}")
+        except AriError as error:
+            if error.status == NOT_FOUND:
+                return False
+            raise
+        return EVERY_CHANNEL in application["channel_ids"]
+
     def _answer(self, message: Mapping[str, Any]) -> None:
-        future = self._waiting.get(str(message["request_id"]))
-        if future is not None and not future.done():
-            future.set_result(message)
+        resolve(self._waiting.get(str(message["request_id"])), message)
 
     def _fail_waiting(self) -> None:
-        for future in self._waiting.values():
+        for future in (*self._waiting.values(), *self._echoes.values()):
             if not future.done():
                 future.set_exception(AriUnavailableError("the connection to Asterisk was lost"))
 
@@ -189,11 +250,11 @@ class Ari:
         Raises:
             AriError, AriUnavailableError: as `request`.
         """
-        found = await self._listing("channels")
+        found: list[Mapping[str, Any]] = await self._get("channels")
         await self.request("GET", "asterisk/ping")  # its answer comes after what is listed did
         return found
 
-    async def _listing(self, uri: str) -> list[Mapping[str, Any]]:
+    async def _get(self, uri: str) -> Any:
         try:
             async with (
                 asyncio.timeout(self._settings.request_timeout_s),
@@ -207,8 +268,7 @@ class Ari:
             raise AriUnavailableError(f"no answer to GET {uri}: {error!r}") from error
         if answer.status != 200:  # noqa: PLR2004 - HTTP: here it is
             raise AriError(answer.status, f"GET {uri}", content)
-        found: list[Mapping[str, Any]] = json.loads(content)
-        return found
+        return json.loads(content)
 
 
 def rest_request(
@@ -237,6 +297,11 @@ def require_success(request: Mapping[str, Any], answer: Mapping[str, Any]) -> No
     if status >= 400:  # noqa: PLR2004 - HTTP: 400 and above are refusals
         what = f"{request['method']} {request['uri']}"
         raise AriError(status, what, str(answer.get("message_body", "")))
+
+
+def resolve(future: "asyncio.Future[Mapping[str, Any]] | None", message: Mapping[str, Any]) -> None:
+    if future is not None and not future.done():
+        future.set_result(message)
 
 
 def new_future() -> "asyncio.Future[Mapping[str, Any]]":

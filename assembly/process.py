@@ -15,6 +15,11 @@ from settings.logs import configure_logging
 
 log = structlog.get_logger()
 
+
+class TakenError(Exception):
+    """Another process has what this one needs, and only one may have it; later it may be free."""
+
+
 Serve = Callable[[Settings], Awaitable[None]]
 
 
@@ -23,7 +28,8 @@ def main(serve: Serve) -> int:
 
     Returns:
         The exit status: 0 after a signal, 78 (EX_CONFIG) with one sentence when a setting is wrong;
-        `tollgate serve` and systemd then know that another start would not help.
+        `tollgate serve` and systemd then know that another start would not help. 75 (EX_TEMPFAIL)
+        with one sentence when another process is in our place.
     """
     configure_logging()
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
@@ -32,6 +38,9 @@ def main(serve: Serve) -> int:
     except (SettingsError, AssemblyError) as error:
         sys.stderr.write(f"tollgate: {error}\n")
         return os.EX_CONFIG
+    except TakenError as error:
+        sys.stderr.write(f"tollgate: {error}\n")
+        return os.EX_TEMPFAIL
     return 0
 
 

@@ -20,6 +20,7 @@ PATIENCE_S = 100  # each program takes seconds to start, many on a busy machine
 SETTINGS = """\
 [ari]
 base_url = "http://127.0.0.1:9"
+app_name = "tollgate-{port}"
 password = "x"
 [ami]
 port = 9
