@@ -1,16 +1,16 @@
 """What commands share: the settings, the ledger's database, and how a command fails."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from sqlalchemy import Engine
 
+from admin.output import say
 from assembly.extensions import PhoneExtensions
 from assembly.plans import plan_files
 from charging.errors import ChargingError, ChargingUnavailable
@@ -65,7 +65,7 @@ class Context:
         if self.lacks_ledger:
             if not _database_is_named():
                 fail(f"{self._no_ledger}, and no settings file names one: {_ELSEWHERE}")
-            typer.echo(f"a new ledger is made: {self.place}", err=True)
+            say(f"a new ledger is made: {self.place}", err=True)
         return self.prepared()
 
     @cached_property
@@ -154,9 +154,5 @@ def fail_with(error: Exception) -> NoReturn:
 
 
 def fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
+    say(sentence, err=True)
     raise typer.Exit(1)
-
-
-def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from admin.context import command, fail
+from admin.output import say
 from assembly.routes import own_asterisk
 from dialplan.render import (
     OUR_CONTEXTS,
@@ -48,7 +49,7 @@ def render(
         output.mkdir(parents=True, exist_ok=True)
         _write(output / OUR_CONTEXTS, files[OUR_CONTEXTS])
         if (output / TRUNK_CONTEXTS).exists():
-            typer.echo(f"{output / TRUNK_CONTEXTS} is yours and stays as it is")
+            say(f"{output / TRUNK_CONTEXTS} is yours and stays as it is")
         else:
             _write(output / TRUNK_CONTEXTS, files[TRUNK_CONTEXTS])
     except OSError as error:
@@ -58,19 +59,15 @@ def render(
 
 def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     """What an Asterisk of one's own needs besides these contexts."""
-    typer.echo("In extensions.conf, once:")
+    say("In extensions.conf, once:")
     for name in files:
-        typer.echo(f"  #include {(folder / name).absolute()}")
-    typer.echo("and in the context of your phones: include => tollgate")
-    typer.echo(f"As in {TEMPLATES}, once:")
-    typer.echo("  cel.conf and cel_custom.conf; `tollgate doctor` says what is missing")
-    typer.echo(
-        "  pjsip.conf, taskprocessor_overload_trigger: else new calls are ignored, emergency"
-    )
-    typer.echo("    calls too, while events wait for the application")
-    typer.echo(
-        "  manager.conf, disabledevents: a tenth of Asterisk's time, unless others read them"
-    )
+        say(f"  #include {(folder / name).absolute()}")
+    say("and in the context of your phones: include => tollgate")
+    say(f"As in {TEMPLATES}, once:")
+    say("  cel.conf and cel_custom.conf; `tollgate doctor` says what is missing")
+    say("  pjsip.conf, taskprocessor_overload_trigger: else new calls are ignored, emergency")
+    say("    calls too, while events wait for the application")
+    say("  manager.conf, disabledevents: a tenth of Asterisk's time, unless others read them")
 
 
 def _write(file: Path, text: str) -> None:
@@ -78,4 +75,4 @@ def _write(file: Path, text: str) -> None:
     unfinished = file.with_name(f".{file.name}.new")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(file)
-    typer.echo(f"{file} written")
+    say(f"{file} written")

@@ -33,7 +33,9 @@ from admin.checks.site import (
     check_settings,
 )
 from admin.checks.voice import check_engines, check_prompts
-from admin.context import AsJson, print_json
+from admin.context import AsJson
+from admin.output import print_json, say
+from charging.plain_text import escaped
 from settings import Settings, SettingsError, load_settings
 
 app = typer.Typer()
@@ -162,8 +164,8 @@ def _print(found: Sequence[Found]) -> None:
         with console.capture() as captured:
             console.print(_table(found))
         for line in captured.get().splitlines():
-            typer.echo(line.rstrip())
-    typer.echo(_summary(found))
+            say(line.rstrip())
+    say(_summary(found))
 
 
 def _table(found: Sequence[Found]) -> Table:
@@ -174,9 +176,9 @@ def _table(found: Sequence[Found]) -> Table:
     for each in found:
         finding = each.finding
         status = Text(finding.status.value, COLOURS[finding.status])
-        table.add_row(status, each.check, Text(finding.message))
+        table.add_row(status, each.check, Text(escaped(finding.message)))
         if finding.remedy:
-            table.add_row("", "", Text(f"→ {finding.remedy}", "bold"))
+            table.add_row("", "", Text(f"→ {escaped(finding.remedy)}", "bold"))
     return table
 
 

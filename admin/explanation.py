@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import typer
-
 from admin.context import Context
+from admin.output import say
 from assembly.sites import site_at, site_for
 from charging.commands import AuthoriseCall
 from charging.deck_file import DeckFormat, read_deck
@@ -203,7 +202,7 @@ def _sample_deck(currency: str) -> RateDeck:
     file = SAMPLES / f"sample-{currency.lower()}.csv"
     if not file.exists():
         return RateDeck((), currency=currency)
-    typer.echo(f"no {currency} deck was imported: using the sample deck", err=True)
+    say(f"no {currency} deck was imported: using the sample deck", err=True)
     form = DeckFormat(columns={}, effective=date.min)
     with file.open(encoding="utf-8", newline="") as lines:
         return RateDeck(read_deck(lines, form).rows, currency=currency)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from admin.amounts import shown
-from admin.context import AsJson, Office, command, print_json
-from admin.output import say, say_in_columns
+from admin.context import AsJson, Office, command, fail
+from admin.output import print_json, say, say_in_columns
 from charging.commands import CancelTopUp, TopUpCancelled
 from charging.ledger import LedgerEntry
 from db.audit import audit
@@ -49,7 +49,7 @@ def verify(*, as_json: AsJson = False) -> None:
         for problem in found.problems:
             say(problem)
         verdict = "sound" if found.sound else f"{len(found.problems)} problems"
-        typer.echo(f"{verdict}: {found.accounts} accounts, {found.entries} entries")
+        say(f"{verdict}: {found.accounts} accounts, {found.entries} entries")
     if not found.sound:
         raise typer.Exit(1)
 
@@ -101,7 +101,10 @@ def cancel_top_up(
     with command() as context:
         office_id = context.office(office)
         context.require_ledger()
-        cancel = CancelTopUp(office_id=office_id, key=key, note=note, at=datetime.now(UTC))
+        try:
+            cancel = CancelTopUp(office_id=office_id, key=key, note=note, at=datetime.now(UTC))
+        except ValueError as error:
+            fail(str(error))
         done = asyncio.run(_carry_out(SqlLedger(context.engine), cancel))
     currency = done.amount.currency
     if as_json:
@@ -116,7 +119,7 @@ def cancel_top_up(
         )
     else:
         left = shown(done.balances.available.micros, currency)
-        typer.echo(f"{shown(done.amount.micros, currency)} taken out, {left} available")
+        say(f"{shown(done.amount.micros, currency)} taken out, {left} available")
 
 
 async def _carry_out(ledger: SqlLedger, cancel: CancelTopUp) -> TopUpCancelled:

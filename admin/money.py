@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from admin.amounts import shown
-from admin.context import AsJson, Office, command, fail, print_json
+from admin.context import AsJson, Office, command, fail
+from admin.output import print_json, say
 from charging.commands import TopUp
 from charging.ledger import Balances
 from charging.money import parse_money
@@ -72,8 +73,8 @@ def _show(office_id: str, found: Balances, *, as_json: bool, **more: Any) -> Non
             | more
         )
         return
-    typer.echo(f"{shown(found.available.micros, currency)} available")
+    say(f"{shown(found.available.micros, currency)} available")
     if "key" in more:
-        typer.echo(f"key {more['key']}")
+        say(f"key {more['key']}")
     if found.reserved:
-        typer.echo(f"{shown(found.reserved.micros, currency)} reserved by live calls")
+        say(f"{shown(found.reserved.micros, currency)} reserved by live calls")

@@ -1,15 +1,17 @@
 """What a command prints. Names and notes come from files and people: they are only text here."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
-from charging.plain_text import escaped
+from charging.plain_text import escaped, is_plain
 
 
-def say(text: str) -> None:
-    """One line on standard output."""
-    typer.echo(escaped(text))
+def say(text: object, *, err: bool = False) -> None:
+    """Lines for a terminal, in which every unseen character is written out."""
+    typer.echo("\n".join(escaped(line) for line in str(text).split("\n")), err=err)
 
 
 def say_in_columns(rows: Sequence[Sequence[str]]) -> None:
@@ -19,3 +21,9 @@ def say_in_columns(rows: Sequence[Sequence[str]]) -> None:
     for row in plain:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         typer.echo("  ".join(cells).rstrip())
+
+
+def print_json(value: Any) -> None:
+    """One JSON object; letters stay as they are, and unseen characters are JSON's own escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    typer.echo("".join(char if is_plain(char) else json.dumps(char)[1:-1] for char in text))

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from admin.context import AsJson, fail, print_json
+from admin.context import AsJson, fail
+from admin.output import print_json, say
 from charging.money import Money, parse_money
 from lab.telephony import built_telephony
 from prompts.build import Built, build_voice, engine_for, to_speak
@@ -87,7 +88,7 @@ def build(
                 recorded=None if folder is None else RecordedEngine(folder),
                 engines=available_engines(),
             )
-        typer.echo(
+        say(
             f"{each}: {built.clips} sounds in the voice of {built.engine}, {built.rendered} of them"
             f" new, in {library.folder(each)}"
         )
@@ -109,7 +110,7 @@ def list_sounds(
         return
     for health in every:
         Console().print(_table(health, library))
-        typer.echo(health)
+        say(health)
 
 
 @app.command()
@@ -144,7 +145,7 @@ def play(  # noqa: PLR0913, PLR0917 - one for each option of the command
         said = {"words": words, "sounds": phrase.clips, "duration_s": round(sound.duration_s, 3)}
         print_json({**said, "output": str(output)})
     else:
-        typer.echo(f'"{words}", {sound.duration_s:.1f} s, in {output}')
+        say(f'"{words}", {sound.duration_s:.1f} s, in {output}')
 
 
 @app.command()
@@ -154,7 +155,7 @@ def pack(language: Languages = None, sounds: Sounds = None) -> None:
     for each in _languages(language):
         with _errors_in_one_sentence():
             written = write_pack(library, each)
-        typer.echo(f"{each}: {', '.join(written) or 'nothing'} written anew")
+        say(f"{each}: {', '.join(written) or 'nothing'} written anew")
 
 
 def _build_with(

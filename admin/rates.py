@@ -11,7 +11,8 @@ import phonenumbers
 import typer
 
 from admin.amounts import shown
-from admin.context import AsJson, Context, Office, command, fail, print_json
+from admin.context import AsJson, Context, Office, command, fail
+from admin.output import print_json
 from admin.rating import rate_fields, rate_in_words
 from charging.deck_diff import JUMP, Change, DeckDiff, carried_over, compare_decks
 from charging.deck_file import COLUMNS, DeckFile, DeckFileError, DeckFormat, read_deck

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from admin.amounts import shown
-from admin.context import AsJson, Office, command, print_json
+from admin.context import AsJson, Office, command
 from admin.explanation import Explanation, caller_of, explain_call, quote_number
+from admin.output import print_json, say
 from charging.money import Money
 from charging.rates import Rate, billable_seconds, charge_for
 
@@ -65,7 +66,7 @@ def price(  # noqa: PLR0913 - one for each option of the command
     billable_s = 0 if rate is None else billable_seconds(seconds, rate)
     if not as_json:
         cost = shown(charge.micros, charge.currency)
-        typer.echo(f"{quotation.destination}: {cost} for {seconds} s, {billable_s} s billed")
+        say(f"{quotation.destination}: {cost} for {seconds} s, {billable_s} s billed")
         return
     print_json(
         {
@@ -133,4 +134,4 @@ def _print(explanation: Explanation) -> None:
     }
     for name, text in lines.items():
         if text:
-            typer.echo(f"{name:12} {text}")
+            say(f"{name:12} {text}")

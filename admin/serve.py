@@ -14,6 +14,7 @@ import typer
 
 from assembly.charging import AssemblyError, parts_of
 from assembly.parent import die_with_parent
+from charging.plain_text import escaped
 from settings import Settings, SettingsError, load_settings
 from settings.logs import configure_logging
 
@@ -52,7 +53,7 @@ def serve(
         arguments = [] if settings is None else [str(settings)]
         asyncio.run(run_until_signalled(arguments))
     except (SettingsError, AssemblyError, CannotStartError) as error:
-        sys.stderr.write(f"tollgate: {error}\n")
+        sys.stderr.write(f"tollgate: {escaped(str(error))}\n")
         raise typer.Exit(1) from None
 
 

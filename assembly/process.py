@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from assembly.charging import AssemblyError
+from charging.plain_text import escaped
 from settings import Settings, SettingsError, load_settings
 from settings.logs import configure_logging
 
@@ -36,7 +37,7 @@ def main(serve: Serve) -> int:
     try:
         asyncio.run(_until_signalled(serve, load_settings(file)))
     except (SettingsError, AssemblyError) as error:
-        sys.stderr.write(f"tollgate: {error}\n")
+        sys.stderr.write(f"tollgate: {escaped(str(error))}\n")
         return os.EX_CONFIG
     except TakenError as error:
         sys.stderr.write(f"tollgate: {error}\n")

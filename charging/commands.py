@@ -41,6 +41,7 @@ from charging.ledger import (
     reserved,
 )
 from charging.money import MICROS_PER_UNIT, Money
+from charging.plain_text import require_plain
 from charging.rates import billable_seconds, charge_for, funded_s, interval_price
 
 TOP_UP_MAX = 1_000_000  # of any currency, at once: more is a slip of the hand
@@ -253,6 +254,7 @@ class TopUp(Command[Balances]):
     def __init__(self, *, office_id: str, amount: Money, key: str, note: str, at: datetime) -> None:
         """Raises ValueError unless the amount is positive, not too large, and the key is one."""
         require_top_up_key(key)
+        require_plain(note, "the note")
         if amount.micros > TOP_UP_MAX_MICROS:
             raise ValueError(f"{amount} is more than {TOP_UP_MAX} at once")
         self.office_id = office_id
@@ -284,6 +286,8 @@ class CancelTopUp(Command[TopUpCancelled]):
     """
 
     def __init__(self, *, office_id: str, key: str, note: str, at: datetime) -> None:
+        """Raises ValueError: the note cannot be shown as it is."""
+        require_plain(note, "the note")
         self.office_id: str = office_id
         self._key = key
         self._topup_keys = (top_up_key(office_id, key), earlier_top_up_key(key))

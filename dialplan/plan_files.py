@@ -24,6 +24,7 @@ from pydantic import (
 from charging.countries import require_country
 from charging.kinds import LineKind
 from charging.money import NO_CURRENCY, parse_money
+from charging.plain_text import require_plain
 from charging.plan import Inclusion, Plan
 
 SHIPPED_PLANS = Path(__file__).parent / "plans"
@@ -149,6 +150,12 @@ def _amount(text: str) -> str:
     return text
 
 
+def _plain(text: str) -> str:
+    require_plain(text, "it")
+    return text
+
+
+_Title = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_plain)]
 _Country = Annotated[str, AfterValidator(require_country)]
 _Currency = Annotated[str, AfterValidator(_known_currency)]
 _Language = Annotated[str, AfterValidator(_known_language)]
@@ -191,7 +198,7 @@ class _Premium(_Table):
 
 
 class _PlanFields(_Table):
-    title: str = Field(min_length=1, max_length=60)
+    title: _Title
     country: _Country
     currency: _Currency
     language: _Language
