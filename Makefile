@@ -19,7 +19,7 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 	@mkdir -p .setup && touch $@
 
 # The voice pack, unless another engine is named: set-up asks nobody on the Internet for 2,200 sounds.
-.setup/done: .setup/venv
+.setup/done: .setup/venv prompts/build.py prompts/library.py
 	@$(python) -m lab.telephony
 	@$(python) -m admin prompts build --engine "$${TOLLGATE_PROMPTS__ENGINE:-pack}"
 	@touch $@

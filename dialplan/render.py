@@ -33,7 +33,7 @@ _FEATURE = re.compile(r"[*#][0-9]{1,6}")  # never digits alone: it could shadow 
 _PROGRAM = re.compile(r"/[\w./-]+")  # a comma would begin its arguments
 _FEATURE_NAME = re.compile(r"[a-z_]{1,20}")
 _CONTEXT = re.compile(r"(?:^;.*\n|^\s*\n)*^\[(?P<name>[\w-]+)\]\n", re.MULTILINE)
-_PLAYED = re.compile(r"Playback\(tollgate/([a-z0-9-]+)")
+_PLAYED = re.compile(r"Playback\(((?:tollgate/[a-z0-9-]+&?)+)")
 _PATTERN = re.compile(r"_?\+?[0-9XZN\[\]-]{1,40}[.!]?")
 
 
@@ -168,7 +168,8 @@ def _contexts(dialplan: str) -> dict[str, str]:
 def sounds_played() -> frozenset[str]:
     """The clips that Asterisk plays by itself, with every process of ours away."""
     dialplan = (TEMPLATES / "extensions.conf").read_text(encoding="utf-8")
-    return frozenset(_PLAYED.findall(dialplan))
+    lists = _PLAYED.findall(dialplan)
+    return frozenset(clip.removeprefix("tollgate/") for clips in lists for clip in clips.split("&"))
 
 
 def _harmless(value: object) -> object:

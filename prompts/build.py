@@ -30,7 +30,14 @@ from prompts.audio import (
 from prompts.engines import Engine, GttsEngine, RecordedEngine
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
 from prompts.files import write_wav
-from prompts.library import MANIFEST, NARROWBAND, WIDEBAND, Library
+from prompts.library import (
+    MANIFEST,
+    NARROWBAND,
+    NO_SOUND_FILE,
+    NO_SOUND_SAMPLES,
+    WIDEBAND,
+    Library,
+)
 
 VOICES: Final = ".voices"
 CLIPS: Final = ".clips"
@@ -258,6 +265,7 @@ def _link_missing(voice: Path, clips: Sequence[_Clip], store: ClipStore) -> None
         file = voice / f"{clip.name}{rate}"
         if not file.exists():
             _link(store.file(clip.key, rate), file)
+    (voice / NO_SOUND_FILE).write_bytes(NO_SOUND_SAMPLES)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
     <sounds>/en/tollgate/12-pounds.wav16     16 kHz, for wideband phones
     <sounds>/en/tollgate/12-pounds.wav        8 kHz, for the others
+    <sounds>/en/tollgate/no-sound.ulaw       20 ms of silence, played before whatever is said
     <sounds>/en/tollgate/voice.json           which engine spoke, and which texts
 
 `<sounds>/en/tollgate` is a link to a folder of one voice; a build replaces the link, never a file.
@@ -32,6 +33,10 @@ WIDEBAND: Final = ".wav16"
 NARROWBAND: Final = ".wav"
 RATES_HZ: Final = {WIDEBAND: WIDEBAND_HZ, NARROWBAND: NARROWBAND_HZ}
 MANIFEST: Final = "voice.json"
+# In a format that no clip has, so that Asterisk makes its translator anew: docs/adr/0008.
+NO_SOUND: Final = "no-sound"
+NO_SOUND_FILE: Final = f"{NO_SOUND}.ulaw"
+NO_SOUND_SAMPLES: Final = b"\xff" * (NARROWBAND_HZ // 50)
 
 
 def media(phrase: Phrase) -> str:
@@ -106,11 +111,12 @@ class Library:
     def missing(self, language: str) -> tuple[str, ...]:
         """Clips that a caller would not hear: not there at both rates, or empty."""
         folder = self.folder(language)
-        return tuple(
+        unheard = tuple(
             clip
             for clip in self.texts(language)
             if not all(_has_samples(folder / f"{clip}{end}") for end in (WIDEBAND, NARROWBAND))
         )
+        return unheard if (folder / NO_SOUND_FILE).is_file() else (*unheard, NO_SOUND)
 
     def outdated(self, language: str) -> tuple[str, ...]:
         """Clips recorded from another text than the present one."""

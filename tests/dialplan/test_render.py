@@ -21,6 +21,7 @@ from dialplan.render import (
     rendered_dialplan,
     sounds_played,
 )
+from prompts.library import NO_SOUND
 
 HANDED_BACK = {PAID, INCLUDED, REFUSED}
 
@@ -265,7 +266,8 @@ def test_an_asterisk_of_ones_own_gets_our_contexts_and_no_other() -> None:
 
 
 def test_what_asterisk_plays_by_itself_is_known() -> None:
-    assert sounds_played() == {"funds-exhausted", "service-unavailable", "number-not-valid"}
+    said = {"funds-exhausted", "service-unavailable", "number-not-valid"}
+    assert sounds_played() == {NO_SOUND, *said}
 
 
 @pytest.mark.parametrize(
@@ -309,3 +311,11 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_sentence(tmp_path: Path)
     (tmp_path / "instance").write_text("a file in the folder's place")
     with pytest.raises(RenderError, match="etc cannot be written: Not a directory"):
         render(config(tmp_path / "instance"))
+
+
+def test_whatever_asterisk_says_is_said_after_no_sound() -> None:
+    """Else a channel that has just left a bridge may drop all of it: docs/adr/0008."""
+    lines = (TEMPLATES / "extensions.conf").read_text(encoding="utf-8").splitlines()
+    said = [line for line in lines if "Playback(" in line]
+    assert len(said) == 5
+    assert all("Playback(tollgate/no-sound" in line for line in said)

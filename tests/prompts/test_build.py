@@ -9,7 +9,7 @@ from prompts.audio import Sound
 from prompts.build import build_voice, first_usable
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
 from prompts.files import write_wav
-from prompts.library import Faults, Library, default_sounds_folder, media
+from prompts.library import NO_SOUND, NO_SOUND_FILE, Faults, Library, default_sounds_folder, media
 from prompts.phrases import Phrase
 from tests.prompts.voices import TEXTS, ToneEngine, few_texts, tone
 
@@ -118,7 +118,11 @@ def test_progress_ends_with_every_different_text(library: Library) -> None:
 
 
 def test_a_missing_or_empty_clip_is_found(library: Library) -> None:
-    assert set(library.missing("en")) == set(TEXTS)
+    assert set(library.missing("en")) == {*TEXTS, NO_SOUND}
+    build_voice(library, "en", ToneEngine())
+    assert library.missing("en") == ()
+    (library.folder("en") / NO_SOUND_FILE).unlink()
+    assert library.missing("en") == (NO_SOUND,)
     build_voice(library, "en", ToneEngine())
     (library.folder("en") / "12-pounds.wav").unlink()
     cut_off = library.folder("en") / "goodbye.wav16"
