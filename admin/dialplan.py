@@ -63,6 +63,10 @@ def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     for name in files:
         say(f"  #include {(folder / name).absolute()}")
     say("and in the context of your phones: include => tollgate")
+    say("Where you dial a phone, such as 1001, its Contact must not lead to the carrier:")
+    say("  Gosub(tollgate-phone-contacts,s,1(1001)), then Dial(${GOSUB_RETVAL},…,i) if it is not")
+    say("    empty; never Dial(PJSIP/1001). func_pjsip_aor and func_pjsip_contact must be loaded")
+    say("  in pjsip.conf, each phone: contact_deny = every address of your trunks")
     say(f"As in {TEMPLATES}, once:")
     say("  cel.conf and cel_custom.conf; `tollgate doctor` says what is missing")
     say("  pjsip.conf, taskprocessor_overload_trigger: else new calls are ignored, emergency")

@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from charging.patterns import DirectPattern
+from dialplan.phone_contacts import CHARACTERS, contact_pattern
 from dialplan.phones import Phone
 
 TEMPLATES = Path(__file__).parent
@@ -129,7 +130,10 @@ def rendered(config: AsteriskConfig) -> Mapping[str, str]:
         keep_trailing_newline=True,
         finalize=_harmless,
     )
-    values = {f.name: getattr(config, f.name) for f in fields(config)}
+    values = {f.name: getattr(config, f.name) for f in fields(config)} | {
+        "contact_characters": _Ours(CHARACTERS),
+        "contact_pattern": _Ours(contact_pattern("${ARG1}").replace(";", r"\;")),
+    }
     names = sorted(template.name for template in TEMPLATES.glob("*.conf"))
     return {name: environment.get_template(name).render(values) for name in names}
 
@@ -172,7 +176,15 @@ def sounds_played() -> frozenset[str]:
     return frozenset(clip.removeprefix("tollgate/") for clips in lists for clip in clips.split("&"))
 
 
+class _Ours(str):
+    """Text of this program and of nobody's settings, already written as the file wants it."""
+
+    __slots__ = ()
+
+
 def _harmless(value: object) -> object:
+    if isinstance(value, _Ours):
+        return value
     if _UNSAFE.search(str(value)):
         raise RenderError(f"{value!r} cannot stand in an Asterisk configuration file")
     return value
@@ -218,6 +230,7 @@ def _feature_problems(config: AsteriskConfig) -> Iterator[str]:
 def _address_problems(config: AsteriskConfig) -> Iterator[str]:
     """SIP needs an address that phones can be told; what controls calls stays on this machine."""
     for name, address in (
+        ("trunk", config.trunk_host),  # a name could not be denied to phones' Contacts
         ("sip", config.sip_address),
         ("control", config.control_address),
         ("agi", config.agi_address),
@@ -225,11 +238,12 @@ def _address_problems(config: AsteriskConfig) -> Iterator[str]:
         try:
             given = ipaddress.ip_address(address)
         except ValueError:
-            yield f"{name}_address {address!r} is not an IP address"
+            setting = "trunk_host" if name == "trunk" else f"{name}_address"
+            yield f"{setting} {address!r} is not an IP address"
             continue
         if name == "sip" and given.is_unspecified:
             yield f"sip_address {address} is every address; name the one that phones register at"
-        if name != "sip" and not given.is_loopback:
+        if name in {"control", "agi"} and not given.is_loopback:
             yield f"{name}_address {address} is not of this machine alone, such as 127.0.0.1"
 
 

@@ -174,7 +174,10 @@ def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
     uses = [line for line in dialled if "${EXTEN" in line]
     filtered = "${FILTER(+0-9,${EXTEN})}"
     compared = re.compile(
-        re.escape(f"GotoIf($[${{LEN({filtered})}} = ${{LEN(${{EXTEN}})}}]?")
+        re.escape(
+            r"GotoIf($[${FIELDQTY(EXTEN,\x28)}${FIELDQTY(EXTEN,\x29)} = 11 & "
+            f"${{LEN({filtered})}} = ${{LEN(${{EXTEN}})}}]?"
+        )
         + r"(?P<context>tollgate-[a-z-]+),"
         + re.escape(f"{filtered},1:tollgate-not-valid,s,1)")
     )
@@ -206,9 +209,19 @@ def test_every_application_that_dials_is_given_a_rendered_or_a_filtered_number()
         "PJSIP/${TOLLGATE_DIAL}@trunk",
         "PJSIP/${ARG1}@emergency",
         "PJSIP/${ARG1}@trunk",  # where the former fails
-        "PJSIP/1001",
-        "PJSIP/1002",
+        "${GOSUB_RETVAL}",  # of tollgate-phone-contacts, below
     }
+    for line in context(text, "tollgate-ring"):
+        if "Dial(" in line:
+            assert line == " same => n,Dial(${GOSUB_RETVAL},60,i)"
+
+
+def test_no_contact_of_a_phone_may_be_at_the_trunk() -> None:
+    text = rendered(config())["pjsip.conf"]
+    phone, _, trunk = text.partition("\n[trunk]\n")
+    assert "contact_deny = 127.64.0.2\n" in phone
+    assert "redirect_method = user\n" in phone
+    assert "contact_deny" not in trunk
 
 
 def test_feature_codes_ask_by_endpoint_and_never_by_caller_id() -> None:
@@ -278,7 +291,7 @@ def test_what_asterisk_plays_by_itself_is_known() -> None:
         ({"emergency": (("999", "9&9"),)}, "'999' is not digits"),
         ({"emergency": (("1001", "001"),)}, "extension 1001 is an emergency number"),
         ({"name": "a\nb"}, "cannot stand in an Asterisk configuration file"),
-        ({"trunk_host": "1.2.3.4;x"}, "cannot stand in an Asterisk configuration file"),
+        ({"app_name": "a;x"}, "cannot stand in an Asterisk configuration file"),
         ({"free": (DirectPattern(pattern="_."),)}, "pattern '_.' is not"),
         ({"free": (DirectPattern(pattern="_0X,1,System(x)"),)}, "pattern .* is not"),
         ({"fallback": (DirectPattern(pattern="_0X", prepend="${X}"),)}, "cannot be put in front"),
@@ -289,6 +302,7 @@ def test_what_asterisk_plays_by_itself_is_known() -> None:
         ({"balance_script": Path("/x,y")}, "balance_script /x,y cannot stand"),
         ({"sip_address": "0.0.0.0"}, "sip_address 0.0.0.0 is every address"),  # noqa: S104 - refused
         ({"sip_address": "tollgate.example"}, "is not an IP address"),
+        ({"trunk_host": "sip.example"}, "trunk_host 'sip.example' is not an IP address"),
         ({"control_address": "192.0.2.1"}, "control_address 192.0.2.1 is not of this machine"),
         ({"rtp_last_port": 10002}, "hold no call"),
         ({"rtp_last_port": 70000}, "hold no call"),
