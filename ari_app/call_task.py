@@ -35,13 +35,16 @@ from ari_app.messages import (
     RefuseInDialplan,
     Remind,
     Reserve,
+    SayNext,
     Settle,
     StopPrompt,
     TellTopUp,
     WarnCaller,
+    WhisperFinished,
 )
 from ari_app.meter import Meter
 from ari_app.till import UNAVAILABLE, Terms, Till
+from ari_app.whispers import Whispers
 from charging.money import Money
 from charging.usecases import Authorisation, CallRequest, Charging
 from prompts.phrases import (
@@ -56,6 +59,8 @@ from settings import CallSettings
 
 log = structlog.get_logger()
 
+WHISPER_MAX_S = 20.0  # three times the longest of them
+WHISPER_AGAIN_S = 1.0  # where no channel could be opened
 MISSED_AFTER_S = 1.0  # an end that was not told of by then was missed
 EVENTS_WAITING_MAX = 256  # about thirty times what a call brings; more is a flood of keys
 CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
@@ -97,7 +102,7 @@ class CallTask:
         self._meter = services.meter
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
-        self._to_whisper = Phrase(())
+        self._whispers = Whispers(request.call_id)
         self._answered_s = 0.0  # by the event loop's clock
         self._log = log.bind(call_id=request.call_id, extension=request.endpoint)
         self._till = Till(
@@ -230,7 +235,10 @@ class CallTask:
             case TellTopUp():
                 await self._whisper(top_up_received_phrase(self._language))
             case PlayWhisper(channel):
-                await self._line.whisper(channel, self._to_whisper, self._language)
+                return await self._speak(channel)
+            case SayNext(channel):
+                self._whispers.finish(channel)
+                await self._open_whisper()
             case CutOff(leg):
                 self._log.warning("cut_off_by_us", funded_s=self.call.funded_s)
                 await self._line.cut_off(leg)
@@ -241,9 +249,22 @@ class CallTask:
         return None
 
     async def _whisper(self, phrase: Phrase) -> None:
-        """The latest thing to say is what is said; it is asked for when its channel is open."""
-        self._to_whisper = phrase
-        await self._line.open_whisper()
+        self._whispers.add(phrase)
+        await self._open_whisper()
+
+    async def _open_whisper(self) -> None:
+        """Also where nobody tells of its end, the next one gets its turn."""
+        channel = self._whispers.next_channel()
+        if channel is None:
+            return
+        opened = await self._line.open_whisper(channel)
+        over_s = WHISPER_MAX_S if opened else WHISPER_AGAIN_S
+        asyncio.get_running_loop().call_later(over_s, self.deliver, WhisperFinished(channel))
+
+    async def _speak(self, channel: str) -> Event | None:
+        phrase = self._whispers.take(channel)
+        spoken = phrase is not None and await self._line.whisper(channel, phrase, self._language)
+        return None if spoken else WhisperFinished(channel)
 
     def _look_soon(self) -> None:
         """The end is mostly on its way, and a sweep looks at every other call too."""

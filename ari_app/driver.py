@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -29,6 +31,14 @@ TAKEN_UP_AFTER_S = 5.0  # so that a defect that comes back does not keep the app
 SWITCHING_EQUIPMENT_CONGESTION = 42  # Q.850: try again later
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Channels that asked for a call, or ended, known here or not."""
+
+    offered: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+
+
 class Driver:
     def __init__(self, services: Services, *, asterisk: str, live_calls_max: int) -> None:
         self._services = services
@@ -39,6 +49,7 @@ class Driver:
         self._channels: dict[str, set[str]] = {}  # of a call, by call id
         self._running: set[asyncio.Task[None]] = set()
         self._failed_at_s: dict[str, float] = {}  # by call id
+        self._since: Since | None = None
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Handle one raw ARI event without waiting for anything."""
@@ -81,6 +92,15 @@ class Driver:
     def carries(self, call_id: str) -> bool:
         return call_id in self._by_call
 
+    @contextmanager
+    def noting_changes(self) -> Iterator["Since"]:
+        """What has changed since the block began, for somebody whose listing grows old."""
+        self._since = since = Since()
+        try:
+            yield since
+        finally:
+            self._since = None
+
     def failed_lately(self, call_id: str) -> bool:
         """A defect ended its task a moment ago: the next sweep but this takes it up again."""
         now_s = asyncio.get_running_loop().time()
@@ -116,6 +136,8 @@ class Driver:
 
     def offer(self, offered: CallOffered) -> None:
         """Carry a new call, or turn it away where there are too many."""
+        if self._since is not None:
+            self._since.offered.add(offered.channel)
         earlier = self._by_channel.get(offered.channel)
         if earlier is not None:  # somebody redirected the caller out of a call and into another
             now_ms = round(time.time() * 1000)
@@ -134,6 +156,8 @@ class Driver:
         self.adopt(CallTask(request, language=offered.language, services=self._services))
 
     def _route(self, channel: str, event: Event) -> None:
+        if self._since is not None and isinstance(event, ChannelEnded):
+            self._since.ended.add(channel)
         task = self._by_channel.get(channel)
         if task is None:
             return  # not a call of ours, or one that is over

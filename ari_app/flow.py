@@ -44,6 +44,7 @@ from ari_app.messages import (
     Remind,
     Reserve,
     ReserveDue,
+    SayNext,
     Settle,
     SightLost,
     StopPrompt,
@@ -125,7 +126,8 @@ def step(call: Call, event: Event) -> Step:
         UnexpectedEventError: there is no such row. See `unpaid_leg`.
     """
     if isinstance(event, WhisperFinished):
-        return call, (HangUp(event.channel),)
+        over = HangUp(event.channel)
+        return call, (over, SayNext(event.channel)) if call.state is State.TALKING else (over,)
     return _ROWS[call.state](call, event)
 
 

@@ -7,7 +7,6 @@ import structlog
 
 from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
-from ari_app.events import WHISPER
 from ari_app.messages import Event, PromptFinished
 from dialplan.contexts import INCLUDED, PAID, REFUSED, paid_extension
 from prompts.library import media
@@ -31,7 +30,6 @@ class Line:
         self._caller = caller
         self._call_id = call_id
         self._playback = f"{call_id}-prompt"
-        self._whisper = f"{call_id}{WHISPER}"
         self._ari = ari
         self._ami = ami
         self._log = log
@@ -52,19 +50,15 @@ class Line:
             self._log.warning("prompt_failed", error=str(error))
         return None
 
-    async def open_whisper(self) -> None:
+    async def open_whisper(self, channel: str) -> bool:
         """Ask for a channel that only the caller hears; it says when it is there."""
-        snoop = self._ari.snoop(
-            self._caller, snoop=self._whisper, app_args=f"whisper,{self._call_id}"
-        )
-        await self._attempt("whisper", snoop)
+        app_args = f"whisper,{self._call_id}"
+        snoop = self._ari.snoop(self._caller, snoop=channel, app_args=app_args)
+        return await self._attempt("whisper", snoop)
 
-    async def whisper(self, channel: str, phrase: Phrase, language: str) -> None:
-        play = self._ari.play(
-            channel, media=media(phrase), language=language, playback=self._whisper
-        )
-        if not await self._attempt("whisper", play):
-            await self.hang_up(channel)
+    async def whisper(self, channel: str, phrase: Phrase, language: str) -> bool:
+        play = self._ari.play(channel, media=media(phrase), language=language, playback=channel)
+        return await self._attempt("whisper", play)
 
     async def stop_prompt(self) -> None:
         await self._attempt("stop_prompt", self._ari.stop_playback(self._playback))

@@ -313,6 +313,13 @@ class PlayWhisper:
 
 
 @dataclass(frozen=True, slots=True)
+class SayNext:
+    """The sentence on this channel is over: whatever else is to be whispered comes now."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class CutOff:
     """End the leg that Asterisk should have ended, and let the caller hear why."""
 
@@ -349,6 +356,7 @@ Command = (
     | WarnCaller
     | TellTopUp
     | PlayWhisper
+    | SayNext
     | CutOff
     | HangUp
     | Settle

@@ -14,7 +14,7 @@ import structlog
 
 from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, LegLog, Legs, carrier_leg
-from ari_app.driver import Driver
+from ari_app.driver import Driver, Since
 from ari_app.events import CallOffered, waiting_call
 from ari_app.flow import Call, talk_seconds
 from ari_app.messages import (
@@ -65,9 +65,10 @@ class Recovery:
                 asked. What was done until then stands, and running again repeats nothing.
         """
         async with self._one_at_a_time:
-            await self._run()
+            with self._driver.noting_changes() as since:
+                await self._run(since)
 
-    async def _run(self) -> None:
+    async def _run(self, since: Since) -> None:
         tasks = self._driver.tasks()  # before the listing, so that no channel is too new for it
         known = {task: task.channels for task in tasks}
         open_calls = await self._services.charging.open_calls(self._asterisk)
@@ -85,20 +86,22 @@ class Recovery:
         listing = await ari.channels()
         # Before anything is waited for: a call may be over, and its channel gone on, in a moment.
         unheard = self._unheard(listing, seen=frozenset().union(*known.values()))
-        live = {str(c["id"]): c["dialplan"]["app_name"] == "Stasis" for c in listing}
+        listed = {str(c["id"]): c["dialplan"]["app_name"] == "Stasis" for c in listing}
+        live = without(listed, since.ended)
         gone: Gone = {task: channels - live.keys() for task, channels in known.items()}
         if any(gone.values()) and unseen_since_ms is None:
             gone = await self._still_gone(gone)
         in_doubt = any(task.call.in_doubt for task in tasks)
         if lost or in_doubt or any(gone.values()) or (known and unseen_since_ms is not None):
             legs = await self._legs(open_calls)
+            live = without(listed, since.ended)  # what was waited for took its time
             for task, channels in gone.items():
                 for event in missed_events(
                     task.call, channels, legs, live=live, unseen_since_ms=unseen_since_ms
                 ):
                     self._driver.tell(task, event)
             await self._recover_all(lost, live, legs)
-        self._offer(unheard)
+        self._offer(unheard, since)
         if ari.lost_at_ms == unseen_since_ms:  # else it was lost again meanwhile
             ari.lost_at_ms = None
         self._has_looked = True
@@ -122,9 +125,12 @@ class Recovery:
             if offered and offered.channel not in seen and not self._driver.knows(offered.channel)
         ]
 
-    def _offer(self, unheard: Iterable[CallOffered]) -> None:
+    def _offer(self, unheard: Iterable[CallOffered], since: Since) -> None:
+        """None twice: not who was taken up from the ledger, or heard and gone on, or has left."""
         for offered in unheard:
-            if self._driver.knows(offered.channel):  # taken up from the ledger
+            if self._driver.knows(offered.channel):
+                continue
+            if offered.channel in since.offered | since.ended:
                 continue
             log.info("call_heard_late", channel=offered.channel)
             self._driver.offer(offered)
@@ -192,6 +198,12 @@ class Recovery:
 
     def _pace(self, call: OpenCall) -> Pace:
         return pace_of(call.rate, self._services.settings.reserve_ahead_s)
+
+
+def without(listed: Mapping[str, bool], ended: Iterable[str]) -> Mapping[str, bool]:
+    """A listing less the channels that have ended since."""
+    gone = frozenset(ended)
+    return {channel: waits for channel, waits in listed.items() if channel not in gone}
 
 
 def missed_events(

@@ -111,6 +111,14 @@ class OfficeOfOne:
         }
         self.driver.take({"type": "PlaybackFinished", "playback": playback})
 
+    def open_whisper(self, task: CallTask, channel: str) -> None:
+        args = ["whisper", task.call.call_id]
+        self.driver.take({"type": "StasisStart", "channel": {"id": channel}, "args": args})
+
+    def whispered(self, channel: str) -> None:
+        playback = {"id": channel, "target_uri": f"channel:{channel}", "state": "done"}
+        self.driver.take({"type": "PlaybackFinished", "playback": playback})
+
     async def end(self, channel: str, *, at: datetime | None = None) -> None:
         moment = at or datetime.now(UTC)
         self.driver.take(

@@ -43,6 +43,7 @@ from ari_app.messages import (
     Remind,
     Reserve,
     ReserveDue,
+    SayNext,
     Settle,
     SightLost,
     TellTopUp,
@@ -297,7 +298,7 @@ def test_caller_is_not_warned_while_the_next_increment_can_still_be_paid() -> No
 
 def test_warning_is_whispered_on_a_channel_of_its_own_that_is_closed_again() -> None:
     _, commands = run(*TALKING, WhisperReady("w"), WhisperFinished("w"))
-    assert commands[-2:] == [PlayWhisper("w"), HangUp("w")]
+    assert commands[-3:] == [PlayWhisper("w"), HangUp("w"), SayNext("w")]
 
 
 def test_warned_caller_is_not_told_of_a_top_up_when_the_warning_stays_true() -> None:

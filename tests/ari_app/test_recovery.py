@@ -33,11 +33,26 @@ class OneAsterisk:
 
     def __init__(self) -> None:
         self.live: tuple[str, ...] = (CALLER, LEG)
+        self.waiting: tuple[str, ...] = ()  # in Stasis, for us
         self.lost_at_ms: int | None = None
+        self.asked: list[str] = []
 
     async def channels(self) -> Sequence[Mapping[str, Any]]:
         in_dial = {"app_name": "Dial", "app_data": ""}
-        return [{"id": channel, "dialplan": in_dial} for channel in self.live]
+        waits = {"app_name": "Stasis", "app_data": f"tollgate,outbound,1001,{FRANCE_MOBILE}"}
+        return [
+            *({"id": channel, "dialplan": in_dial} for channel in self.live),
+            *({"id": c, "language": "en", "dialplan": waits} for c in self.waiting),
+        ]
+
+    async def continue_in_dialplan(self, channel: str, *, context: str, extension: str) -> None:
+        self.asked.append(f"continue {channel} {context} {extension}")
+
+    async def progress(self, channel: str) -> None:
+        self.asked.append(f"progress {channel}")
+
+    async def play(self, channel: str, **_: str) -> None:
+        self.asked.append(f"play {channel}")
 
 
 class Office:
@@ -171,3 +186,52 @@ async def test_clock_that_was_set_back_while_a_call_rang_hides_no_leg(tmp_path: 
     office.log("HANGUP", LEG, office.clock.now() - timedelta(seconds=29))
     await office.look()
     assert office.charged() == gbp("0.20")
+
+
+WAITING = "pbx-3.1"
+
+
+@pytest.mark.parametrize("in_ledger", [True, False])
+async def test_caller_who_leaves_while_the_sweep_looks_is_not_authorised_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_ledger: bool
+) -> None:
+    """It waited in Stasis when channels were listed; its end comes before it is its turn."""
+    office = Office(tmp_path)
+    await office.dial("other")  # so that there is a log to be read
+    office.asterisk.live = ()
+    office.asterisk.waiting = (WAITING,)
+    if in_ledger:
+        await office.dial("c3", caller=WAITING)
+    calls = set(office.ledger.calls)
+    reading = Recovery._legs  # noqa: SLF001 - the wait in the middle
+
+    async def leaves_meanwhile(recovery: Recovery, calls: Any) -> Any:
+        await office.end(WAITING, office.now)
+        return await reading(recovery, calls)
+
+    monkeypatch.setattr(Recovery, "_legs", leaves_meanwhile)
+    await office.look()
+    assert set(office.ledger.calls) == calls
+    assert not office.driver.knows(WAITING)
+    assert office.asterisk.asked == []
+
+
+async def test_caller_who_is_heard_while_the_sweep_looks_is_not_heard_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(tmp_path)
+    await office.dial("other")
+    office.asterisk.live = ()
+    office.asterisk.waiting = (WAITING,)
+    reading = Recovery._legs  # noqa: SLF001 - the wait in the middle
+
+    async def heard_meanwhile(recovery: Recovery, calls: Any) -> Any:
+        channel = {"id": WAITING, "language": "en"}
+        args = ["outbound", "1001", "02079460000"]  # included: over as soon as it is passed on
+        office.driver.take({"type": "StasisStart", "channel": channel, "args": args})
+        await settle_down()
+        return await reading(recovery, calls)
+
+    monkeypatch.setattr(Recovery, "_legs", heard_meanwhile)
+    await office.look()
+    assert office.asterisk.asked == [f"continue {WAITING} tollgate-included 442079460000"]
