@@ -2,8 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 python := .venv/bin/python
-# A live test mostly waits for a telephone, so more of them than cores run side by side. One that
-# fails is tried again, and the summary counts it: other work on the machine can starve a telephone.
+# A live test mostly waits for a telephone, so more of them than cores run side by side.
 WORKERS ?= 6
 # The tests that compute go first and alone: a starved telephone loses sound.
 CORES ?= 2
@@ -34,7 +33,7 @@ run: setup  ## a real call through a real Asterisk, explained as it happens (ONC
 
 test: setup .setup/system  ## every test, calls through the real Asterisk included
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live"; pure=$$?; \
-	$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 --reruns 2 -m "live and not hearing"; live=$$?; exit $$((pure + live))
+	$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing"; live=$$?; exit $$((pure + live))
 
 check: setup .setup/system  ## what a reviewer runs first: format, lint, types, layers, tests
 	@.venv/bin/ruff format --check
@@ -50,7 +49,7 @@ prompts: .setup/venv  ## record every spoken word anew, with the engine the sett
 	@$(python) -m admin prompts build
 
 hearing: setup  ## what phones hear, word by word: wants a machine with nothing else to do
-	@$(python) -m pytest -n 1 --reruns 2 -m hearing
+	@$(python) -m pytest -n 1 -m hearing
 
 chaos: setup  ## break everything on purpose while calls go on; about half an hour (SEED=n repeats)
 	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED))
