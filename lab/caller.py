@@ -28,6 +28,7 @@ class Calls:
     acknowledges: bool = True  # the answer; False: as if every ACK were lost
     sound: bool = False  # sends some, from the answer on
     refresh_status: int = 200  # its answer where the office refreshes the session
+    session_expires_s: int = 0  # asks the office to refresh the session; 0: asks for nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,7 @@ def _prepare(folder: Path, wanted: Calls) -> None:
         talk_ms=wanted.talk_ms,
         acknowledges=wanted.acknowledges,
         refusals=REFUSALS,
+        session_expires_s=wanted.session_expires_s,
         refresh_line=sipp.status_line(wanted.refresh_status),
         audio=sipp.tone(folder / "caller.alaw", CALLER_TONE_HZ) if wanted.sound else None,
     )

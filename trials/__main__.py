@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from trials import carriers as carriers_trial
 from trials import emergency as emergency_trial
 from trials.chaos import Outcome, Plan, run
 from trials.soak import SoakOutcome, SoakPlan
@@ -81,6 +82,28 @@ def emergency(
             out.print(f"  {problem}")
         wrong += len(outcome.problems)
     sys.exit(1 if wrong else 0)
+
+
+@app.command()
+def carriers(
+    *, short: Annotated[bool, typer.Option("--short", help="A minute of it.")] = False
+) -> None:
+    """Calls of two minutes, paid and for help, to carriers and from phones of every temper.
+
+    Exit status 0 only if every good call lasted and every dead paid leg ended. Sends traffic to
+    loopback addresses only.
+    """
+    plan = carriers_trial.SHORT if short else carriers_trial.FULL
+    outcome = asyncio.run(carriers_trial.run(plan))
+    for row in outcome.rows:
+        out.print(
+            f"{row.temper}: paid {row.paid_s:.1f} s, emergency {row.emergency_s:.1f} s,"
+            f" refreshed {row.refreshes} times"
+        )
+    out.print(f"{2 * len(outcome.rows)} calls of {plan.talk_s} s; {len(outcome.problems)} wrong")
+    for problem in outcome.problems:
+        out.print(f"  {problem}")
+    sys.exit(1 if outcome.problems else 0)
 
 
 @app.command()
