@@ -36,14 +36,15 @@ class DirectPattern:
 def emergency_dialled(sites: Iterable[Site]) -> tuple[tuple[str, str], ...]:
     """What may be dialled for help at any of these sites, exactly, and what goes to the trunk.
 
-    With and without the outside-line prefix, and through the text relay where there is one. One
-    Asterisk may serve offices of several countries: none of their numbers is ever left out.
+    With and without the outside-line prefix, through the text relay where there is one, and ended
+    with # as on a mobile. One Asterisk may serve offices of several countries: none of their
+    numbers is ever left out.
     """
     known: dict[str, str] = {}
     pairs = [pair for site in sites for pair in _emergency_of(site)]
     for dialled, number in sorted(pairs, key=lambda pair: pair[0] != pair[1]):
         known.setdefault(dialled, number)  # as it is, before after a prefix
-    return tuple(known.items())
+    return tuple((dialled + end, number) for dialled, number in known.items() for end in ("", "#"))
 
 
 def _emergency_of(site: Site) -> Iterator[tuple[str, str]]:

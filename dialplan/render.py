@@ -8,7 +8,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -30,6 +30,7 @@ _LAST_PORT = 65535
 # A line end, a comment or a quote inside a value would change the meaning of the file around it.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f;"]')
 _DIGITS = re.compile(r"[0-9]{1,15}")
+_DIALLED = re.compile(r"[0-9]{1,15}#?")
 _FEATURE = re.compile(r"[*#][0-9]{1,6}")  # never digits alone: it could shadow a number
 _PROGRAM = re.compile(r"/[\w./-]+")  # a comma would begin its arguments
 _FEATURE_NAME = re.compile(r"[a-z_]{1,20}")
@@ -149,7 +150,7 @@ def rendered_dialplan(config: AsteriskConfig) -> Mapping[str, str]:
     """
     for wrong in _number_problems(config):
         raise RenderError(wrong)
-    contexts = _contexts(rendered(config)["extensions.conf"])
+    contexts = _contexts(rendered(replace(config, phones=()))["extensions.conf"])
     ours = [name for name in contexts if name.startswith("tollgate") and name not in PHONES]
     written = (
         "; Written by `tollgate dialplan render`, which will write it again: edit nothing here."
@@ -212,7 +213,7 @@ def _number_problems(config: AsteriskConfig) -> Iterator[str]:
     if not config.emergency:
         yield "there is no emergency number to route"
     for dialled, number in config.emergency:
-        if not _DIGITS.fullmatch(dialled) or not _DIGITS.fullmatch(number):
+        if not _DIALLED.fullmatch(dialled) or not _DIGITS.fullmatch(number):
             yield f"the emergency number {dialled!r} is not digits"
     for direct in (*config.free, *config.fallback):
         yield from _pattern_problems(direct)

@@ -238,5 +238,7 @@ def settings_text(config: AsteriskConfig, *, legs_file: Path, extra: Sections) -
 
 def _section(name: str, fields: Mapping[str, Any]) -> str:
     """JSON's strings, numbers, booleans and lists are TOML's too."""
-    lines = [f"{field} = {json.dumps(value)}" for field, value in fields.items()]
-    return "\n".join([f"[{name}]", *lines, ""])
+    tables = {field: value for field, value in fields.items() if isinstance(value, Mapping)}
+    lines = [f"{field} = {json.dumps(v)}" for field, v in fields.items() if field not in tables]
+    inner = [_section(f"{name}.{field}", value) for field, value in tables.items()]
+    return "\n".join([f"[{name}]", *lines, *inner, ""])

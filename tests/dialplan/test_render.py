@@ -173,13 +173,15 @@ def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
     ]
     uses = [line for line in dialled if "${EXTEN" in line]
     filtered = "${FILTER(+0-9,${EXTEN})}"
+    kept = r"${SET(TOLLGATE_WRITTEN=${REPLACE(EXTEN,./ -(),_)})}"
     compared = re.compile(
         re.escape(
-            r"GotoIf($[${FIELDQTY(EXTEN,\x28)}${FIELDQTY(EXTEN,\x29)} = 11 & "
+            f"GotoIf($[${{LEN({kept})}} > 0 & "
+            r"${FIELDQTY(EXTEN,\x28)}${FIELDQTY(EXTEN,\x29)} = 11 & "
             f"${{LEN({filtered})}} = ${{LEN(${{EXTEN}})}}]?"
         )
         + r"(?P<context>tollgate-[a-z-]+),"
-        + re.escape(f"{filtered},1:tollgate-not-valid,s,1)")
+        + re.escape(f"{filtered},1:tollgate-written,s,1)")
     )
     entered_filtered = {"tollgate-fallback"}  # from [tollgate-gate], which is one of these
     for line in uses:
@@ -193,6 +195,9 @@ def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
         assert ways_in
         assert all(compared.search(line) or line in allowed for line in ways_in), ways_in
     assert "Dial(PJSIP/${EXTEN" not in text
+    assert "TOLLGATE_WRITTEN" not in "".join(
+        set(dialled) - set(uses) - set(context(text, "tollgate-written"))
+    )
 
 
 def test_what_the_application_decides_cannot_be_dialled() -> None:
@@ -263,7 +268,7 @@ def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
 
 
 def test_an_asterisk_of_ones_own_gets_our_contexts_and_no_other() -> None:
-    whole = rendered(config())["extensions.conf"]
+    whole = rendered(replace(config(), phones=()))["extensions.conf"]
     files = rendered_dialplan(config())
     of_file = {name: re.findall(r"^\[(.+)\]$", text, re.MULTILINE) for name, text in files.items()}
     assert of_file["tollgate-trunk.conf"] == ["tollgate-trunk", "tollgate-emergency-trunk"]
