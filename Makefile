@@ -63,6 +63,9 @@ emergency: setup  ## 100 emergency calls under each condition that stops a paid 
 carriers: setup  ## calls of two minutes, paid and emergency, to carriers of every temper
 	@$(python) -m trials carriers
 
+dialplans: setup  ## 10,000 drawn dialplans: Asterisk's own steps against the doctor's (COUNT=n SEED=n)
+	@$(python) -m trials dialplans $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
 ledger: setup .setup/system  ## 10,000 histories and 16 processes, on both databases; about a quarter of an hour
 	@$(python) -m tests.db.histories 10000
 	@$(python) -m tests.db.stampede 100000
@@ -77,4 +80,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench chaos emergency carriers soak ledger hearing prompts docs lock clean
+.PHONY: help setup run test check bench chaos emergency carriers soak dialplans ledger hearing prompts docs lock clean

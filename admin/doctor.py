@@ -18,7 +18,6 @@ from admin.checks.asterisk import (
     check_ari,
     check_dialplan,
     check_feature_codes,
-    check_paid_time,
     check_program,
 )
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
@@ -33,6 +32,7 @@ from admin.checks.site import (
     check_settings,
 )
 from admin.checks.voice import check_engines, check_prompts
+from admin.checks.ways import check_trunks, check_ways
 from admin.context import AsJson
 from admin.output import print_json, say
 from charging.plain_text import escaped
@@ -66,7 +66,8 @@ ASTERISK: Mapping[str, Check] = {
     "application": check_application,
     "ami": check_ami,
     "dialplan": check_dialplan,
-    "paid time": check_paid_time,
+    "ways": check_ways,
+    "trunks": check_trunks,
     "leg log": check_leg_log,
     "features": check_feature_codes,
 }

@@ -11,6 +11,7 @@ from rich.console import Console
 from trials import carriers as carriers_trial
 from trials import emergency as emergency_trial
 from trials.chaos import Outcome, Plan, run
+from trials.dialplans import compare
 from trials.soak import SoakOutcome, SoakPlan
 from trials.soak import soak as run_soak
 
@@ -124,6 +125,29 @@ def soak(
     outcome = asyncio.run(run_soak(plan, out.print))
     _report_soak(outcome)
     sys.exit(1 if outcome.problems else 0)
+
+
+@app.command()
+def dialplans(
+    *,
+    count: Annotated[int, typer.Option(min=1, help="Dialplans to draw.")] = 10_000,
+    seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
+) -> None:
+    """Drawn office dialplans around ours: does Asterisk go where the doctor says it goes?
+
+    Each is loaded into a real Asterisk and dialled through, step by step. Exit status 0 only if
+    none differs. Nothing leaves this machine.
+    """
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    out.print(f"seed {drawn}")
+    found = asyncio.run(compare(count, drawn, out.print))
+    for problem in found.problems[:20]:
+        out.print(f"  {problem}")
+    out.print(
+        f"{found.calls} calls through {found.dialplans} dialplans: {found.steps} steps and"
+        f" {found.legs} legs to a trunk; {len(found.problems)} wrong"
+    )
+    sys.exit(1 if found.problems else 0)
 
 
 @app.callback()

@@ -12,6 +12,7 @@ from settings import AmiSettings
 
 BANNER = b"Asterisk Call Manager"
 MESSAGES_MAX = 20_000
+DIALPLAN_MAX = 500_000  # priorities of a whole dialplan
 
 Message = Mapping[str, str]
 
@@ -50,14 +51,22 @@ class AmiConversation:
             if "Did not find" in str(error):
                 return ()
             raise
-        found = []
-        for _ in range(MESSAGES_MAX):
+        listed = await self._listed(MESSAGES_MAX)
+        return [each for each in listed if each.get("Context") == context and "Extension" in each]
+
+    async def whole_dialplan(self) -> Sequence[Message]:
+        """Everything that is loaded, in Asterisk's own order: `ListDialplan` events."""
+        await self.ask("ShowDialPlan")
+        return await self._listed(DIALPLAN_MAX)
+
+    async def _listed(self, most: int) -> Sequence[Message]:
+        found: list[Message] = []
+        for _ in range(most):
             message = await self._message()
             if message.get("Event") == "ShowDialPlanComplete":
-                break
-            if message.get("Context") == context and "Extension" in message:
-                found.append(message)
-        return found
+                return found
+            found.append(message)
+        raise AmiError(f"its dialplan has more than {most} priorities")
 
     async def _message(self) -> Message:
         block = await self._reader.readuntil(b"\r\n\r\n")

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -25,13 +26,11 @@ RENDER = (
     "`tollgate dialplan render --output /etc/asterisk/tollgate`, then `asterisk -rx 'dialplan"
     " reload'`"
 )
-TRUNK = "tollgate-trunk"
 HANDED_BACK = {
     PAID: frozenset({"_X!", "i"}),
     INCLUDED: frozenset({"_X!"}),
     REFUSED: frozenset({"_X!"}),
 }
-LIMIT = "L(${TOLLGATE_PAID_MS}), as in the file that `tollgate dialplan render` writes"
 
 
 class AriError(Exception):
@@ -67,7 +66,7 @@ def check_ari(settings: Settings) -> Iterator[Finding]:
         return
     place = _place(settings.ari)
     try:
-        status, info = asyncio.run(_get(settings.ari, "asterisk/info"))
+        status, info = asyncio.run(_get(settings, "asterisk/info"))
     except AriError as error:
         yield problem(f"ARI at {place} cannot be reached: {error}", f"{START}; see http.conf")
         return
@@ -99,7 +98,7 @@ def check_application(settings: Settings) -> Iterator[Finding]:
         return
     name = settings.ari.app_name
     try:
-        status, _ = asyncio.run(_get(settings.ari, f"applications/{name}"))
+        status, _ = asyncio.run(_get(settings, f"applications/{name}"))
     except AriError:
         return  # said by check_ari
     if status == HTTPStatus.OK:
@@ -149,34 +148,6 @@ def check_dialplan(settings: Settings) -> Iterator[Finding]:
             yield finding
     if same:
         yield ok("Asterisk knows the emergency, free and included numbers of the present plan")
-
-
-def check_paid_time(settings: Settings) -> Iterator[Finding]:
-    """The trunk's context is its owner's: an option that went missing costs money unseen."""
-    if settings.ami is None:
-        return
-    try:
-        found = asyncio.run(_dialplan(settings.ami, [TRUNK]))
-    except AmiError:
-        return  # said by check_ami
-    yield judge_trunk(found[TRUNK])
-
-
-def judge_trunk(priorities: Sequence[Message]) -> Finding:
-    dials = [each.get("AppData", "") for each in priorities if each.get("Application") == "Dial"]
-    if not priorities:
-        return problem(f"Asterisk has no [{TRUNK}]: only emergency calls connect", RENDER)
-    if not dials:
-        return warning(
-            f"[{TRUNK}] dials nowhere itself, so whether paid time ends could not be seen",
-            f"see that each Dial of a paid call has the option {LIMIT}",
-        )
-    if any("L(" in options and "TOLLGATE_PAID_MS" in options for options in dials):
-        return ok("Asterisk itself ends a call whose paid time is over")
-    return problem(
-        f"no Dial in [{TRUNK}] ends a call whose paid time is over",
-        f"give each Dial of a paid call the option {LIMIT}",
-    )
 
 
 def check_feature_codes(settings: Settings) -> Iterator[Finding]:
@@ -232,21 +203,38 @@ async def _dialplan(settings: AmiSettings, contexts: Iterable[str]) -> dict[str,
         return {context: await ami.dialplan(context) for context in contexts}
 
 
-async def _get(settings: AriSettings, path: str) -> tuple[int, Mapping[str, Any]]:
+async def _get(settings: Settings, path: str) -> tuple[int, Mapping[str, Any]]:
     """Status and answer; the answer is empty where it is no object of JSON."""
-    password = settings.password.get_secret_value()
-    credentials = aiohttp.encode_basic_auth(settings.username, password)
+    async with ari_session(settings) as session:
+        status, answer = await get_json(session, path)
+    return status, answer if isinstance(answer, Mapping) else {}
+
+
+@asynccontextmanager
+async def ari_session(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+    """For questions to ARI, by `get_json`."""
+    ari = settings.ari
+    if ari is None:
+        raise AriError("the settings name no ARI")
+    credentials = aiohttp.encode_basic_auth(ari.username, ari.password.get_secret_value())
+    async with aiohttp.ClientSession(
+        f"{ari.base_url.rstrip('/')}/ari/",
+        headers={"Authorization": credentials},
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+    ) as session:
+        yield session
+
+
+async def get_json(session: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
+    """Status and answer; None where it is no JSON.
+
+    Raises:
+        AriError: nobody answered.
+    """
     try:
-        async with (
-            aiohttp.ClientSession(
-                headers={"Authorization": credentials},
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-            ) as session,
-            session.get(f"{settings.base_url.rstrip('/')}/ari/{path}") as reply,
-        ):
+        async with session.get(path) as reply:
             is_json = reply.content_type == "application/json"
-            answer = await reply.json() if is_json else {}
-            return reply.status, answer if isinstance(answer, Mapping) else {}
+            return reply.status, await reply.json() if is_json else None
     except TimeoutError as error:
         raise AriError(f"no answer in {TIMEOUT_S} s") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -13,13 +13,20 @@ from aiohttp.test_utils import TestServer
 ARI_PASSWORD = "ari-secret"  # noqa: S105 - a stand-in
 AMI_SECRET = "ami-secret"  # noqa: S105 - a stand-in
 
+SOUND = {  # endpoints
+    "1001": {"context": "office", "allow_transfer": "no", "aors": "1001"},
+    "trunk": {"context": "from-trunk", "aors": "trunk", "contact": "sip:192.0.2.1"},
+    "emergency": {"context": "from-trunk", "aors": "trunk"},
+}
+
 
 @dataclass
 class AsteriskStandIn:
     version: str = "22.10.1~dfsg+~cs6.15.60671435-1"
     applications: tuple[str, ...] = ("tollgate",)
     dialplan: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    trunk_dials: tuple[str, ...] = ("PJSIP/${TOLLGATE_DIAL}@trunk,60,giL(${TOLLGATE_PAID_MS})",)
+    listing: Sequence[str] = ()  # of the whole dialplan: the lines of each event
+    endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     banner: str = "Asterisk Call Manager/11.0.0"
     ari_port: int = 0
     ami_port: int = 0
@@ -47,6 +54,18 @@ class AsteriskStandIn:
             return web.json_response({"message": "Application not found"}, status=404)
         return web.json_response({"name": name})
 
+    async def list_endpoints(self, request: web.Request) -> web.Response:
+        _require_login(request)
+        listed = [{"technology": "PJSIP", "resource": name} for name in self.endpoints]
+        return web.json_response(listed)
+
+    async def endpoint(self, request: web.Request) -> web.Response:
+        _require_login(request)
+        fields = self.endpoints.get(request.match_info["name"])
+        if fields is None:
+            return web.json_response({"message": "not found"}, status=404)
+        return web.json_response([{"attribute": k, "value": v} for k, v in fields.items()])
+
     # --- AMI ---
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,23 +88,25 @@ class AsteriskStandIn:
             if asked["Secret"] == AMI_SECRET:
                 return ["Response: Success\r\nMessage: Authentication accepted"]
             return ["Response: Error\r\nMessage: Authentication failed"]
+        if asked["Action"] == "Getvar":
+            return ["Response: Success\r\nValue: "]
+        if "Context" not in asked:
+            return _events(self.listing)
         return self._context(asked["Context"])
 
     def _context(self, context: str) -> list[str]:
-        if context == "tollgate-trunk":
-            priorities = [f"s\r\nApplication: Dial\r\nAppData: {d}" for d in self.trunk_dials]
-        elif context in self.dialplan:
-            priorities = sorted(self.dialplan[context])
-        else:
+        if context not in self.dialplan:
             return [f"Response: Error\r\nMessage: Did not find context {context}"]
-        return [
-            "Response: Success\r\nEventList: start\r\nMessage: DialPlan list will follow",
-            *(
-                f"Event: ListDialplan\r\nContext: {context}\r\nExtension: {priority}"
-                for priority in priorities
-            ),
-            "Event: ShowDialPlanComplete\r\nEventList: Complete",
-        ]
+        extensions = sorted(self.dialplan[context])
+        return _events([f"Context: {context}\r\nExtension: {name}" for name in extensions])
+
+
+def _events(listed: Sequence[str]) -> list[str]:
+    return [
+        "Response: Success\r\nEventList: start\r\nMessage: DialPlan list will follow",
+        *(f"Event: ListDialplan\r\n{lines}" for lines in listed),
+        "Event: ShowDialPlanComplete\r\nEventList: Complete",
+    ]
 
 
 @asynccontextmanager
@@ -93,6 +114,8 @@ async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
     ari = web.Application()
     ari.router.add_get("/ari/asterisk/info", asterisk.info)
     ari.router.add_get("/ari/applications/{name}", asterisk.application)
+    ari.router.add_get("/ari/endpoints", asterisk.list_endpoints)
+    ari.router.add_get("/ari/asterisk/config/dynamic/res_pjsip/{kind}/{name}", asterisk.endpoint)
     ami = await asyncio.start_server(asterisk.converse, "127.0.0.1", 0)
     with socket.create_server(("127.0.0.1", 0)) as agi:
         asterisk.agi_port = agi.getsockname()[1]

@@ -15,10 +15,18 @@ from admin.checks.findings import Finding, Status, ok
 from admin.checks.machine import judge_clock, judge_python
 from admin.doctor import ASTERISK, MACHINE, SITE, carry_out
 from assembly.routes import own_asterisk
+from dialplan.render import rendered_dialplan
 from prompts.library import Library
 from settings import Settings
-from tests.admin.asterisk_stand_in import AMI_SECRET, ARI_PASSWORD, AsteriskStandIn, running
+from tests.admin.asterisk_stand_in import (
+    AMI_SECRET,
+    ARI_PASSWORD,
+    SOUND,
+    AsteriskStandIn,
+    running,
+)
 from tests.admin.conftest import Site
+from tests.dialplan.walk.text import listed
 
 
 def report(site: Site, *arguments: str) -> tuple[int, Any]:
@@ -43,7 +51,11 @@ async def test_a_sound_site_has_no_problem_and_every_check_speaks(sound_site: Si
         legs.touch()
         sound_site.add(f"{asterisk.settings}[agi]\nport = {asterisk.agi_port}\n")
         sound_site.add(f'[asterisk]\ncel_file = "{legs}"\n')
-        asterisk.dialplan = our_extensions(own_asterisk(sound_site.settings))
+        config = own_asterisk(sound_site.settings)
+        asterisk.dialplan = our_extensions(config)
+        rendered = "".join(rendered_dialplan(config).values())
+        asterisk.listing = listed(f"{rendered}[office]\ninclude => tollgate\n")
+        asterisk.endpoints = SOUND
         status, told = await asyncio.to_thread(report, sound_site)
         shown = await asyncio.to_thread(sound_site.run, "doctor")
     wrong = with_status(told["findings"], "problem") | with_status(told["findings"], "warning")

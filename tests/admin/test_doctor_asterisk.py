@@ -12,7 +12,6 @@ from admin.checks.asterisk import (
     check_ari,
     check_dialplan,
     check_feature_codes,
-    check_paid_time,
     judge_program,
     our_extensions,
 )
@@ -38,7 +37,7 @@ async def said(site: Site, check: Check) -> Sequence[tuple[Status, str]]:
 async def test_an_asterisk_as_it_should_be(site: Site) -> None:
     asterisk = AsteriskStandIn(dialplan=our_extensions(own_asterisk(site.settings)))
     async with asterisk_of(site, asterisk):
-        for check in (check_ari, check_application, check_ami, check_dialplan, check_paid_time):
+        for check in (check_ari, check_application, check_ami, check_dialplan):
             assert [status for status, _ in await said(site, check)] == [OK], check
 
 
@@ -123,22 +122,6 @@ async def test_a_dialplan_without_our_contexts_is_a_problem(site: Site) -> None:
         found = await said(site, check_dialplan)
     assert {status for status, _ in found} == {PROBLEM}
     assert "[tollgate-emergency] lacks" in found[0][1]
-
-
-@pytest.mark.parametrize(
-    ("dials", "status"),
-    [
-        (("PJSIP/1@a,60,gi", "PJSIP/1@b,60,giL(${TOLLGATE_PAID_MS})"), OK),
-        (("PJSIP/1@a,60,gi",), PROBLEM),
-        (("PJSIP/1@a,60,giS(${TOLLGATE_PAID_MS})",), PROBLEM),
-        ((), PROBLEM),
-    ],
-)
-async def test_a_trunk_that_lets_calls_go_on_for_ever_is_a_problem(
-    site: Site, dials: tuple[str, ...], status: Status
-) -> None:
-    async with asterisk_of(site, AsteriskStandIn(trunk_dials=dials)):
-        assert [each for each, _ in await said(site, check_paid_time)] == [status]
 
 
 async def test_feature_codes_that_nobody_answers_are_a_warning(site: Site) -> None:

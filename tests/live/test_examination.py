@@ -14,7 +14,7 @@ from tests.live.conftest import StartOffice
 
 pytestmark = pytest.mark.live
 
-OF_ASTERISK = ("ari", "application", "ami", "dialplan", "paid time", "leg log")
+OF_ASTERISK = ("ari", "application", "ami", "dialplan", "ways", "trunks", "leg log")
 
 
 async def test_doctor_finds_a_working_asterisk_sound(start_office: StartOffice) -> None:
@@ -33,12 +33,12 @@ async def test_doctor_finds_a_trunk_that_forgot_the_limit(start_office: StartOff
     async with start_office() as paid:
         asterisk = paid.office.asterisk
         await asterisk.cli("dialplan remove context tollgate-trunk")
-        assert (await examined(paid))["paid time"]["status"] == "problem"
+        assert (await examined(paid))["trunks"]["status"] == "problem"
         dial = "Dial(PJSIP/${TOLLGATE_DIAL}@trunk,60,gi)"
         await asterisk.cli(f"dialplan add extension s,1,{dial} into tollgate-trunk")
-        finding = (await examined(paid))["paid time"]
+        finding = (await examined(paid))["trunks"]
     assert finding["status"] == "problem"
-    assert "ends a call whose paid time is over" in finding["message"]
+    assert finding["message"].endswith("it does not end when the paid time is over")
 
 
 async def examined(paid: PaidOffice) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,317 @@
+"""What each phone's context really does: the running Asterisk's dialplan, walked."""
+
+import asyncio
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+
+from admin.checks.ami import AmiConversation, AmiError, AmiRefusedError, logged_in
+from admin.checks.asterisk import RENDER, AriError, ari_session, get_json
+from admin.checks.findings import Finding, listed, ok, problem, warning
+from admin.witnesses import Witness, witnesses
+from assembly.charging import report_plan
+from assembly.plans import OfficePlans, plan_files
+from assembly.sites import site_for
+from charging.numbering import Site
+from charging.plan import Category, Plan
+from charging.unpaid import costs_nothing
+from dialplan.contexts import INCLUDED, PAID, paid_extension
+from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from dialplan.plan_files import PlanFileError
+from dialplan.walk.listing import dialplan_of
+from dialplan.walk.lookup import Dialplan
+from dialplan.walk.verdict import PAID_MS, Carriers, Judged, Ungated, judge, trunk_faults
+from dialplan.walk.walker import Leg, Start, Walker
+from settings import Settings
+
+TIMEOUT_S = 10  # a dialplan of 30,000 priorities takes a second or two
+VARIABLES_MAX = 500
+TRUNK = "tollgate-trunk"
+OUR_TRUNKS = frozenset({"trunk", "emergency"})
+SENT = "33142685300"  # to see what a paid call's trunk does with it
+AS_RENDERED = "each Dial as in the file that `tollgate dialplan render` writes"
+FIRST = "put `include => tollgate` before every other include, and no number of your own beside it"
+_NAME = re.compile(r"\$\{(\w+)[:}]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Of PJSIP, as Asterisk has it now."""
+
+    name: str
+    context: str
+    allow_transfer: bool
+    is_trunk: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What the running Asterisk says of itself."""
+
+    dialplan: Dialplan
+    variables: Mapping[str, str]  # global ones
+    endpoints: Sequence[Endpoint]
+
+    def phones(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.endpoints if not each.is_trunk)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    plan: Plan
+    site: Site
+
+
+def check_ways(settings: Settings) -> Iterator[Finding]:
+    """Whatever an admin's own dialplan does before, after and beside ours."""
+    if settings.ami is None or settings.ari is None:
+        return
+    try:
+        offices = _offices(settings)
+        running = asyncio.run(_ask(settings))
+    except (AmiError, AriError, PlanFileError):
+        return  # said by check_ami, check_ari and check_plans
+    yield from judge_phones(running, offices, settings)
+    yield from judge_transfers(running, settings)
+
+
+def check_trunks(settings: Settings) -> Iterator[Finding]:
+    """The trunks' contexts are their owner's: an option that went missing costs money unseen."""
+    if settings.ami is None or settings.ari is None:
+        return
+    try:
+        running = asyncio.run(_ask(settings))
+    except (AmiError, AriError):
+        return  # said by check_ami and check_ari
+    yield from judge_trunks(running, settings)
+
+
+# --- pure -----------------------------------------------------------------------------------------
+
+
+def judge_phones(
+    running: Running, offices: Sequence[Office], settings: Settings
+) -> Iterator[Finding]:
+    walker = _walker(running, settings)
+    tried = witnesses(offices[0].plan, offices[0].site)
+    carriers = Carriers(phones=running.phones(), is_paid=lambda sent: not _is_free(sent, offices))
+    by_context: dict[str, list[Endpoint]] = {}
+    for endpoint in running.endpoints:
+        by_context.setdefault(endpoint.context, []).append(endpoint)
+    sound = True
+    for context, endpoints in by_context.items():
+        paid = _paid(tried)
+        judged = judge(walker, context, paid, carriers, endpoint=endpoints[0].name)
+        findings = [*_said(judged, endpoints)]
+        if not all(each.is_trunk for each in endpoints):
+            findings += _emergency(walker, context, tried, carriers)
+        sound = sound and not findings
+        yield from findings
+    if sound and by_context:
+        yield ok(f"{len(tried)} numbers and more were tried in {listed(sorted(by_context))}: none"
+                 " is free that costs, and emergency calls get out")  # fmt: skip
+
+
+def judge_transfers(running: Running, settings: Settings) -> Iterator[Finding]:
+    allowed = [each.name for each in running.endpoints if each.allow_transfer and not each.is_trunk]
+    if allowed and not settings.call.allow_transfer:
+        yield warning(
+            f"Asterisk lets {listed(allowed)} transfer calls, and the settings do not allow it",
+            "allow_transfer = no for them in pjsip.conf; or [call] allow_transfer = true, knowing"
+            " that a transfer replaces the party who pays",
+        )
+
+
+def judge_trunks(running: Running, settings: Settings) -> Iterator[Finding]:
+    walker, dialplan = _walker(running, settings), running.dialplan
+    if TRUNK not in dialplan.contexts:
+        yield problem(f"Asterisk has no [{TRUNK}]: only emergency calls connect", RENDER)
+        return
+    endpoints = frozenset(each.name for each in running.endpoints)
+    paid = walker.walk(Start(context=PAID, dialled=paid_extension(SENT, PAID_MS)))
+    included = walker.walk(Start(context=INCLUDED, dialled=SENT))
+    faults = [
+        *trunk_faults(paid, endpoints=endpoints, paid=True),
+        *trunk_faults(included, endpoints=endpoints, paid=False),
+    ]
+    for extension in _emergency_extensions(dialplan):
+        help_ = walker.walk(Start(context="tollgate-emergency", dialled=extension))
+        faults += trunk_faults(help_, endpoints=endpoints, paid=False, emergency=True)
+    said = {(str(f.leg.place), f.leg.endpoint, f.why): f for f in reversed(faults)}
+    for fault in reversed(said.values()):
+        yield problem(f"{_dial(fault.leg)}: {fault.why}", AS_RENDERED)
+    for doubt in paid.doubts:
+        yield warning(
+            f"[{TRUNK}] dials in a way that cannot be followed: {doubt.why} ({doubt.place})",
+            "see that each Dial of a paid call has the option L(${TOLLGATE_PAID_MS})",
+        )
+    if not paid.legs and not paid.doubts:
+        yield problem(
+            f"[{TRUNK}] dials nowhere, so no paid call connects",
+            AS_RENDERED,
+        )
+    elif not said and not paid.doubts:
+        yield ok("Asterisk itself ends a call whose paid time is over")
+
+
+def _emergency_extensions(dialplan: Dialplan) -> Sequence[str]:
+    context = dialplan.contexts.get("tollgate-emergency")
+    return [] if context is None else [extension.name for extension in context.extensions]
+
+
+def _said(judged: Judged, endpoints: Sequence[Endpoint]) -> Iterator[Finding]:
+    who = _who(endpoints)
+    for ungated in judged.ungated:
+        yield problem(_unpaid(ungated, who), FIRST)
+    for unknown in judged.unknown:
+        yield warning(
+            f"what happens when {who} dials {unknown.witness} in [{unknown.context}] cannot be"
+            f" told: {unknown.doubt.why} ({unknown.doubt.place})",
+            "see for yourself that no trunk is dialled there",
+        )
+
+
+def _unpaid(ungated: Ungated, who: str) -> str:
+    away = " while the application is away" if ungated.leg.without_application else ""
+    return (
+        f"nobody pays when {who} dials {ungated.witness} in [{ungated.context}]{away}:"
+        f" {_dial(ungated.leg)}"
+    )
+
+
+def _who(endpoints: Sequence[Endpoint]) -> str:
+    if all(each.is_trunk for each in endpoints):
+        return f"a caller from outside ({listed([each.name for each in endpoints])})"
+    return listed([each.name for each in endpoints if not each.is_trunk])
+
+
+def _emergency(
+    walker: Walker, context: str, tried: Sequence[Witness], carriers: Carriers
+) -> Sequence[Finding]:
+    """For every phone's context; the first number that fails, and how many more."""
+    wrong: dict[str, list[str]] = {}
+    for witness in tried:
+        if witness.category is not Category.EMERGENCY:
+            continue
+        found = walker.walk(Start(context=context, dialled=witness.dialled))
+        out = [leg for leg in found.legs if carriers.leaves(leg)]
+        if found.asked:
+            wrong.setdefault("is held up by the application", []).append(witness.dialled)
+        elif not out:
+            wrong.setdefault("reaches no trunk", []).append(witness.dialled)
+        elif any(carriers.costs(leg) for leg in out):
+            wrong.setdefault("is sent on as another number", []).append(witness.dialled)
+    return [
+        problem(f"in [{context}] the emergency number {listed(numbers)} {why}", FIRST)
+        for why, numbers in wrong.items()
+    ]
+
+
+def _walker(running: Running, settings: Settings) -> Walker:
+    app_name = "tollgate" if settings.ari is None else settings.ari.app_name
+    return Walker(running.dialplan, app_name=app_name, variables=running.variables)
+
+
+def _paid(tried: Sequence[Witness]) -> Sequence[str]:
+    wanted = {Category.PAID, Category.BARRED}
+    return [witness.dialled for witness in tried if witness.category in wanted]
+
+
+def _is_free(sent: str, offices: Sequence[Office]) -> bool:
+    return costs_nothing(sent, ((office.plan, office.site) for office in offices))
+
+
+def _dial(leg: Leg) -> str:
+    return f"[{leg.place.context}] priority {leg.place.priority} dials {shown(leg)}"
+
+
+def shown(leg: Leg) -> str:
+    return leg.resource.replace("\uffff", "…")
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def _offices(settings: Settings) -> Sequence[Office]:
+    plans = OfficePlans(settings, plan_files(settings, report_plan))
+    known = (plans.plan_of(office_id) for office_id in settings.offices)
+    return [Office(plan=plan, site=site_for(plan, settings.site)) for plan in known]
+
+
+async def _ask(settings: Settings) -> Running:
+    """Raises AmiError, AriError."""
+    assert settings.ami is not None  # noqa: S101 - asked by whoever calls
+    async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
+        dialplan = dialplan_of(await ami.whole_dialplan())
+        variables = await _variables(ami, dialplan)
+    return Running(dialplan=dialplan, variables=variables, endpoints=await _endpoints(settings))
+
+
+async def _variables(ami: AmiConversation, dialplan: Dialplan) -> Mapping[str, str]:
+    """The global ones that it reads. One that is not set has no value, or an empty one."""
+    names = {
+        name
+        for context in dialplan.contexts.values()
+        for extension in context.extensions
+        for step in extension.steps
+        for name in _NAME.findall(step.data)
+    }
+    found: dict[str, str] = {}
+    for name in sorted(names)[:VARIABLES_MAX]:
+        try:
+            value = (await ami.ask("Getvar", Variable=name)).get("Value", "")
+        except AmiRefusedError:
+            continue
+        if value:
+            found[name] = value
+    return found
+
+
+async def _endpoints(settings: Settings) -> Sequence[Endpoint]:
+    phones = _phones(settings)
+    async with ari_session(settings) as session:
+        status, known = await get_json(session, "endpoints")
+        if status != HTTPStatus.OK:
+            raise AriError(f"it does not list its endpoints: status {status}")
+        names = sorted(each["resource"] for each in known if each.get("technology") == "PJSIP")
+        found = [await _endpoint(session, name, settings, phones) for name in names]
+    return [each for each in found if each is not None]
+
+
+async def _endpoint(
+    session: aiohttp.ClientSession, name: str, settings: Settings, phones: Collection[str]
+) -> Endpoint | None:
+    fields = await _fields(session, "endpoint", name)
+    if fields is None:
+        return None
+    is_trunk = name in settings.trunks or name in OUR_TRUNKS
+    if not is_trunk and name not in phones:
+        aors = [aor.strip() for aor in fields.get("aors", "").split(",") if aor.strip()]
+        known = [await _fields(session, "aor", aor) for aor in aors]
+        # Somebody with an address of their own is no phone that registers.
+        is_trunk = any(aor and aor.get("contact") for aor in known)
+    return Endpoint(
+        name=name,
+        context=fields.get("context", "default"),
+        allow_transfer=fields.get("allow_transfer") in {"yes", "true"},
+        is_trunk=is_trunk,
+    )
+
+
+async def _fields(session: aiohttp.ClientSession, kind: str, name: str) -> Mapping[str, str] | None:
+    """An object of PJSIP's configuration; None: gone meanwhile."""
+    status, said = await get_json(session, f"asterisk/config/dynamic/res_pjsip/{kind}/{name}")
+    if status != HTTPStatus.OK:
+        return None
+    return {each["attribute"]: each["value"] for each in said}
+
+
+def _phones(settings: Settings) -> frozenset[str]:
+    try:
+        listed_phones = load_phones(settings.site.phones_file or EXAMPLE)
+    except PhonesError:
+        return frozenset()  # said by check_phones
+    return frozenset(phone.extension for phone in listed_phones)

@@ -1,0 +1,225 @@
+"""Which priority Asterisk takes next: its own rule of looking up, over contexts as it lists them.
+
+The rule is that of `pbx_find_extension`, `_extension_match_core` and `ext_cmp` in `main/pbx.c` of
+Asterisk 22, with `extenpatternmatchnew = no`, the default. What surprises: every priority is looked
+up afresh, across extensions and includes, so that an extension that ends early goes on in the next
+priority of whatever else matches.
+"""
+
+import re
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+STACK_MAX = 128  # AST_PBX_MAX_STACK: contexts that one lookup may go through
+_ANY, _ANY_OR_NONE, _END, _BROKEN = 0x18000, 0x28000, 0x30000, 0x40000
+_CLASSES = {"X": "0123456789", "Z": "123456789", "N": "23456789"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One priority: an application and what it is given, before variables are put in."""
+
+    number: int
+    application: str
+    data: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """As written: `101`, `_9X.`, `_0X./1001` where only one caller ID matches."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+    @property
+    def pattern(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
+    def wants_caller_id(self) -> bool:
+        return "/" in self.name
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str] | None:
+        return compiled(self.pattern)
+
+    @cached_property
+    def _by_number(self) -> Mapping[int, Step]:
+        return {step.number: step for step in self.steps}
+
+    @cached_property
+    def _by_label(self) -> Mapping[str, Step]:
+        return {step.label: step for step in self.steps if step.label}
+
+    def matches(self, dialled: str) -> bool:
+        expression = self._expression
+        return expression is not None and expression.fullmatch(undashed(dialled)) is not None
+
+    def step(self, wanted: int | str) -> Step | None:
+        """The priority of that number, or of that label."""
+        if isinstance(wanted, int):
+            return self._by_number.get(wanted)
+        return self._by_label.get(wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Include:
+    context: str
+    timed: bool = False  # in force at some hours only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """`extensions` in Asterisk's order: see `in_order`."""
+
+    name: str
+    extensions: tuple[Extension, ...] = ()
+    includes: tuple[Include, ...] = ()
+    switches: tuple[str, ...] = ()  # another engine answers: realtime, Lua, another Asterisk
+
+    @cached_property
+    def _exact(self) -> Mapping[str, Sequence[Extension]]:
+        exact: dict[str, list[Extension]] = {}
+        for extension in self.extensions:
+            if not extension.name.startswith("_"):
+                exact.setdefault(undashed(extension.pattern), []).append(extension)
+        return exact
+
+    @cached_property
+    def _patterns(self) -> Sequence[Extension]:
+        return [extension for extension in self.extensions if extension.name.startswith("_")]
+
+    def matching(self, dialled: str) -> Iterator[Extension]:
+        """In the order in which Asterisk tries them."""
+        yield from self._exact.get(undashed(dialled), ())
+        yield from (extension for extension in self._patterns if extension.matches(dialled))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    context: str  # where it is written; the channel stays in the context that was looked up
+    extension: Extension
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """A switch may answer, and only it knows what."""
+
+    context: str
+    switch: str
+
+
+Outcome = Found | Switched
+
+
+@dataclass(frozen=True, slots=True)
+class Dialplan:
+    contexts: Mapping[str, Context] = field(default_factory=dict)
+
+    def find(self, context: str, dialled: str, wanted: int | str) -> Sequence[Outcome]:
+        """Every outcome that one lookup may have; several where the hour or the caller ID decides.
+
+        Nothing, where there certainly is no such priority.
+        """
+        return tuple(self._search(context, dialled, wanted, set()))
+
+    def exists(self, context: str, dialled: str, wanted: int | str = 1) -> bool:
+        return bool(self.find(context, dialled, wanted))
+
+    def _search(
+        self, name: str, dialled: str, wanted: int | str, seen: set[str]
+    ) -> Generator[Outcome, None, bool]:
+        """Returns whether the lookup certainly ends here."""
+        context = self.contexts.get(name)
+        if context is None or name.lower() in seen or len(seen) >= STACK_MAX:
+            return False
+        for extension in context.matching(dialled):
+            step = extension.step(wanted)
+            if step is not None:
+                yield Found(name, extension, step)
+                if not extension.wants_caller_id:
+                    return True
+        yield from (Switched(name, switch) for switch in context.switches)
+        seen.add(name.lower())  # never forgotten again in this lookup, as in Asterisk
+        for include in context.includes:
+            if include.timed:
+                yield from self._search(include.context, dialled, wanted, set(seen))
+            elif (yield from self._search(include.context, dialled, wanted, seen)):
+                return True
+        return False
+
+
+def undashed(text: str) -> str:
+    """Asterisk reads a dash in an extension as decoration."""
+    return text.replace("-", "")
+
+
+def compiled(pattern: str) -> re.Pattern[str] | None:
+    """What an extension's name matches; None: nothing, for its set of characters never ends."""
+    if not pattern.startswith("_"):
+        return re.compile(re.escape(undashed(pattern)))
+    parts = []
+    for allowed in places_of(pattern[1:]):
+        if allowed is None:
+            return None
+        if allowed in {".", "!"}:
+            parts.append(".+" if allowed == "." else ".*")
+            break
+        parts.append(f"[{re.escape(allowed)}]")
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def in_order(extensions: Iterable[Extension]) -> tuple[Extension, ...]:
+    """As Asterisk sorts the extensions of one context: exact ones, then the narrower pattern."""
+    return tuple(sorted(extensions, key=lambda extension: _rank(extension.pattern)))
+
+
+def _rank(pattern: str) -> tuple[bool, Sequence[tuple[int, int]]]:
+    if not pattern.startswith("_"):
+        return False, [(ord(character), 0) for character in undashed(pattern)]
+    return True, [*(_width(allowed) for allowed in places_of(pattern[1:])), (_END, 0)]
+
+
+def _width(allowed: str | None) -> tuple[int, int]:
+    """A smaller set first, then the one with the lower characters."""
+    match allowed:
+        case None:
+            return _BROKEN, 0
+        case ".":
+            return _ANY, 0
+        case "!":
+            return _ANY_OR_NONE, 0
+    characters = frozenset(map(ord, allowed))
+    lowest_first = sum(1 << (255 - character) for character in characters)
+    return len(characters) << 8 | min(characters), -lowest_first
+
+
+def places_of(pattern: str) -> Iterator[str | None]:
+    """The characters that each place of a pattern allows; `.`, `!`, or None for a broken set."""
+    rest = pattern
+    while rest:
+        character, rest = rest[0], rest[1:]
+        if character == "[":
+            inside, end, rest = rest.partition("]")
+            if not end:
+                yield None
+                return
+            if inside:
+                yield _set(inside)
+        elif character != "-":
+            yield _CLASSES.get(character.upper(), character)
+
+
+def _set(inside: str) -> str:
+    characters = ""
+    while inside:
+        if len(inside) > 2 and inside[1] == "-":  # noqa: PLR2004 - first, dash, last
+            characters += "".join(map(chr, range(ord(inside[0]), ord(inside[2]) + 1)))
+            inside = inside[3:]
+        else:
+            characters += inside[0]
+            inside = inside[1:]
+    return characters

@@ -1,0 +1,328 @@
+"""Variables, functions and expressions of a dialplan, as far as they can be known without a call.
+
+A text may hold `UNKNOWN` in the place of what only a call decides. `PJSIP/UNKNOWN@trunk` still says
+which trunk is dialled.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+UNKNOWN = "\uffff"
+DEPTH_MAX = 20
+
+Variable = Callable[[str], str]
+Function = Callable[[Sequence[str]], str]
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_RANGE = re.compile(r"(.)-(.)|(.)", re.DOTALL)
+_TOKEN = re.compile(
+    r'\s*("[^"]*"|\|\||&&|=~|~~|::|>=|<=|!=|==|[|&=<>+*/%?:()!,-]|[^\s|&=<>+*/%?:()!,"-]+)'
+)
+
+
+def expand(text: str, variable: Variable, functions: Mapping[str, Function]) -> str:
+    """What Asterisk puts in for `${NAME}`, `${NAME:1:2}`, `${FUNCTION(a,b)}` and `$[1 + 1]`."""
+    return _expand(text, variable, functions, DEPTH_MAX)
+
+
+def is_known(text: str) -> bool:
+    return UNKNOWN not in text
+
+
+def truth(condition: str) -> bool | None:
+    """Whether GotoIf and its like take the first branch; None: only a call decides."""
+    stripped = condition.strip()
+    if not is_known(stripped):
+        return None
+    if _NUMBER.fullmatch(stripped):
+        return float(stripped) != 0
+    return bool(stripped)
+
+
+def split_arguments(text: str, separator: str = ",") -> list[str]:
+    """At separators outside quotes and parentheses, as Asterisk's applications do."""
+    parts, depth, quoted = [""], 0, False
+    for character in text:
+        if character == '"':
+            quoted = not quoted
+        elif character == "(" and not quoted:
+            depth += 1
+        elif character == ")" and not quoted:
+            depth = max(0, depth - 1)
+        if character == separator and not depth and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _expand(text: str, variable: Variable, functions: Mapping[str, Function], depth: int) -> str:
+    if depth == 0:
+        return UNKNOWN
+    out, rest = "", text
+    while rest:
+        begin = re.search(r"\$[{\[]", rest)
+        if begin is None:
+            return out + rest
+        out += rest[: begin.start()]
+        opening = rest[begin.end() - 1]
+        inside, rest = _enclosed(rest[begin.end() :], opening)
+        inside = _expand(inside, variable, functions, depth - 1)
+        out += evaluate(inside) if opening == "[" else _value(inside, variable, functions)
+    return out
+
+
+def _enclosed(text: str, opening: str) -> tuple[str, str]:
+    """What stands before the bracket that closes, and what comes after it."""
+    closing = {"{": "}", "[": "]"}[opening]
+    depth = 1
+    for index, character in enumerate(text):
+        depth += (character == opening) - (character == closing)
+        if depth == 0:
+            return text[:index], text[index + 1 :]
+    return text, ""
+
+
+def _value(inside: str, variable: Variable, functions: Mapping[str, Function]) -> str:
+    name, substring = _name_and_substring(inside)
+    if "(" in name:
+        function, _, arguments = name.partition("(")
+        found = functions.get(function.strip().upper())
+        arguments = arguments.rpartition(")")[0] if ")" in arguments else arguments
+        value = UNKNOWN if found is None else found(split_arguments(arguments))
+    else:
+        value = UNKNOWN if not is_known(name) else variable(name)
+    return _substring(value, substring) if substring else value
+
+
+def _name_and_substring(inside: str) -> tuple[str, str]:
+    depth = 0
+    for index, character in enumerate(inside):
+        depth += (character == "(") - (character == ")")
+        if character == ":" and depth == 0:
+            return inside[:index], inside[index + 1 :]
+    return inside, ""
+
+
+def _substring(value: str, wanted: str) -> str:
+    offset_text, _, length_text = wanted.partition(":")
+    if not is_known(value) or not is_known(wanted):
+        return UNKNOWN
+    offset = _integer(offset_text)
+    begin = max(0, len(value) + offset) if offset < 0 else offset
+    if not length_text:
+        return value[begin:]
+    length = _integer(length_text)
+    return value[begin : len(value) + length] if length < 0 else value[begin : begin + length]
+
+
+def _integer(text: str) -> int:
+    found = re.match(r"\s*-?[0-9]+", text)
+    return int(found[0]) if found else 0
+
+
+# --- functions ------------------------------------------------------------------------------------
+
+
+def known_only(function: Function) -> Function:
+    """Of what cannot be known nothing follows."""
+    return lambda arguments: function(arguments) if all(map(is_known, arguments)) else UNKNOWN
+
+
+def length_of(arguments: Sequence[str]) -> str:
+    return str(len(",".join(arguments)))
+
+
+def filtered(arguments: Sequence[str]) -> str:
+    """FILTER(allowed,text)."""
+    allowed: set[str] = set()
+    for first, last, single in _RANGE.findall(arguments[0]):
+        allowed |= {single} if single else set(map(chr, range(ord(first), ord(last) + 1)))
+    return "".join(character for character in ",".join(arguments[1:]) if character in allowed)
+
+
+def chosen(arguments: Sequence[str]) -> str:
+    """IF(condition?then:else)."""
+    condition, _, branches = ",".join(arguments).partition("?")
+    then, _, otherwise = branches.partition(":")
+    match truth(condition):
+        case None:
+            return then if then == otherwise else UNKNOWN
+        case decided:
+            return (then if decided else otherwise).strip()
+
+
+def cut(text: str, delimiter: str, fields: str) -> str:
+    """CUT(variable,delimiter,field) of the variable's text; one field, which is all that is met."""
+    if not is_known(text) or not fields.isdigit():
+        return UNKNOWN
+    parts = text.split(delimiter or "-")
+    index = int(fields) - 1
+    return parts[index] if 0 <= index < len(parts) else ""
+
+
+def field_count(text: str, delimiter: str) -> str:
+    r"""FIELDQTY(variable,delimiter) of the variable's text; the delimiter may be `\x28`."""
+    if not is_known(text) or not is_known(delimiter):
+        return UNKNOWN
+    escaped = re.fullmatch(r"\\x([0-9a-fA-F]{2})", delimiter)
+    parting = chr(int(escaped[1], 16)) if escaped else delimiter or "-"
+    return str(len(text.split(parting)) if text else 0)
+
+
+def matches(arguments: Sequence[str]) -> str:
+    """REGEX("expression" text), of the expressions that POSIX and Python read alike."""
+    found = re.fullmatch(r'\s*"([\w^$\[\]+*.\-]*)" ?(.*)', ",".join(arguments), re.DOTALL)
+    if found is None:
+        return UNKNOWN
+    try:
+        return str(int(re.search(found[1], found[2]) is not None))
+    except re.error:
+        return UNKNOWN
+
+
+# --- expressions ----------------------------------------------------------------------------------
+
+
+def evaluate(expression: str) -> str:
+    """`$[...]`; UNKNOWN where that depends on a call, or where it is not understood."""
+    tokens = _TOKEN.findall(expression)
+    if "".join(tokens) != re.sub(r'\s+(?=(?:[^"]*"[^"]*")*[^"]*$)', "", expression):
+        return UNKNOWN
+    parser = _Parser(tokens)
+    value = parser.ternary()
+    return UNKNOWN if parser.broken or parser.tokens else value
+
+
+class _Parser:
+    """The operators in their order, the loosest first (`main/ast_expr2.y`)."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self.tokens = list(tokens)
+        self.broken = False
+
+    def ternary(self) -> str:
+        condition = self._either()
+        if not self._take("?"):
+            return condition
+        then = self.ternary()
+        if not self._take("::"):
+            self.broken = True
+        otherwise = self.ternary()
+        match truth(condition):
+            case None:
+                return then if then == otherwise else UNKNOWN
+            case decided:
+                return then if decided else otherwise
+
+    def _either(self) -> str:
+        left = self._both()
+        while self._take("|", "||"):
+            left = _or(left, self._both())
+        return left
+
+    def _both(self) -> str:
+        left = self._comparison()
+        while self._take("&", "&&"):
+            left = _and(left, self._comparison())
+        return left
+
+    def _comparison(self) -> str:
+        left = self._sum()
+        while operator := self._take("=", "==", "!=", "<", ">", "<=", ">="):
+            left = _compared(left, operator, self._sum())
+        return left
+
+    def _sum(self) -> str:
+        left = self._product()
+        while operator := self._take("+", "-"):
+            left = _calculated(left, operator, self._product())
+        return left
+
+    def _product(self) -> str:
+        left = self._unary()
+        while operator := self._take("*", "/", "%"):
+            left = _calculated(left, operator, self._unary())
+        return left
+
+    def _unary(self) -> str:
+        if self._take("!"):
+            value = truth(self._unary())
+            return UNKNOWN if value is None else str(int(not value))
+        if self._take("-"):
+            return _calculated("0", "-", self._unary())
+        left = self._operand()
+        while self._take(":", "=~", "~~"):
+            self._operand()
+            left = UNKNOWN  # a POSIX expression
+        return left
+
+    def _operand(self) -> str:
+        if self._take("("):
+            value = self.ternary()
+            if not self._take(")"):
+                self.broken = True
+            return value
+        if not self.tokens or re.fullmatch(r"[|&=<>+*/%?:)!,-]+", self.tokens[0]):
+            return ""  # "$[ = 1]": Asterisk complains and says nothing
+        token = self.tokens.pop(0)
+        return token[1:-1] if token.startswith('"') else token
+
+    def _take(self, *wanted: str) -> str:
+        if self.tokens and self.tokens[0] in wanted:
+            return self.tokens.pop(0)
+        return ""
+
+
+def _or(left: str, right: str) -> str:
+    if truth(left):
+        return left
+    if truth(left) is None:
+        return "1" if truth(right) else UNKNOWN
+    return right
+
+
+def _and(left: str, right: str) -> str:
+    if truth(left) is False or truth(right) is False:
+        return "0"
+    return UNKNOWN if None in {truth(left), truth(right)} else left
+
+
+def _compared(left: str, operator: str, right: str) -> str:
+    if not is_known(left) or not is_known(right):
+        if operator in {"=", "==", "!="} and _cannot_be_equal(left, right):
+            return str(int(operator == "!="))
+        return UNKNOWN
+    both_numbers = _NUMBER.fullmatch(left) and _NUMBER.fullmatch(right)
+    a, b = (float(left), float(right)) if both_numbers else (left, right)
+    results = {
+        "=": a == b, "==": a == b, "!=": a != b,
+        "<": a < b, ">": a > b, "<=": a <= b, ">=": a >= b,  # type: ignore[operator]
+    }  # fmt: skip
+    return str(int(results[operator]))
+
+
+def _cannot_be_equal(left: str, right: str) -> bool:
+    """Whatever the unknown parts are, the known beginnings differ."""
+    left_begin, right_begin = left.partition(UNKNOWN)[0], right.partition(UNKNOWN)[0]
+    common = min(len(left_begin), len(right_begin))
+    if is_known(left) or is_known(right):
+        known, begin = (left, right_begin) if is_known(left) else (right, left_begin)
+        return not known.startswith(begin)
+    return left_begin[:common] != right_begin[:common]
+
+
+def _calculated(left: str, operator: str, right: str) -> str:
+    if not (_NUMBER.fullmatch(left or "0") and _NUMBER.fullmatch(right or "0")):
+        return UNKNOWN
+    a, b = float(left or 0), float(right or 0)
+    if operator in {"/", "%"} and b == 0:
+        return UNKNOWN
+    value = {
+        "+": lambda: a + b,
+        "-": lambda: a - b,
+        "*": lambda: a * b,
+        "/": lambda: a / b,
+        "%": lambda: float(int(a) % int(b)),
+    }[operator]()
+    return str(int(value)) if value == int(value) else UNKNOWN

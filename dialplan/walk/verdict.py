@@ -1,0 +1,179 @@
+"""What a context lets out: every leg to a carrier that nobody pays for, and a number that shows it.
+
+Three results: gated, ungated with its witness, and what cannot be told, with its place and why.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from dialplan.walk.lookup import STACK_MAX, Dialplan, Extension, places_of
+from dialplan.walk.values import is_known
+from dialplan.walk.walker import OURS, Doubt, Leg, Start, Walked, Walker
+
+FEW = 8  # witnesses are tried behind every pattern's own digits
+PREFIX_MAX = 6  # of a pattern's own digits before a number: 9 for a line, 1470 for the caller ID
+PAID_MS = 60_000
+NOT_ALONE_DIALLED = frozenset({"h", "i", "t", "T", "e", "s", "o", "a", "failed"})
+
+IsPaid = Callable[[str], bool]  # of a number, as a carrier is told it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carriers:
+    """Which legs leave the office. Whatever is not known to be a phone does."""
+
+    phones: frozenset[str]  # endpoints
+    is_paid: IsPaid
+
+    def leaves(self, leg: Leg) -> bool:
+        """A phone that is rung as itself stays; `PJSIP/1001/sip:…` goes wherever that says."""
+        is_phone = leg.technology.upper() == "PJSIP" and leg.endpoint in self.phones
+        return not is_phone or bool(leg.number)
+
+    def costs(self, leg: Leg) -> bool:
+        """A number that cannot be known may be one that costs."""
+        return self.leaves(leg) and (not is_known(leg.number) or self.is_paid(leg.number))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ungated:
+    """Dial `witness` in `context`, and `leg` is what nobody pays for."""
+
+    context: str
+    witness: str
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    context: str
+    witness: str
+    doubt: Doubt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Of one context. No ungated way and nothing unknown: gated."""
+
+    ungated: tuple[Ungated, ...]
+    unknown: tuple[Unknown, ...]
+
+
+def judge(
+    walker: Walker, context: str, witnesses: Sequence[str], carriers: Carriers, *, endpoint: str
+) -> Judged:
+    """Dial the witnesses, and whatever else the context's own patterns suggest.
+
+    The first witness of every Dial and of every doubt is kept. Where a menu lets the caller dial
+    on, that is the first of the witnesses.
+    """
+    ungated: dict[tuple[str, str, int], Ungated] = {}
+    unknown: dict[str, Unknown] = {}
+    known = frozenset(witnesses)
+    for dialled in suggested(walker.dialplan, context, witnesses):
+        digits = dialled if dialled in known else witnesses[0]
+        start = Start(context=context, dialled=dialled, digits=digits, endpoint=endpoint)
+        found = walker.walk(start)
+        for leg in found.legs:
+            if carriers.costs(leg):
+                key = (leg.place.context, leg.endpoint, leg.place.priority)
+                ungated.setdefault(key, Ungated(context=context, witness=dialled, leg=leg))
+        for doubt in found.doubts:
+            if dialled in known:
+                named = Unknown(context=context, witness=dialled, doubt=doubt)
+                unknown.setdefault(doubt.why, named)
+    return Judged(ungated=tuple(ungated.values()), unknown=tuple(unknown.values()))
+
+
+# --- what to dial ---------------------------------------------------------------------------------
+
+
+def suggested(dialplan: Dialplan, context: str, witnesses: Sequence[str]) -> Sequence[str]:
+    """The witnesses, and for every extension that can be dialled there, numbers that it takes.
+
+    Ours are left out: they hold nothing but jumps into contexts that the witnesses go through.
+    """
+    found = dict.fromkeys(witnesses)
+    few = witnesses[:: max(1, len(witnesses) // FEW)]
+    for extension in dialled_extensions(dialplan, context):
+        found |= dict.fromkeys(_taken_by(extension, few))
+    return tuple(found)
+
+
+def dialled_extensions(dialplan: Dialplan, context: str) -> Iterator[Extension]:
+    """Of the context and of everything it includes."""
+    seen: set[str] = set()
+    waiting = [context]
+    while waiting and len(seen) < STACK_MAX:
+        name = waiting.pop(0)
+        if name in seen or name not in dialplan.contexts:
+            continue
+        seen.add(name)
+        if name != OURS and not name.startswith(f"{OURS}-"):
+            yield from dialplan.contexts[name].extensions
+        waiting += [include.context for include in dialplan.contexts[name].includes]
+
+
+def _taken_by(extension: Extension, witnesses: Sequence[str]) -> Iterator[str]:
+    pattern = extension.pattern
+    if not pattern.startswith("_"):
+        if pattern not in NOT_ALONE_DIALLED:
+            yield pattern
+        return
+    allowed = [each for each in places_of(pattern[1:]) if each is not None]
+    open_ended = bool(allowed) and allowed[-1] in {".", "!"}
+    own = allowed[:-1] if open_ended else allowed
+    for begin in {"".join(map(min, own)), "".join(map(max, own))}:
+        if not open_ended:
+            yield begin
+            continue
+        if len(own) <= PREFIX_MAX:
+            yield from (begin + witness for witness in witnesses)
+        for witness in witnesses:
+            rest = witness[len(own) :]
+            if rest and extension.matches(begin + rest):
+                yield begin + rest
+
+
+# --- the admin's own contexts of trunks -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something wrong with one Dial of what we send to a trunk."""
+
+    leg: Leg
+    why: str
+
+
+def trunk_faults(
+    walked: Walked, *, endpoints: frozenset[str] | None, paid: bool, emergency: bool = False
+) -> Sequence[Fault]:
+    """Every Dial that was reached counts; `endpoints` None: it is not known which there are."""
+    found: dict[tuple[str, str, int, str], Fault] = {}
+    for leg in walked.legs:
+        for why in _wrong(leg, endpoints, paid=paid, emergency=emergency):
+            key = (why, leg.endpoint, leg.place.priority, leg.place.context)
+            found.setdefault(key, Fault(leg=leg, why=why))
+    return tuple(found.values())
+
+
+def _wrong(
+    leg: Leg, endpoints: frozenset[str] | None, *, paid: bool, emergency: bool
+) -> Iterator[str]:
+    is_pjsip = leg.technology.upper() == "PJSIP"
+    if endpoints is not None and is_pjsip and leg.endpoint not in endpoints:
+        yield f"there is no endpoint {leg.endpoint}"
+    if "i" not in leg.options:
+        yield "without the option i the far end can forward the call to a number nobody pays for"
+    if emergency and not leg.options.keys().isdisjoint("LS"):
+        yield "an emergency call must have no limit (L, S)"
+    if paid and not _is_limited(leg):
+        yield "it does not end when the paid time is over"
+
+
+def _is_limited(leg: Leg) -> bool:
+    """By L, to no more than was paid for; to nothing after a leg that was answered already."""
+    limit = leg.options.get("L", "").partition(":")[0]
+    allowed_ms = 0 if leg.after_an_answer else PAID_MS
+    return limit.isdigit() and int(limit) <= allowed_ms

@@ -1,0 +1,723 @@
+"""Where a number can get to: every way through the dialplan, without calling anybody.
+
+What only a call decides is walked both ways. What cannot be followed (a script, another engine) is
+a doubt with its place, never silence: nothing is said to be closed that was not walked to its end.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dialplan.walk import values
+from dialplan.walk.lookup import Dialplan, Extension, Found, Switched
+from dialplan.walk.values import UNKNOWN, is_known, split_arguments, truth
+
+STATES_MAX = 20_000  # of one walk; then the rest is a doubt
+VISITS_MAX = 40  # of one place, with ever other variables: a loop that counts
+ENDS = frozenset({"hangup", "busy", "congestion"})
+NOT_ANSWERED = ("CHANUNAVAIL", "CONGESTION", "BUSY", "NOANSWER")
+NOT_SET_YET = frozenset({"DIALSTATUS", "STASISSTATUS"})
+OURS = "tollgate"  # what the names of our contexts begin with
+
+# These neither place a call nor say where the dialplan goes on.
+HARMLESS = frozenset(
+    """
+    addqueuemember amd answer authenticate bridgewait callcompletioncancel callcompletionrequest
+    celgenuserevent chanisavail chanspy clearhash confbridge controlplayback dateformat datetime
+    dbdel dbdeltree dumpchan echo extenspy festival forkcdr ices incrementalspy log
+    logger mailboxexists meetme meetmecount milliwatt minivmgreet mixmonitor monitor morsecode
+    musiconhold noop nocdr park parkandannounce parkedcall pausemonitor pausequeuemember pickup
+    pickupchan playback playtones proceeding progress queuelog receivefax record removequeuemember
+    resetcdr ringing sayalpha sayalphacase saycountedadj saycountednoun saydigits saymoney saynumber
+    sayordinal sayphonetic saytime sayunixtime senddtmf sendfax sendimage sendtext sendurl
+    setamaflags setcallerpres softhangup spy startmusiconhold stopmixmonitor stopmonitor
+    stopmusiconhold stopplaytones system tonedetect transfer trysystem unpausemonitor
+    unpausequeuemember userevent verbose vmauthenticate voicemailmain wait waitdigit waitforcond
+    waitfornoise waitforring waitforsilence waitmusiconhold waituntil zapateller
+    """.split()  # noqa: SIM905 - a hundred words read better than a hundred strings
+)
+# These let the caller dial on, in the context where they stand or in one that they name.
+HEARS_DIGITS = frozenset({"background", "backgrounddetect", "waitexten", "voicemail"})
+BRANCHES = frozenset({"while", "endwhile", "exitwhile", "continuewhile"})
+CONDITIONS = frozenset({"if", "elseif", "else", "endif", "exitif"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    context: str
+    extension: str
+    priority: int
+
+    def __str__(self) -> str:
+        return f"[{self.context}] {self.extension},{self.priority}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """A Dial that was reached: whom it rings, with what options."""
+
+    place: Place
+    technology: str  # PJSIP
+    endpoint: str  # trunk
+    number: str  # as the endpoint is told it; empty: the endpoint itself is rung
+    options: Mapping[str, str] = field(hash=False)
+    without_application: bool  # after Stasis said that the application is away
+    after_an_answer: bool  # of an earlier leg of this channel
+    way: tuple[Place, ...] = field(hash=False, compare=False)
+
+    @property
+    def resource(self) -> str:
+        middle = f"{self.number}@{self.endpoint}" if self.number else self.endpoint
+        return f"{self.technology}/{middle}"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    place: Place
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """Everything that one number can reach."""
+
+    places: frozenset[Place]
+    places_hung_up: frozenset[Place]  # where it may get to after the caller has hung up
+    legs: tuple[Leg, ...]
+    asked: tuple[Place, ...]  # where the application is asked
+    doubts: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A channel that enters the dialplan."""
+
+    context: str
+    dialled: str
+    digits: str = ""  # that the caller dials on where a menu lets him; empty: the same number
+    endpoint: str = ""
+    priority: int = 1
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+Variables = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """Where Gosub goes back to, with the arguments that were in force there."""
+
+    context: str
+    extension: str
+    priority: int
+    arguments: Variables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    context: str
+    extension: str
+    priority: int
+    variables: Variables
+    inherited: frozenset[str] = frozenset()
+    stack: tuple[_Frame, ...] = ()
+    application_away: bool = False
+    hung_up: bool = False  # only what `h` says is left to do
+
+    @property
+    def place(self) -> Place:
+        return Place(self.context, self.extension, self.priority)
+
+    def next(self) -> "_State":
+        return replace(self, priority=self.priority + 1)
+
+    def at(self, context: str, extension: str, priority: int) -> "_State":
+        return replace(self, context=context, extension=extension, priority=priority)
+
+    def get(self, name: str) -> str | None:
+        return next((value for known, value in self.variables if known == name), None)
+
+    def with_variables(self, **changes: str) -> "_State":
+        kept = (each for each in self.variables if each[0] not in changes)
+        return replace(self, variables=frozenset([*kept, *changes.items()]))
+
+
+_Event = _State | Leg | Doubt | Place  # a Place: the application is asked there
+_Handler = Callable[["_Walk", _State, str, Extension], Iterator[_Event]]
+
+
+class Walker:
+    """Walks one dialplan, from as many starts as are wanted."""
+
+    def __init__(
+        self,
+        dialplan: Dialplan,
+        *,
+        app_name: str = OURS,
+        variables: Mapping[str, str] | None = None,
+        not_answered: Sequence[str] = NOT_ANSWERED,
+        anything_happens: bool = True,
+    ) -> None:
+        """Take what is known beside the text.
+
+        Args:
+            dialplan: what is walked.
+            app_name: of our application, in Stasis.
+            variables: the global ones, as Asterisk has them.
+            not_answered: the DIALSTATUS that a leg may end with that nobody answered.
+            anything_happens: the caller may hang up, a leg be answered, a time limit fall due.
+        """
+        self.dialplan = dialplan
+        self.app_name = app_name
+        self.variables = variables or {}
+        self.not_answered = tuple(not_answered)
+        self.anything_happens = anything_happens
+        self.names_set = names_set(dialplan)
+
+    def walk(self, start: Start) -> Walked:
+        """Follow one number from one context, until every way has ended."""
+        return _Walk(self, start).walked()
+
+
+class _Walk:
+    def __init__(self, walker: Walker, start: Start) -> None:
+        self.walker = walker
+        self.dialplan = walker.dialplan
+        self.start = start
+        self.digits = start.digits or start.dialled
+        self._parents: dict[_State, _State | None] = {}
+        self._visits: dict[Place, int] = {}
+
+    def walked(self) -> Walked:
+        first = _State(
+            context=self.start.context,
+            extension=self.start.dialled,
+            priority=self.start.priority,
+            variables=frozenset(self.start.variables.items()),
+        )
+        self._parents[first] = None
+        waiting = [first]
+        legs: dict[Leg, None] = {}
+        asked: dict[Place, None] = {}
+        doubts: dict[str, Doubt] = {}  # one of each kind is enough to look at
+        while waiting:
+            state = waiting.pop()
+            if len(self._parents) > STATES_MAX:
+                why = f"more than {STATES_MAX} ways lead on from here"
+                doubts[why] = Doubt(state.place, why)
+                break
+            for event in self._events(state):
+                if isinstance(event, Leg):
+                    legs[event] = None
+                elif isinstance(event, Doubt):
+                    doubts.setdefault(event.why, event)
+                elif isinstance(event, Place):
+                    asked[event] = None
+                else:
+                    reached = self._bounded(event)
+                    if reached not in self._parents:
+                        self._parents[reached] = state
+                        waiting.append(reached)
+        return Walked(
+            places=frozenset(each.place for each in self._parents if not each.hung_up),
+            places_hung_up=frozenset(each.place for each in self._parents if each.hung_up),
+            legs=tuple(legs),
+            asked=tuple(asked),
+            doubts=tuple(doubts.values()),
+        )
+
+    def way_to(self, state: _State) -> tuple[Place, ...]:
+        places: list[Place] = []
+        at: _State | None = state
+        while at is not None:
+            places.append(at.place)
+            at = self._parents.get(at)
+        return tuple(reversed(places))
+
+    def _bounded(self, state: _State) -> _State:
+        """Of a loop that counts, the counter is forgotten: then it is known that it ends."""
+        visits = self._visits[state.place] = self._visits.get(state.place, 0) + 1
+        if visits <= VISITS_MAX:
+            return state
+        forgotten = frozenset((name, UNKNOWN) for name, _ in state.variables)
+        return replace(state, variables=forgotten, stack=state.stack[:VISITS_MAX])
+
+    def _events(self, state: _State) -> Iterator[_Event]:
+        outcomes = self.dialplan.find(state.context, state.extension, state.priority)
+        for outcome in outcomes:
+            match outcome:
+                case Switched(context, switch):
+                    yield Doubt(state.place, f"[{context}] asks the switch {switch}")
+                case Found(_, extension, step):
+                    data = self.expanded(state, step.data)
+                    yield from self.carried_out(state, step.application, data, extension)
+        if not outcomes:
+            yield from self._nowhere(state)
+
+    def _nowhere(self, state: _State) -> Iterator[_State]:
+        """An extension that ended is hung up; one that never was is `i`, then `e`."""
+        handlers = [
+            handler for handler in ("i", "e") if self.dialplan.exists(state.context, handler)
+        ]
+        if state.hung_up or self.dialplan.exists(state.context, state.extension) or not handlers:
+            yield from self.hung_up(state)
+        else:
+            yield state.at(state.context, handlers[0], 1)
+
+    def hung_up(self, state: _State) -> Iterator[_State]:
+        """Then `h` is run, which a pattern as wide as `_.` matches."""
+        if not state.hung_up and self.dialplan.exists(state.context, "h"):
+            yield replace(state.at(state.context, "h", 1), hung_up=True, stack=())
+
+    def carried_out(
+        self, state: _State, application: str, data: str, extension: Extension
+    ) -> Iterator[_Event]:
+        name = application.lower()
+        if name in ENDS:
+            yield from self.hung_up(state)
+            return
+        handler = _HANDLERS.get(name)
+        if handler is not None:
+            yield from handler(self, state, data, extension)
+            return
+        if name not in HARMLESS and not _is_ours(state):
+            yield Doubt(state.place, f"what {application} does cannot be followed")
+        yield state.next()
+
+    # --- variables -------------------------------------------------------------------------------
+
+    def expanded(self, state: _State, text: str) -> str:
+        if "$" not in text:
+            return text
+        functions = {
+            "LEN": values.known_only(values.length_of),
+            "FILTER": values.known_only(values.filtered),
+            "IF": values.chosen,
+            "REGEX": values.known_only(values.matches),
+            "TOUPPER": values.known_only(lambda given: ",".join(given).upper()),
+            "TOLOWER": values.known_only(lambda given: ",".join(given).lower()),
+            "ISNULL": values.known_only(lambda given: str(int(not ",".join(given)))),
+            "EXISTS": values.known_only(lambda given: str(int(bool(",".join(given))))),
+            "GLOBAL": lambda given: self.walker.variables.get(given[0], ""),
+            "CHANNEL": lambda given: self.start.endpoint if given == ["endpoint"] else UNKNOWN,
+            "CUT": lambda given: self._cut(state, given),
+            "FIELDQTY": lambda given: values.field_count(self._variable(state, given[0]), given[1]),
+            "DIALPLAN_EXISTS": values.known_only(self._exists),
+        }
+        return values.expand(text, lambda name: self._variable(state, name), functions)
+
+    def _variable(self, state: _State, name: str) -> str:
+        """Set on the way here, or for all channels, or by Asterisk; else nobody set it."""
+        written = {
+            "EXTEN": state.extension,
+            "CONTEXT": state.context,
+            "PRIORITY": str(state.priority),
+            "UNIQUEID": "tollgate-1.1",
+            "LINKEDID": "tollgate-1.1",
+        }
+        if name in written:
+            return written[name]
+        known = state.get(name)
+        if known is not None:
+            return known
+        if name in self.walker.variables:
+            return self.walker.variables[name]
+        # What the dialplan sets is its own: before that, nobody has set it.
+        return "" if name in self.walker.names_set | NOT_SET_YET else UNKNOWN
+
+    def _cut(self, state: _State, given: Sequence[str]) -> str:
+        name, delimiter, fields = (*given, "", "", "")[:3]
+        return values.cut(self._variable(state, name), delimiter, fields)
+
+    def _exists(self, given: Sequence[str]) -> str:
+        context, extension, priority = (*given, "", "", "1")[:3]
+        wanted = int(priority) if priority.isdigit() else priority or 1
+        return str(int(self.dialplan.exists(context, extension, wanted)))
+
+    # --- going somewhere -------------------------------------------------------------------------
+
+    def target(self, state: _State, text: str) -> Iterator[_State | Doubt]:
+        """What `Goto` and its like name: `[[context,]extension,]priority`, a number or a label."""
+        parts = [part.strip() for part in split_arguments(text)]
+        context, extension = state.context, state.extension
+        if len(parts) > 1:
+            extension = parts[-2] or extension
+        if len(parts) > 2:  # noqa: PLR2004 - context, extension, priority
+            context = parts[-3] or context
+        yield from self.aim(state, context, extension, parts[-1])
+
+    def aim(
+        self, state: _State, context: str, extension: str, priority: str
+    ) -> Iterator[_State | Doubt]:
+        if extension == UNKNOWN:
+            extension = self.digits  # whatever it may be, it may be the number walked
+        if not (is_known(context) and is_known(extension) and is_known(priority)):
+            yield Doubt(state.place, "where it goes on depends on what only a call decides")
+        elif priority.lstrip("+-").isdigit():
+            base = state.priority if priority[0] in "+-" else 0
+            yield state.at(context, extension, base + int(priority))
+        else:
+            outcomes = self.dialplan.find(context, extension, priority)
+            if not outcomes:
+                yield from self.hung_up(state)  # "must be a number > 0, or valid label"
+            for outcome in outcomes:
+                if isinstance(outcome, Found):
+                    yield state.at(context, extension, outcome.step.number)
+                else:
+                    yield Doubt(state.place, f"[{outcome.context}] asks a switch for {priority}")
+
+    def branches(self, condition: str, text: str) -> tuple[str, ...]:
+        """The targets that a condition allows, of `then:otherwise`; empty: the next priority."""
+        then, _, otherwise = text.partition(":")
+        match truth(condition):
+            case None:
+                return (then.strip(), otherwise.strip())
+            case decided:
+                return ((then if decided else otherwise).strip(),)
+
+    def called(self, state: _State, text: str, *, back_to: int) -> Iterator[_State | Doubt]:
+        """Gosub: `[[context,]extension,]priority[(arguments)]`."""
+        where, _, given = text.partition("(")
+        arguments = split_arguments(given.rpartition(")")[0]) if given else []
+        for target in self.target(state, where):
+            if isinstance(target, Doubt):
+                yield target
+                continue
+            frame = _Frame(
+                context=state.context,
+                extension=state.extension,
+                priority=back_to,
+                arguments=_arguments(state.variables),
+            )
+            named = {f"ARG{n}": value for n, value in enumerate(arguments, 1)}
+            empty = {name: "" for name, _ in _arguments(state.variables)}
+            inside = target.with_variables(**{"ARG1": "", **empty, **named})
+            yield replace(inside, stack=(*state.stack, frame))
+
+    def entered(
+        self, state: _State, context: str, extension: str, *, priority: str = "1"
+    ) -> Iterator[_State | Doubt]:
+        """Another channel begins there: of variables it has those that are handed down."""
+        inherited = frozenset(each for each in state.variables if each[0] in state.inherited)
+        child = replace(state, variables=inherited, stack=())
+        yield from self.aim(child, context, extension, priority)
+
+    def rung(self, state: _State, targets: str, options: Mapping[str, str]) -> Iterator[_Event]:
+        for target in targets.split("&"):
+            technology, slash, resource = target.strip().partition("/")
+            if not technology or not is_known(technology) or not slash:
+                yield Doubt(state.place, "whom it rings depends on what only a call decides")
+            elif technology.lower() == "local":
+                extension, _, context = resource.partition("@")
+                yield from self._local(state, context.partition("/")[0] or "default", extension)
+            else:
+                yield from self._leg(state, technology, resource, options)
+
+    def _local(self, state: _State, context: str, extension: str) -> Iterator[_State | Doubt]:
+        """A channel of ours again; where there is no such extension, none is made."""
+        for each in self.entered(state, context, extension):
+            if isinstance(each, Doubt) or self.dialplan.exists(each.context, each.extension):
+                yield each
+
+    def _leg(
+        self, state: _State, technology: str, resource: str, options: Mapping[str, str]
+    ) -> Iterator[_Event]:
+        number, at, endpoint = resource.rpartition("@")
+        if technology.upper() == "PJSIP" and "/" in resource:  # PJSIP/endpoint/sip:somebody@where
+            endpoint, _, number = resource.partition("/")
+        elif not at and technology.upper() != "PJSIP":
+            endpoint, _, number = resource.partition("/")  # DAHDI/g1/number, SIP/peer/number
+        if not is_known(endpoint):
+            yield Doubt(state.place, "whom it rings depends on what only a call decides")
+            return
+        yield Leg(
+            place=state.place,
+            technology=technology,
+            endpoint=endpoint,
+            number=number,
+            options=options,
+            without_application=state.application_away,
+            after_an_answer=state.get("DIALSTATUS") == "ANSWER",
+            way=self.way_to(state),
+        )
+
+
+# --- applications ---------------------------------------------------------------------------------
+
+
+def _goto(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    yield from walk.target(state, data)
+
+
+def _goto_if(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    condition, _, targets = data.partition("?")
+    for target in walk.branches(condition, targets):
+        yield from walk.target(state, target) if target else (state.next(),)
+
+
+def _goto_if_time(walk: _Walk, state: _State, data: str, extension: Extension) -> Iterator[_Event]:
+    yield from _goto_if(walk, state, f"{UNKNOWN}?{data.partition('?')[2]}", extension)
+
+
+def _gosub(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    yield from walk.called(state, data, back_to=state.priority + 1)
+
+
+def _gosub_if(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    condition, _, targets = data.partition("?")
+    for target in walk.branches(condition, targets):
+        back_to = state.priority + 1
+        yield from walk.called(state, target, back_to=back_to) if target else (state.next(),)
+
+
+def _macro(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    name, *arguments = split_arguments(data)
+    text = f"macro-{name},s,1({','.join(arguments)})"
+    yield from walk.called(state, text, back_to=state.priority + 1)
+
+
+def _return(walk: _Walk, state: _State, _data: str, _extension: Extension) -> Iterator[_Event]:
+    if not state.stack:
+        yield from walk.hung_up(state)  # "Return without Gosub"
+        return
+    *rest, frame = state.stack
+    outside = frozenset(state.variables - _arguments(state.variables)) | frame.arguments
+    back = state.at(frame.context, frame.extension, frame.priority)
+    yield replace(back, variables=outside, stack=tuple(rest))
+
+
+def _stack_pop(_walk: _Walk, state: _State, _data: str, _extension: Extension) -> Iterator[_Event]:
+    yield replace(state.next(), stack=state.stack[:-1])
+
+
+def _set(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    yield from _assigned(walk, state, [data])
+
+
+def _set_several(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    yield from _assigned(walk, state, split_arguments(data))
+
+
+def _assigned(walk: _Walk, state: _State, assignments: Sequence[str]) -> Iterator[_Event]:
+    changed = state
+    for assignment in assignments:
+        name, found, value = assignment.partition("=")
+        bare = _bare(name)
+        if name.strip().upper() == "TIMEOUT(ABSOLUTE)" and value.strip() not in {"", "0"}:
+            if walk.walker.anything_happens and walk.dialplan.exists(state.context, "T"):
+                yield state.at(state.context, "T", 1)
+            continue
+        if not found or not bare:
+            continue
+        text = value.strip().removeprefix('"').removesuffix('"') if found else ""
+        changed = changed.with_variables(**{bare: text})
+        if name.strip().startswith("_"):
+            changed = replace(changed, inherited=changed.inherited | {bare})
+    yield changed.next()
+
+
+def _read(_walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    """The caller's digits, which may be the number that is walked."""
+    yield state.with_variables(**{split_arguments(data)[0]: UNKNOWN}).next()
+
+
+def _exec_if(walk: _Walk, state: _State, data: str, extension: Extension) -> Iterator[_Event]:
+    condition, _, branches = data.partition("?")
+    parts = split_arguments(branches, ":")
+    then, otherwise = parts[0], ":".join(parts[1:])
+    for text in walk.branches(condition, "0:1"):
+        chosen = then if text == "0" else otherwise
+        yield from _executed(walk, state, chosen, extension)
+
+
+def _exec(walk: _Walk, state: _State, data: str, extension: Extension) -> Iterator[_Event]:
+    yield from _executed(walk, state, data, extension)
+
+
+def _executed(walk: _Walk, state: _State, text: str, extension: Extension) -> Iterator[_Event]:
+    application, _, data = text.strip().partition("(")
+    if not application:
+        yield state.next()
+    elif not is_known(application):
+        yield Doubt(state.place, "which application is run only a call decides")
+    else:
+        yield from walk.carried_out(state, application, data.rpartition(")")[0], extension)
+
+
+def _loop(_walk: _Walk, state: _State, _data: str, extension: Extension) -> Iterator[_Event]:
+    """Whatever a loop decides: on, back to its beginning, or past its end."""
+    yield state.next()
+    for step in extension.steps:
+        name = step.application.lower()
+        if name in BRANCHES or name in CONDITIONS:
+            yield state.at(state.context, state.extension, step.number + 1)
+        if name == "while":
+            yield state.at(state.context, state.extension, step.number)
+
+
+def _stasis(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    name = split_arguments(data)[0]
+    if name == walk.walker.app_name:
+        yield state.place
+        away = state.with_variables(STASISSTATUS="FAILED").next()
+        yield replace(away, application_away=True)
+    else:
+        yield Doubt(state.place, f"what the application {name} does cannot be followed")
+        yield state.with_variables(STASISSTATUS=UNKNOWN).next()
+
+
+def _dial(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    arguments = [*split_arguments(data), "", "", ""]
+    options = dial_options(arguments[2])
+    yield from walk.rung(state, arguments[0], options)
+    yield from _beside(walk, state, options)
+    answered = ("ANSWER",) if "g" in options and walk.walker.anything_happens else ()
+    if walk.walker.anything_happens:
+        yield from walk.hung_up(state)
+    is_local = "local/" in arguments[0].lower()  # which ends as what is behind it ends
+    ends = NOT_ANSWERED if is_local else walk.walker.not_answered
+    for status in (*ends, *answered):
+        yield state.with_variables(DIALSTATUS=status).next()
+
+
+def _beside(walk: _Walk, state: _State, options: Mapping[str, str]) -> Iterator[_Event]:
+    """What options of Dial start on either channel."""
+    for option in "UbB":
+        if option in options:
+            where = options[option].replace("^", ",")
+            where = where if "," in where.partition("(")[0] else f"{where.partition('(')[0]},s,1"
+            for inside in walk.called(state, where, back_to=0):
+                yield inside if isinstance(inside, Doubt) else replace(inside, stack=())
+    for option in "GF":
+        target = options.get(option, "").replace("^", ",")
+        if target:
+            yield from walk.target(state, target)
+            if option == "G":
+                for each in walk.target(state, target):
+                    yield each if isinstance(each, Doubt) else each.next()
+        elif option == "F" and option in options:
+            yield state.next()
+
+
+def _retry_dial(walk: _Walk, state: _State, data: str, extension: Extension) -> Iterator[_Event]:
+    yield from _dial(walk, state, ",".join(split_arguments(data)[3:]), extension)
+
+
+def _page(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    yield from walk.rung(state, split_arguments(data)[0], {})
+    yield state.next()
+
+
+def _originate(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    whom, kind, first, second, third = [*split_arguments(data), "", "", "", "", ""][:5]
+    yield from walk.rung(state, whom, {})
+    if kind.strip().lower() == "exten":
+        yield from walk.entered(state, first, second or "s", priority=third or "1")
+    else:
+        yield Doubt(state.place, f"what Originate starts with {first} cannot be followed")
+    yield state.next()
+
+
+def _dial_on(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    """The caller may dial on: the number that is walked, for one."""
+    arguments = [*split_arguments(data), "", "", "", ""]
+    yield state.at(arguments[3] or state.context, walk.digits, 1)
+    for escape in ("t", "i", "o", "a"):
+        if walk.dialplan.exists(state.context, escape):
+            yield state.at(state.context, escape, 1)
+    yield state.next()
+
+
+def _disa(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    context = [*split_arguments(data), ""][1] or "disa"
+    yield state.at(context, walk.digits, 1)
+
+
+def _agi(_walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    if not _is_ours(state):
+        yield Doubt(state.place, f"what the script {split_arguments(data)[0]} does is not known")
+    yield state.with_variables(AGISTATUS=UNKNOWN).next()
+
+
+def _queue(_walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    yield Doubt(state.place, f"the members of the queue {split_arguments(data)[0]} are not known")
+    yield state.next()
+
+
+_HANDLERS: Mapping[str, _Handler] = {
+    "goto": _goto,
+    "gotoif": _goto_if,
+    "gotoiftime": _goto_if_time,
+    "gosub": _gosub,
+    "gosubif": _gosub_if,
+    "macro": _macro,
+    "macroexit": _return,
+    "return": _return,
+    "stackpop": _stack_pop,
+    "set": _set,
+    "mset": _set_several,
+    "read": _read,
+    "readexten": _read,
+    "exec": _exec,
+    "tryexec": _exec,
+    "execif": _exec_if,
+    **dict.fromkeys(BRANCHES | CONDITIONS, _loop),
+    "stasis": _stasis,
+    "dial": _dial,
+    "retrydial": _retry_dial,
+    "page": _page,
+    "originate": _originate,
+    **dict.fromkeys(HEARS_DIGITS, _dial_on),
+    "disa": _disa,
+    **dict.fromkeys(("agi", "eagi", "deadagi"), _agi),
+    "queue": _queue,
+}
+
+
+def dial_options(text: str) -> Mapping[str, str]:
+    """`giL(60000)`: every letter, and what stands in its parentheses."""
+    options: dict[str, str] = {}
+    rest = text
+    while rest:
+        letter, rest = rest[0], rest[1:]
+        inside = ""
+        if rest.startswith("("):
+            inside, rest = _parenthesis(rest[1:])
+        options[letter] = inside
+    return options
+
+
+def _parenthesis(text: str) -> tuple[str, str]:
+    depth = 1
+    for index, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[:index], text[index + 1 :]
+    return text, ""
+
+
+def _is_ours(state: _State) -> bool:
+    return state.context.startswith(f"{OURS}-") or state.context == OURS
+
+
+def _bare(name: str) -> str:
+    """The variable that `__NAME` or `LOCAL(NAME)` sets; empty for any other function."""
+    stripped = name.strip().removeprefix("LOCAL(").removesuffix(")").lstrip("_")
+    return "" if "(" in stripped or not is_known(stripped) else stripped
+
+
+def _arguments(variables: Variables) -> Variables:
+    return frozenset(each for each in variables if each[0].startswith("ARG"))
+
+
+def names_set(dialplan: Dialplan) -> frozenset[str]:
+    """Every variable that some priority sets."""
+    return frozenset(
+        _bare(assignment.partition("=")[0])
+        for context in dialplan.contexts.values()
+        for extension in context.extensions
+        for step in extension.steps
+        if step.application.lower() in {"set", "mset"}
+        for assignment in (
+            [step.data] if step.application.lower() == "set" else split_arguments(step.data)
+        )
+    )

@@ -1,0 +1,41 @@
+"""Which legs to a carrier need no payment, told by the number that the carrier was sent."""
+
+import pytest
+
+from assembly.plans import plan_files
+from charging.numbering import Site
+from charging.unpaid import costs_nothing
+from settings import Settings
+
+UK, FRANCE = (plan_files(Settings(), lambda _: None).plan(name) for name in ("uk", "france"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "unpaid"),
+    [
+        ("999", True),
+        ("112", True),
+        ("18001999", True),  # through the text relay; as E.164 it would be a number in America
+        ("442079460000", True),
+        ("+442079460000", True),
+        ("02079460000", True),
+        ("08081570192", True),
+        ("33142685300", False),
+        ("0033142685300", False),
+        ("00882123456789", False),
+        ("0900123456", False),
+        ("901", False),
+        ("", False),
+        ("h", False),
+        ("500&PJSIP/1", False),
+        ("9999", False),
+    ],
+)
+def test_number_as_the_trunk_was_told_it(sent: str, unpaid: bool) -> None:  # noqa: FBT001 - a table
+    assert costs_nothing(sent, [(UK, Site(country="GB"))]) is unpaid
+
+
+def test_what_one_office_need_not_pay_for_is_explained() -> None:
+    offices = [(UK, Site(country="GB")), (FRANCE, Site(country="FR"))]
+    assert costs_nothing("33142685300", offices)
+    assert not costs_nothing("33142685300", offices[:1])
