@@ -213,6 +213,11 @@ class Ari:
         allowed = [{"type": name} for name in WANTED_EVENTS]
         await self.request("PUT", f"{application}/eventFilter", body={"allowed": allowed})
 
+    async def keep_waiting(self, channel: str, seconds: int) -> None:
+        """Let a channel in Stasis wait so much longer before Asterisk takes it back."""
+        uri = f"channels/{channel}/variable"
+        await self.request("POST", uri, variable="TIMEOUT(absolute)", value=str(seconds))
+
     async def progress(self, channel: str) -> None:
         """Open early media: what is played is heard before answer, and costs nothing."""
         await self.request("POST", f"channels/{channel}/progress")

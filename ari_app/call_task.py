@@ -47,6 +47,7 @@ from ari_app.till import UNAVAILABLE, Terms, Till
 from ari_app.whispers import Whispers
 from charging.money import Money
 from charging.usecases import Authorisation, CallRequest, Charging
+from dialplan.contexts import SILENCE_MAX_S
 from prompts.phrases import (
     Phrase,
     UnspokenError,
@@ -59,6 +60,12 @@ from settings import CallSettings
 
 log = structlog.get_logger()
 
+SLOW_AFTER_S = SILENCE_MAX_S / 2
+AUTHORISE_MAX_S = SILENCE_MAX_S - 1.5  # then the caller hears that it cannot be done now
+# How long a refusal and a clip of a balance take at least and at most, with room for a slower voice
+# than was measured: 4.1 to 8.1 s, and 0.8 to 1.35 s on average of a sentence.
+REFUSAL_S = (4.0, 12.0)
+AMOUNT_S = (0.8, 1.6)
 WHISPER_MAX_S = 20.0  # three times the longest of them
 WHISPER_AGAIN_S = 1.0  # where no channel could be opened
 MISSED_AFTER_S = 1.0  # an end that was not told of by then was missed
@@ -103,6 +110,7 @@ class CallTask:
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
         self._whispers = Whispers(request.call_id)
+        self._waiting: asyncio.Task[None] | None = None  # kept, or it could be collected half-way
         self._answered_s = 0.0  # by the event loop's clock
         self._log = log.bind(call_id=request.call_id, extension=request.endpoint)
         self._till = Till(
@@ -164,11 +172,22 @@ class CallTask:
             await self._line.refuse(HANGUP_CAUSES[UNAVAILABLE])
 
     async def _authorise(self) -> Event:
+        slow = asyncio.get_running_loop().call_later(SLOW_AFTER_S, self._keep_waiting)
         try:
-            return await self._till.authorise(self._note)
+            async with asyncio.timeout(AUTHORISE_MAX_S):
+                return await self._till.authorise(self._note)
+        except TimeoutError:  # should it be reserved after all, the sweep gives it back
+            self._log.error("call_refused", code=UNAVAILABLE, reason="the ledger does not answer")
+            return Refused(UNAVAILABLE)
         except Exception:  # noqa: BLE001 - whatever it is, the caller hears of it
             self._log.exception("not_authorised")
             return Refused(UNAVAILABLE)
+        finally:
+            slow.cancel()
+
+    def _keep_waiting(self) -> None:
+        """The ledger is slow. Never while a prompt plays: Asterisk would first let it finish."""
+        self._waiting = asyncio.get_running_loop().create_task(self._line.keep_waiting())
 
     def _note(self, authorisation: Authorisation) -> None:
         self._language = authorisation.language
@@ -207,7 +226,8 @@ class CallTask:
             case PlayBalance(balance):
                 return await self._announce(balance)
             case PlayRefusal(code):
-                return await self._line.play(refusal_phrase(code, self._language), self._language)
+                refusal = refusal_phrase(code, self._language)
+                return await self._line.play(refusal, self._language, lasts_s=REFUSAL_S)
             case StopPrompt():
                 await self._line.stop_prompt()
             case ContinueInDialplan(dial_string, funded_s):
@@ -283,7 +303,10 @@ class CallTask:
             self._log.error("prompt_failed", error=str(error))
             return PromptFinished()
         self._log.info("balance_announced", balance_micros=balance.micros)
-        return await self._line.play(phrase, self._language)
+        shortest_s, longest_s = AMOUNT_S
+        clips = len(phrase.clips)
+        lasts_s = (clips * shortest_s, clips * longest_s)
+        return await self._line.play(phrase, self._language, lasts_s=lasts_s)
 
 
 def after_a_defect(command: Command) -> Event | None:

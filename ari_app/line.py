@@ -8,7 +8,7 @@ import structlog
 from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
 from ari_app.messages import Event, PromptFinished
-from dialplan.contexts import INCLUDED, PAID, REFUSED, paid_extension
+from dialplan.contexts import INCLUDED, PAID, REFUSED, SILENCE_MAX_S, paid_extension
 from prompts.library import media
 from prompts.phrases import Phrase
 
@@ -30,12 +30,23 @@ class Line:
         self._caller = caller
         self._call_id = call_id
         self._playback = f"{call_id}-prompt"
+        # When Asterisk takes a new caller back, by the event loop's clock.
+        self._taken_back_s = asyncio.get_running_loop().time() + SILENCE_MAX_S
         self._ari = ari
         self._ami = ami
         self._log = log
 
-    async def play(self, phrase: Phrase, language: str) -> Event | None:
-        """Speak as early media: unanswered, so listening costs nothing."""
+    async def play(
+        self, phrase: Phrase, language: str, *, lasts_s: tuple[float, float]
+    ) -> Event | None:
+        """Speak as early media: unanswered, so listening costs nothing.
+
+        `lasts_s`: at least and at most. Where Asterisk might take the caller back before it is
+        over, it is told to wait: nothing can be told it while it plays.
+        """
+        shortest_s, longest_s = lasts_s
+        if asyncio.get_running_loop().time() + longest_s > self._taken_back_s:
+            await self.keep_waiting(playing_s=shortest_s)
         try:
             await self._ari.progress(self._caller)
             await self._ari.play(
@@ -49,6 +60,12 @@ class Line:
         except AriUnavailableError as error:
             self._log.warning("prompt_failed", error=str(error))
         return None
+
+    async def keep_waiting(self, *, playing_s: float = 0.0) -> None:
+        """Tell Asterisk that we are at work for this caller, who else would be taken back."""
+        seconds = SILENCE_MAX_S + int(playing_s)
+        if await self._attempt("keep_waiting", self._ari.keep_waiting(self._caller, seconds)):
+            self._taken_back_s = asyncio.get_running_loop().time() + seconds
 
     async def open_whisper(self, channel: str) -> bool:
         """Ask for a channel that only the caller hears; it says when it is there."""
@@ -131,7 +148,8 @@ class Line:
         try:
             await request
         except AriError as error:
-            tell = self._log.info if error.status == NOT_FOUND else self._log.error
+            gone = error.status in {NOT_FOUND, CONFLICT}
+            tell = self._log.info if gone else self._log.error
             tell(f"{what}_refused", error=str(error))
         except AriUnavailableError as error:
             self._log.warning(f"{what}_failed", error=str(error))

@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from charging.patterns import DirectPattern
+from dialplan.contexts import SILENCE_MAX_S
 from dialplan.phone_contacts import CHARACTERS, contact_pattern
 from dialplan.phones import Phone
 
@@ -91,8 +92,8 @@ class AsteriskConfig:
     agi_port: int = 4573
     balance_script: Path | None = None
     ring_timeout_s: int = 60
-    # From entering Stasis to being handed back, the balance prompt included.
-    authorise_timeout_s: int = 40
+    # From entering Stasis to being handed back, or to the application's next sign of life.
+    authorise_timeout_s: int = SILENCE_MAX_S
     trunk: Trunk = Trunk()
     # Silence that ends a phone's call; 0: never. An emergency's caller may have to keep silent.
     phone_rtp_timeout_s: int = 600
