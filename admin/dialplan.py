@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
+from admin.checks.findings import Status
+from admin.checks.site import shadowing
 from admin.context import command, fail
 from admin.output import say
+from admin.readable import ASTERISK_USER, kept_from_asterisk, make_folder, write_readable
 from assembly.routes import own_asterisk
+from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.render import (
     OUR_CONTEXTS,
     TEMPLATES,
@@ -16,6 +20,7 @@ from dialplan.render import (
     RenderError,
     rendered_dialplan,
 )
+from settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Tollgate's part of the dialplan of your Asterisk.")
 
@@ -42,11 +47,12 @@ def render(
             files = rendered_dialplan(own_asterisk(context.settings))
         except RenderError as error:
             fail(str(error))
+        _refuse_and_warn(context.settings)
     if output is None:
         typer.echo("".join(files.values()), nl=False)
         return
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         _write(output / OUR_CONTEXTS, files[OUR_CONTEXTS])
         if (output / TRUNK_CONTEXTS).exists():
             say(f"{output / TRUNK_CONTEXTS} is yours and stays as it is")
@@ -59,24 +65,44 @@ def render(
 
 def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     """What an Asterisk of one's own needs besides these contexts."""
-    say("In extensions.conf, once:")
+    say("In extensions.conf, once; #include would leave you without any dialplan, 999 included,")
+    say("when a file cannot be read:")
     for name in files:
-        say(f"  #include {(folder / name).absolute()}")
+        say(f"  #tryinclude {(folder / name).absolute()}")
     say("and in the context of your phones: include => tollgate")
     say("Where you dial a phone, such as 1001, its Contact must not lead to the carrier:")
     say("  Gosub(tollgate-phone-contacts,s,1(1001)), then Dial(${GOSUB_RETVAL},…,i) if it is not")
     say("    empty; never Dial(PJSIP/1001). func_pjsip_aor and func_pjsip_contact must be loaded")
     say("  in pjsip.conf, each phone: contact_deny = every address of your trunks")
+    say("In pjsip.conf, below the endpoint of your trunk, here [trunk]: what emergency calls dial,")
+    say("  [emergency](trunk) with rtp_timeout = 0, rtp_timeout_hold = 0 and timers = no")
     say(f"As in {TEMPLATES}, once:")
     say("  cel.conf and cel_custom.conf; `tollgate doctor` says what is missing")
     say("  pjsip.conf, taskprocessor_overload_trigger: else new calls are ignored, emergency")
     say("    calls too, while events wait for the application")
+    say("  pjsip.conf, ignore_uri_user_options: else 999;phone-context=… is no emergency call")
     say("  manager.conf, disabledevents: a tenth of Asterisk's time, unless others read them")
 
 
+def _refuse_and_warn(settings: Settings) -> None:
+    """Of phones whose extension is an emergency number, or hides a service."""
+    try:
+        phones = load_phones(settings.site.phones_file or EXAMPLE)
+    except PhonesError:
+        return  # the doctor's business: the contexts do not depend on it
+    for found in shadowing(settings, phones):
+        if found.status is Status.PROBLEM:
+            fail(f"{found.message}: {found.remedy}")
+        say(f"{found.message}: {found.remedy}", err=True)
+
+
 def _write(file: Path, text: str) -> None:
-    """In one step, for Asterisk may reload meanwhile."""
-    unfinished = file.with_name(f".{file.name}.new")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(file)
+    write_readable(file, text)
     say(f"{file} written")
+    kept = kept_from_asterisk(file)
+    if kept is not None:
+        say(
+            f"{kept} keeps the user {ASTERISK_USER} from reading it: chmod o+rx {kept}, or another"
+            " --output, such as /etc/asterisk/tollgate",
+            err=True,
+        )

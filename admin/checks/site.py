@@ -152,7 +152,7 @@ def check_phones(settings: Settings) -> Iterator[Finding]:
     except PhonesError as error:
         yield problem(str(error), f"correct {file}; it ends with an example")
         return
-    yield from _shadowed(settings, phones)
+    yield from shadowing(settings, phones)
     if settings.site.phones_file is None:
         yield warning(
             f"the {len(phones)} phones are the example that comes with Tollgate",
@@ -162,7 +162,7 @@ def check_phones(settings: Settings) -> Iterator[Finding]:
         yield ok(f"{len(phones)} phones in {file}")
 
 
-def _shadowed(settings: Settings, phones: tuple[Phone, ...]) -> Iterator[Finding]:
+def shadowing(settings: Settings, phones: tuple[Phone, ...]) -> Iterator[Finding]:
     """Extensions that are also something else to dial, from any office: they share an Asterisk."""
     plans = good_plans(settings)
     countries = {plan.country for plan in plans.values()} | set(

@@ -1,5 +1,6 @@
 """`tollgate dialplan render`, as an admin with an Asterisk of their own runs it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from admin.__main__ import app
+from admin.readable import kept_from_asterisk
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,7 @@ def test_the_contexts_of_the_settings_are_shown(folder: Path) -> None:
 def test_our_file_is_written_anew_and_the_admins_only_once(folder: Path) -> None:
     written = run("--output", "etc")
     assert written.exit_code == 0
-    assert f"#include {folder}/etc/tollgate.conf" in written.stdout
+    assert f"#tryinclude {folder}/etc/tollgate.conf" in written.stdout
     (folder / "etc/tollgate.conf").write_text("old")
     (folder / "etc/tollgate-trunk.conf").write_text("mine")
     assert "is yours and stays as it is" in run("--output", "etc").stdout
@@ -74,3 +76,47 @@ def test_what_cannot_be_rendered_is_one_sentence(folder: Path, settings: str, sa
 def test_a_folder_that_cannot_be_written_is_one_sentence(folder: Path) -> None:
     (folder / "etc").write_text("a file in the folder's place")
     assert "etc cannot be written" in run("--output", "etc").stderr
+
+
+def test_asterisk_may_read_what_root_renders_whatever_the_umask(folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        assert run("--output", "pbx/etc").exit_code == 0
+        run("--output", "pbx/etc")  # again: our file is replaced
+    finally:
+        os.umask(before)
+    assert {(folder / name).stat().st_mode & 0o777 for name in ("pbx", "pbx/etc")} == {0o755}
+    assert {file.stat().st_mode & 0o777 for file in (folder / "pbx/etc").iterdir()} == {0o644}
+
+
+def test_a_folder_that_keeps_asterisk_out_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.readable.ASTERISK_USER", "nobody")  # there everywhere
+    for each in (folder, *folder.parents):
+        if not each.stat().st_mode & 0o001:
+            kept = each  # the highest one: pytest's own folder
+    assert f"{kept} keeps the user" in run("--output", "etc").stderr
+    (folder / "etc").chmod(0o755)
+    assert kept_from_asterisk(Path("/etc/hosts")) is None
+    monkeypatch.setattr("admin.readable.ASTERISK_USER", "no such user")
+    assert "keeps the user" not in run("--output", "etc").stderr
+
+
+@pytest.mark.parametrize(
+    ("extension", "status", "said"),
+    [
+        ("999", 1, "extension 999 is an emergency number"),
+        ("101", 0, "extension 101 hides 101"),
+        ("1001", 0, ""),
+    ],
+)
+def test_an_extension_that_is_also_a_number_is_told(
+    folder: Path, extension: str, status: int, said: str
+) -> None:
+    (folder / "phones.toml").write_text(f"[phones.{extension}]\n")
+    (folder / "tollgate.toml").write_text('[site]\nphones_file = "phones.toml"\n')
+    result = run("--output", "etc")
+    assert result.exit_code == status
+    assert result.stderr.startswith(said)
+    assert (folder / "etc").exists() == (status == 0)
