@@ -62,6 +62,8 @@ emergency: setup  ## 100 emergency calls under each condition that stops a paid 
 
 carriers: setup  ## calls of two minutes, paid and emergency, to carriers of every temper
 	@$(python) -m trials carriers
+files: .setup/venv  ## 6,000 damaged plan, phones and settings files each; calls go on by the last good one
+	@$(python) -m trials files $(if $(SEED),--seed $(SEED))
 
 dialplans: setup  ## 10,000 drawn dialplans: Asterisk's own steps against the doctor's (COUNT=n SEED=n)
 	@$(python) -m trials dialplans $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
@@ -80,4 +82,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench chaos emergency carriers soak dialplans ledger hearing prompts docs lock clean
+.PHONY: help setup run test check bench chaos emergency carriers soak dialplans ledger hearing prompts docs lock clean files

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy import Engine
 
-from assembly.extensions import PhoneExtensions
+from assembly.extensions import LivePhones
 from assembly.plans import OfficePlans, currencies_of, plan_files
 from assembly.sites import OfficeSites
 from charging.enquiries import Enquiries
@@ -20,13 +20,14 @@ from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
 from db.schema import upgrade
-from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from dialplan.phones import EXAMPLE, PhonesError
 from dialplan.plan_files import PlanFileError
 from settings import Settings
 
 log = structlog.get_logger()
 
 REFRESH_EVERY_S = 5.0  # how soon an imported rate deck is in force
+FILES_EVERY_S = 1.0  # how soon a plan or a phones file that was saved is in force
 RETRY_EVERY_S = 1.0  # while the database is away
 
 
@@ -79,7 +80,9 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
             clock=SystemClock(),
         )
         ready = await prepare(engine, decks)
-        refreshing = asyncio.create_task(keep_fresh(engine, decks, ready=ready))
+        refreshing = asyncio.gather(
+            keep_fresh(engine, decks, ready=ready), keep_files_fresh(plans, extensions)
+        )
         try:
             yield Assembled(
                 charging=charging, enquiries=enquiries, engine=engine, plans=plans, sites=sites
@@ -89,7 +92,7 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
             await asyncio.gather(refreshing, return_exceptions=True)
 
 
-def parts_of(settings: Settings) -> tuple[Engine, OfficePlans, PhoneExtensions]:
+def parts_of(settings: Settings) -> tuple[Engine, OfficePlans, LivePhones]:
     """What is read before anything connects.
 
     Raises:
@@ -98,10 +101,14 @@ def parts_of(settings: Settings) -> tuple[Engine, OfficePlans, PhoneExtensions]:
     try:
         engine = open_engine(settings.database.url)
         plans = OfficePlans(settings, plan_files(settings, report_plan))
-        phones = load_phones(settings.site.phones_file or EXAMPLE)
-        return engine, plans, PhoneExtensions(phones, currencies_of(plans, settings))
+        phones = LivePhones(
+            settings.site.phones_file or EXAMPLE,
+            lambda: currencies_of(plans, settings),
+            report=report_phones,
+        )
     except (DatabaseUrlError, PhonesError, PlanFileError) as error:
         raise AssemblyError(str(error)) from error
+    return engine, plans, phones
 
 
 async def balance_of(settings: Settings, endpoint: str) -> tuple[Money, str]:
@@ -120,6 +127,10 @@ async def balance_of(settings: Settings, endpoint: str) -> tuple[Money, str]:
     return balances.available, extension.language or plan.language
 
 
+def report_phones(error: PhonesError) -> None:
+    log.error("phones_refused", error=str(error))
+
+
 def report_plan(error: PlanFileError) -> None:
     log.error("plan_refused", error=str(error))
 
@@ -133,6 +144,14 @@ async def prepare(engine: Engine, decks: LiveDecks) -> bool:
         log.error("database_away", error=str(error))
         return False
     return True
+
+
+async def keep_files_fresh(plans: OfficePlans, phones: LivePhones) -> None:
+    """In a thread: a file may be large, on a slow disk, or on one that has gone away."""
+    while True:
+        await asyncio.sleep(FILES_EVERY_S)
+        await asyncio.to_thread(plans.refresh)
+        await asyncio.to_thread(phones.refresh)
 
 
 async def keep_fresh(engine: Engine, decks: LiveDecks, *, ready: bool) -> None:

@@ -1,11 +1,13 @@
 """The phones file as charging sees it: who is calling, and who pays."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from charging.errors import UnknownExtension
 from charging.extensions import Extension
 from charging.money import Money
-from dialplan.phones import Phone, PhonesError
+from dialplan.phones import Phone, PhonesError, load_phones
+from settings.toml_file import version_of
 
 
 class PhoneExtensions:
@@ -26,6 +28,53 @@ class PhoneExtensions:
             return self._extensions[endpoint]
         except KeyError:
             raise UnknownExtension(endpoint) from None
+
+
+class LivePhones:
+    """The phones file as it was when it was last good: charging.ports.Extensions."""
+
+    def __init__(
+        self,
+        file: Path,
+        currencies: Callable[[], Mapping[str, str]],
+        *,
+        report: Callable[[PhonesError], None],
+    ) -> None:
+        """Read the file. `report` is told once of every later version that is refused.
+
+        Raises:
+            PhonesError: the file cannot be used, or a phone is of an office that nobody has.
+        """
+        self._file = file
+        self._currencies = currencies
+        self._report = report
+        self._seen = version_of(file)
+        self._good = self._read()
+
+    def find(self, endpoint: str) -> Extension:
+        return self._good.find(endpoint)
+
+    def every(self) -> PhoneExtensions:
+        """All phones in force at this moment."""
+        return self._good
+
+    def refresh(self) -> None:
+        """Read the file again if it was changed; never in an event loop."""
+        version = version_of(self._file)
+        if version == self._seen:
+            return
+        self._seen = version
+        try:
+            self._good = self._read()
+        except PhonesError as error:
+            self._report(error)
+
+    def _read(self) -> PhoneExtensions:
+        phones = load_phones(self._file)
+        try:
+            return PhoneExtensions(phones, self._currencies())
+        except PhonesError as error:
+            raise PhonesError(f"{self._file}: {error}") from None
 
 
 def extension_of(phone: Phone, currency: str) -> Extension:

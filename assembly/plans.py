@@ -17,6 +17,10 @@ class OfficePlans:
     def plan_of(self, office_id: str) -> Plan:
         return self._files.plan(self._names[office_id])
 
+    def refresh(self) -> None:
+        """Read what was changed; never in an event loop."""
+        self._files.refresh()
+
 
 def plan_files(settings: Settings, report: Callable[[PlanFileError], None]) -> PlanFiles:
     return PlanFiles(settings.site.plans_folder or SHIPPED_PLANS, report=report)

@@ -1,12 +1,12 @@
 """The desk phones, read from the one file that lists them: phones.toml."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dialplan.phone_limits import FIELDS, NO_LIMITS, PhoneLimits, parse_limits
+from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
 
 EXAMPLE = Path(__file__).with_name("phones.toml")
 LANGUAGES = ("en", "fr")
@@ -46,19 +46,17 @@ def load_phones(file: Path = EXAMPLE) -> tuple[Phone, ...]:
         PhonesError: the file is missing or damaged, or an entry is wrong.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-        phones = tuple(_phones(content))
+        phones = tuple(_phones(parse_toml(read_text(file))))
         _refuse_shared_numbers(phones)
-    except FileNotFoundError:
+    except FileMissing:
         raise PhonesError(f"there is no phones file {file}") from None
-    except OSError as error:
-        raise PhonesError(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PhonesError(f"{file} is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise PhonesError(f"{file} is not valid TOML: {error}") from error
+    except TomlFileError as error:
+        raise PhonesError(f"{file} {error}") from error
     except _EntryError as error:
-        raise PhonesError(f"{file}: {error}") from None
+        raise PhonesError(f"{file}: {sentence(str(error))}") from None
+    except Exception as error:  # whatever it is, calls go on with the phones as they were
+        reason = sentence(f"{type(error).__name__}: {error}")
+        raise PhonesError(f"{file} cannot be understood: {reason}") from error
     return phones
 
 

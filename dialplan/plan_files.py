@@ -4,7 +4,6 @@ The last good plan stays in force while its file is wrong, half-written or gone.
 """
 
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +25,7 @@ from charging.kinds import LineKind
 from charging.money import NO_CURRENCY, parse_money
 from charging.plain_text import require_plain
 from charging.plan import Inclusion, Plan
+from settings.toml_file import TomlFileError, parse_toml, read_text, sentence, version_of
 
 SHIPPED_PLANS = Path(__file__).parent / "plans"
 LANGUAGES = ("en", "fr")
@@ -36,14 +36,14 @@ class PlanFileError(Exception):
     """A plan file that cannot be used; the message names file, line and reason."""
 
     def __init__(self, file: Path, line: int, reason: str) -> None:
-        super().__init__(f"{file}, line {line}: {reason}")
         self.file = file
         self.line = line
-        self.reason = reason
+        self.reason = sentence(reason)
+        super().__init__(f"{file}, line {line}: {self.reason}")
 
 
 class PlanFiles:
-    """Plans by name from a folder; a changed file is read when its plan is next asked for."""
+    """Plans by name from a folder; `refresh` reads what was changed."""
 
     def __init__(
         self, folder: Path = SHIPPED_PLANS, *, report: Callable[[PlanFileError], None]
@@ -60,34 +60,33 @@ class PlanFiles:
         self._seen: dict[str, tuple[int, ...]] = {}
 
     def plan(self, name: str) -> Plan:
-        """The plan in force: the file's, or the last good one.
+        """The last good plan; only the first time is its file read for this.
 
         Raises:
             PlanFileError: the file is wrong and no good one was seen before.
         """
-        file = self._folder / f"{name}.toml"
-        version = _version_of(file)
-        if self._seen.get(name) != version:
-            self._read(name, file)
+        if name not in self._good:
+            file = self._file(name)
+            version = version_of(file)
+            self._good[name] = read_plan(file)
             self._seen[name] = version
         return self._good[name]
 
-    def _read(self, name: str, file: Path) -> None:
-        try:
-            self._good[name] = read_plan(file)
-        except PlanFileError as error:
-            if name not in self._good:
-                raise
-            self._report(error)
+    def refresh(self) -> None:
+        """Read again what was changed. It may take its time: never in an event loop."""
+        for name in tuple(self._good):
+            file = self._file(name)
+            version = version_of(file)
+            if self._seen[name] == version:
+                continue
+            self._seen[name] = version
+            try:
+                self._good[name] = read_plan(file)
+            except PlanFileError as error:
+                self._report(error)
 
-
-def _version_of(file: Path) -> tuple[int, ...]:
-    """Changes whenever the file is written or replaced; empty if it is not there."""
-    try:
-        status = file.stat()
-    except OSError:
-        return ()
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}.toml"
 
 
 def read_plan(file: Path) -> Plan:
@@ -97,16 +96,21 @@ def read_plan(file: Path) -> Plan:
         PlanFileError: it cannot be read, is not TOML, or says something that has no meaning.
     """
     try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PlanFileError(file, 1, f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PlanFileError(file, 1, f"cannot be read: {error}") from error
+        text = read_text(file)
+        return _plan_in(text, file)
+    except TomlFileError as error:
+        raise PlanFileError(file, error.line, str(error)) from None
+    except PlanFileError:
+        raise
+    except Exception as error:  # whatever it is, calls go on by the last good plan
+        reason = f"cannot be understood: {type(error).__name__}: {error}"
+        raise PlanFileError(file, 1, reason) from error
+
+
+def _plan_in(text: str, file: Path) -> Plan:
     try:
-        fields = _PlanFields.model_validate(tomllib.loads(text))
+        fields = _PlanFields.model_validate(parse_toml(text))
         return _plan_of(file.stem, fields)
-    except tomllib.TOMLDecodeError as error:
-        raise PlanFileError(file, _line_of_syntax(error, text), str(error)) from error
     except ValidationError as error:
         # A key that means nothing explains a key that is missing, not the other way round.
         first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
@@ -242,11 +246,6 @@ def _plan_of(name: str, fields: _PlanFields) -> Plan:
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_-]+)\s*\]\]?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
-
-
-def _line_of_syntax(error: tomllib.TOMLDecodeError, text: str) -> int:
-    found = re.search(r"at line (\d+)", str(error))
-    return int(found[1]) if found else text.count("\n") + 1
 
 
 def line_of(text: str, location: tuple[int | str, ...]) -> int:

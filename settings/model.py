@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from ipaddress import IPv4Address
 from itertools import permutations
 from pathlib import Path
@@ -28,6 +27,7 @@ from pydantic_settings import (
 )
 
 from charging.countries import require_country
+from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
 
 DEFAULT_FILE = Path("tollgate.toml")
 SETTINGS_VARIABLE = "TOLLGATE_SETTINGS"
@@ -250,18 +250,15 @@ def settings_file() -> Path | None:
 
 def _read(file: Path) -> Settings:
     try:
-        fields = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        fields = parse_toml(read_text(file))
+    except FileMissing:
         raise SettingsError(f"there is no settings file {file}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file} is not valid TOML: {error}") from error
+    except TomlFileError as error:
+        raise SettingsError(f"{file} {error}") from error
     unknown = fields.keys() - Settings.model_fields.keys()
     if unknown:
-        raise SettingsError(
-            f"{file} has a section that means nothing: {', '.join(sorted(unknown))}"
-        )
+        named = sentence(", ".join(sorted(unknown)))
+        raise SettingsError(f"{file} has a section that means nothing: {named}")
     return _checked(fields, file, file.resolve().parent)
 
 
@@ -271,7 +268,11 @@ def _checked(fields: dict[str, Any], source: Path, folder: Path) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{source}: {where}: {_said(first['msg'])}") from None
+        said = sentence(f"{where}: {_said(first['msg'])}")
+        raise SettingsError(f"{source}: {said}") from None
+    except Exception as error:  # such as a variable of the environment that is no JSON
+        # What it says is not repeated: it may hold a password.
+        raise SettingsError(f"{source}: cannot be understood: {type(error).__name__}") from error
     return _with_absolute_paths(settings, folder)
 
 

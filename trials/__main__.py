@@ -10,6 +10,7 @@ from rich.console import Console
 
 from trials import carriers as carriers_trial
 from trials import emergency as emergency_trial
+from trials import files as files_trial
 from trials.chaos import Outcome, Plan, run
 from trials.dialplans import compare
 from trials.soak import SoakOutcome, SoakPlan
@@ -58,6 +59,29 @@ def chaos(
             minutes = -(-calls // (60 * rate_per_s)) + 1
             out.print(f"{what}: {calls} calls, {rate_per_s} a second: about {minutes} min")
             wrong += _report(asyncio.run(run(plan, out.print)))
+    sys.exit(1 if wrong else 0)
+
+
+@app.command()
+def files(
+    *,
+    count: Annotated[int, typer.Option("--files", min=1, help="Of each kind.")] = 6000,
+    seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
+) -> None:
+    """Damaged plan, phones and settings files: the last good one is in force, and calls go on."""
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    out.print(f"seed {drawn}")
+    wrong = 0
+    for kind in files_trial.READERS:
+        outcome = files_trial.run(kind, files=count, seed=drawn)
+        out.print(
+            f"{kind}: {outcome.tried} files, {outcome.accepted} of them still good, the others"
+            f" refused in one sentence; slowest {outcome.slowest_s:.2f} s;"
+            f" {len(outcome.problems)} wrong"
+        )
+        for problem in outcome.problems[:20]:
+            out.print(problem, markup=False)
+        wrong += len(outcome.problems)
     sys.exit(1 if wrong else 0)
 
 

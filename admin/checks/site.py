@@ -1,7 +1,6 @@
 """What the admin wrote: settings and who may read them, plans, phones, addresses."""
 
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +20,7 @@ from db.engine import file_of
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from dialplan.plan_files import PlanFileError
 from settings import Settings, settings_file
+from settings.toml_file import parse_toml, read_text
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -189,7 +189,7 @@ def _mode(file: Path) -> int:
 
 
 def _holds_secrets(file: Path) -> bool:
-    sections: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    sections: Mapping[str, Any] = parse_toml(read_text(file))
     url = str(sections.get("database", {}).get("url", ""))
     named = ("password" in sections.get("ari", {})) or ("secret" in sections.get("ami", {}))
     return named or make_url(url or "sqlite://").password is not None
