@@ -62,6 +62,7 @@ emergency: setup  ## 100 emergency calls under each condition that stops a paid 
 
 carriers: setup  ## calls of two minutes, paid and emergency, to carriers of every temper
 	@$(python) -m trials carriers
+
 files: .setup/venv  ## 6,000 damaged plan, phones and settings files each; calls go on by the last good one
 	@$(python) -m trials files $(if $(SEED),--seed $(SEED))
 

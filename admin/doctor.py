@@ -24,6 +24,7 @@ from admin.checks.database import check_database, check_disk, check_durability, 
 from admin.checks.findings import Check, Finding, Status, problem
 from admin.checks.leg_log import check_leg_log
 from admin.checks.machine import check_clock, check_python
+from admin.checks.processes import check_processes
 from admin.checks.site import (
     check_addresses,
     check_phones,
@@ -64,6 +65,7 @@ ASTERISK: Mapping[str, Check] = {
     "asterisk": check_program,
     "ari": check_ari,
     "application": check_application,
+    "processes": check_processes,
     "ami": check_ami,
     "dialplan": check_dialplan,
     "ways": check_ways,

@@ -10,6 +10,7 @@ from agi.last_call import tell_last_call
 from agi.price import tell_price
 from agi.server import Server
 from assembly.charging import open_charging
+from assembly.health import answering, ledger_question
 from assembly.process import main
 from settings import Settings, SettingsError
 
@@ -34,7 +35,8 @@ async def serve(settings: Settings) -> None:
             raise SettingsError(
                 f"agi: port {port} of {address} cannot be listened at: {error.strerror}"
             ) from error
-        async with server:
+        health = answering("agi", settings, {"ledger": ledger_question(assembled.engine)})
+        async with server, health:
             log.info("ready", address=address, port=port)
             await server.serve_forever()
 

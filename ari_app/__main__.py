@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 
 import aiohttp
 import structlog
@@ -16,6 +17,7 @@ from ari_app.meter import Meter
 from ari_app.only_one import only_one
 from ari_app.recovery import Recovery
 from assembly.charging import Assembled, open_charging
+from assembly.health import Question, answering, ledger_question, leg_log_question
 from assembly.process import main
 from settings import Settings, SettingsError
 
@@ -30,6 +32,7 @@ async def serve(settings: Settings) -> None:
         only_one(settings, settings.ari),
         open_charging(settings) as assembled,
         aiohttp.ClientSession() as session,
+        answering("ari_app", settings, _questions(settings, assembled)),
     ):
         ami = Ami(settings.ami)
         ami.start()
@@ -38,6 +41,13 @@ async def serve(settings: Settings) -> None:
             await application.run()
         finally:
             await ami.close()
+
+
+def _questions(settings: Settings, assembled: Assembled) -> Mapping[str, Question]:
+    return {
+        "ledger": ledger_question(assembled.engine),
+        "log of legs": leg_log_question(settings),
+    }
 
 
 def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -> Application:
