@@ -10,7 +10,7 @@ from admin.context import Context
 from admin.output import say
 from assembly.sites import site_at, site_for
 from charging.commands import AuthoriseCall
-from charging.deck_file import DeckFormat, read_deck
+from charging.deck_file import DeckFormat, read_deck_text
 from charging.errors import (
     CurrencyMismatch,
     DestinationBarred,
@@ -20,7 +20,7 @@ from charging.errors import (
 )
 from charging.extensions import Extension
 from charging.money import Money
-from charging.numbering import Number, Site, parse_number
+from charging.numbering import Number, Site, parse_number, written_number
 from charging.plan import Category, Plan, classify
 from charging.quotation import Quotation, describe, quote, require_allowed
 from charging.rate_deck import RateDeck
@@ -89,7 +89,7 @@ def caller_of(
 
 def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
     """Raises Refusal."""
-    number = parse_number(dialled, caller.site)
+    number = parse_number(written_number(dialled), caller.site)
     return quote(
         number, plan=caller.plan, deck=_deck_for(context, number, caller.plan), at=caller.at
     )
@@ -97,7 +97,7 @@ def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
 
 def explain_call(context: Context, dialled: str, caller: Caller) -> Explanation:
     try:
-        number = parse_number(dialled, caller.site)
+        number = parse_number(written_number(dialled), caller.site)
     except InvalidNumber as refusal:
         return Explanation(
             dialled=dialled,
@@ -203,6 +203,5 @@ def _sample_deck(currency: str) -> RateDeck:
     if not file.exists():
         return RateDeck((), currency=currency)
     say(f"no {currency} deck was imported: using the sample deck", err=True)
-    form = DeckFormat(columns={}, effective=date.min)
-    with file.open(encoding="utf-8", newline="") as lines:
-        return RateDeck(read_deck(lines, form).rows, currency=currency)
+    form = DeckFormat(columns={}, currency=currency, effective=date.min)
+    return RateDeck(read_deck_text(file.read_bytes(), form).rows, currency=currency)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +14,33 @@ from admin.amounts import shown
 from admin.context import AsJson, Context, Office, command, fail
 from admin.output import print_json
 from admin.rating import rate_fields, rate_in_words
-from charging.deck_diff import JUMP, Change, DeckDiff, carried_over, compare_decks
-from charging.deck_file import COLUMNS, DeckFile, DeckFileError, DeckFormat, read_deck
+from admin.workbooks import is_workbook, read_workbook
+from charging.deck_diff import (
+    HOLES_MAX,
+    JUMP,
+    Change,
+    DeckDiff,
+    amended,
+    carried_over,
+    compare_decks,
+    free_of_charge,
+    share_of_holes,
+)
+from charging.deck_file import (
+    COLUMNS,
+    DeckFile,
+    DeckFileError,
+    DeckFormat,
+    read_deck,
+    read_deck_text,
+)
+from charging.deck_reach import Beyond, beyond_their_names
+from charging.errors import InvalidNumber
+from charging.headings import parse_unit
+from charging.numbering import written_number
 from charging.plan import Plan
 from charging.rate_deck import RateDeck, RateFields, RateRow, minute_micros, row_of
+from charging.sheet import DELIMITERS
 from db.ledger import read_from
 from db.rate_decks import (
     DeckChange,
@@ -30,6 +53,8 @@ from db.rate_decks import (
 )
 
 PROBLEMS_SHOWN = 20
+NOTES_SHOWN = 10
+FILE_BYTES_MAX = 500_000_000
 CHANGES_SHOWN = 20  # of each kind; the JSON has all holes and jumps
 
 DECK_MAX = 2**31 - 1  # the highest number of a deck
@@ -39,42 +64,121 @@ app = typer.Typer(no_args_is_help=True, help="Import, show and roll back rate de
 
 @app.command("import")
 def import_file(  # noqa: PLR0913 - one for each option of the command
-    file: Annotated[Path, typer.Argument(help="A CSV file with a line of headings.")],
+    file: Annotated[Path, typer.Argument(help="A rate sheet as the carrier sent it: CSV or XLSX.")],
+    *,
     column: Annotated[
         list[str] | None,
         typer.Option("--column", help="OURS=THEIRS, where a heading is not recognised."),
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", help="A heading that means nothing for the price of a call."),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option("--unit", help="What prices are in: pence, GBP/second, cents/minute."),
+    ] = None,
     increments: Annotated[
-        str, typer.Option("--increments", help="First and further block, if no column says.")
-    ] = "60/60",
+        str | None,
+        typer.Option("--increments", help="First and further block, if no column says: 60/60."),
+    ] = None,
+    effective: Annotated[
+        datetime | None,
+        typer.Option("--effective", formats=["%Y-%m-%d"], help="First day, if no column says."),
+    ] = None,
     date_format: Annotated[
-        str, typer.Option("--date-format", help="How dates are written.")
-    ] = "%Y-%m-%d",
+        str | None,
+        typer.Option("--date-format", help="How dates are written: %d/%m/%Y."),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option("--delimiter", help="What parts cells: comma, semicolon, tab, bar."),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="How letters are stored: cp1252, utf-16.")
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="Which sheet of a workbook has the rates.")
+    ] = None,
     office: Office = None,
-    *,
+    amend: Annotated[
+        bool, typer.Option("--amend", help="The file has only rates that change; keep all others.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Import although many destinations lose their rate.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a whole deck, show what it changes, and put it in force, or nothing of it.
+    """Check a whole rate sheet, show what it changes, and put it in force, or nothing of it.
 
-    A prefix whose first rate begins later keeps the rate it has until then.
+    Headings in English or French are recognised wherever they begin, as are the delimiter, the
+    encoding, several prefixes in one cell, decimal commas and currency signs. Nothing that decides
+    a price is guessed: what is not certain is refused with its line and the option that settles it,
+    and what was taken for granted is printed.
+
+    The file replaces the deck in force; a prefix whose first rate begins later keeps the rate it
+    has until then. If more than one in ten of what could be called would have no rate any more,
+    the file is probably a part of a deck: --amend adds it to the rates in force, --force replaces
+    them. Try --dry-run first; `tollgate rates rollback` undoes an import.
+
+    docs/rate-decks.md says what is read and what is refused, with examples.
     """
     with command() as context:
         plan = context.plan_of(context.office(office))
-        form = _format(plan, column or [], increments, date_format)
-        deck = _read(file, form)
+        form = _format(
+            plan,
+            columns=column or [],
+            ignore=ignore or [],
+            unit=unit,
+            increments=increments,
+            effective=effective,
+            date_format=date_format,
+        )
+        data = _bytes_of(file)
+        deck = _read(file, data, form, delimiter=delimiter, encoding=encoding, sheet=sheet)
         before = _deck_in_force(context, plan.currency)
-        rows = deck.rows + carried_over(deck.rows, before, today=form.effective)
+        rows = _rows_in_force(deck, before, form, amend=amend)
         after = RateDeck(rows, currency=plan.currency)
         diff = compare_decks(before, after, on=_day_to_compare(rows, form.effective))
-        deck_id = None if dry_run else _store(context, rows, file, plan.currency)
-    imported = _Imported(file=file, currency=plan.currency, deck=deck, diff=diff, deck_id=deck_id)
+        is_partial = share_of_holes(diff, before) > HOLES_MAX
+        if is_partial and not (force or dry_run):
+            fail(_too_many_holes(diff, before))
+        deck_id = None if dry_run else _store(context, rows, file, data, plan.currency)
+    imported = _Imported(
+        file=file,
+        currency=plan.currency,
+        deck=deck,
+        diff=diff,
+        free=free_of_charge(deck.rows),
+        beyond=beyond_their_names(after, on=_day_to_compare(rows, form.effective)),
+        warning=_too_many_holes(diff, before) if is_partial else None,
+        deck_id=deck_id,
+    )
     if as_json:
         print_json(_import_fields(imported))
     else:
         _print_import(imported)
+
+
+def _rows_in_force(
+    deck: DeckFile, before: RateDeck, form: DeckFormat, *, amend: bool
+) -> list[tuple[str, RateFields]]:
+    if amend:
+        return amended(before, deck.rows, deck.removed)
+    if not deck.rows:
+        fail("the file only removes rates: --amend takes them out of the deck in force")
+    return deck.rows + carried_over(deck.rows, before, today=form.effective)
+
+
+def _too_many_holes(diff: DeckDiff, before: RateDeck) -> str:
+    known = len(set(before.prefixes()))
+    return (
+        f"{len(diff.holes)} of the {known} prefixes in force would have no rate any more: --amend,"
+        " if the file has only the rates that change; --force, if they are to go"
+    )
 
 
 @app.command()
@@ -88,15 +192,18 @@ def show(
 ) -> None:
     """Show the rates in force, those that begin later among them."""
     with command() as context:
-        currency = context.plan_of(context.office(office)).currency
-        prefixes, name = _wanted(country)
+        plan = context.plan_of(context.office(office))
+        currency = plan.currency
+        if currency not in read_from(context.engine, decks_in_force):
+            fail(f"no {currency} deck was imported yet: `tollgate rates import FILE` does")
+        prefixes, name = _wanted(country, plan)
         rows = read_from(
             context.reader,
             lambda reader: rates_in_force(reader, currency=currency, prefixes=prefixes, name=name),
         )
     found = [row_of(prefix, fields, currency) for prefix, fields in rows]
     if not found:
-        fail(f"the {currency} deck in force has no rate for {country or 'anything'}")
+        fail(f"the {currency} deck in force has no rate for {country}")
     if as_json:
         print_json({"currency": currency, "rates": [_rate_fields(row) for row in found]})
         return
@@ -148,6 +255,9 @@ class _Imported:
     currency: str
     deck: DeckFile
     diff: DeckDiff
+    free: Sequence[tuple[str, RateFields]]  # rates of 0
+    beyond: Sequence[Beyond]
+    warning: str | None  # of too many holes
     deck_id: int | None  # None: a dry run
 
 
@@ -158,6 +268,10 @@ def _import_fields(imported: _Imported) -> dict[str, Any]:
         "currency": imported.currency,
         "rates": len(imported.deck.rows),
         "ignored_columns": list(imported.deck.ignored),
+        "taken": list(imported.deck.taken),
+        "notes": [{"line": note.line, "text": note.text} for note in imported.deck.notes],
+        "free_of_charge": [prefix for prefix, _ in imported.free],
+        "beyond": [asdict(found) for found in imported.beyond],
         "imported": imported.deck_id is not None,
         "deck_id": imported.deck_id,
         "same": diff.same,
@@ -181,6 +295,7 @@ def _print_import(imported: _Imported) -> None:
     diff, currency = imported.diff, imported.currency
     for heading in imported.deck.ignored:
         typer.echo(f"column {heading!r} means nothing here and was ignored")
+    _print_reading(imported)
     for title, changes in (("dearer", diff.dearer), ("cheaper", diff.cheaper)):
         _print_changes(title, changes, currency)
     _print_changes("HOLE, no rate any more", diff.holes, currency)
@@ -191,6 +306,35 @@ def _print_import(imported: _Imported) -> None:
     )
     done = "would be imported" if imported.deck_id is None else "imported and in force"
     typer.echo(f"{len(imported.deck.rows)} {currency} rates {done}")
+
+
+def _print_reading(imported: _Imported) -> None:
+    """What was taken for granted, and what looks wrong."""
+    deck = imported.deck
+    for note in deck.notes[:NOTES_SHOWN]:
+        typer.echo(f"{deck.place} {note.line} is no rate: {note.text}")
+    for said in deck.taken:
+        typer.echo(said)
+    for prefix, fields in imported.free[:CHANGES_SHOWN]:
+        typer.echo(f"FREE OF CHARGE: {prefix} {fields.destination} has a rate of 0")
+    if len(imported.free) > CHANGES_SHOWN:
+        typer.echo(f"FREE OF CHARGE: and {len(imported.free) - CHANGES_SHOWN} more")
+    for found in imported.beyond:
+        typer.echo(_beyond_in_words(found))
+    if imported.warning is not None:
+        typer.echo(imported.warning)
+
+
+def _beyond_in_words(found: Beyond) -> str:
+    countries = ", ".join(found.countries)
+    if found.is_refused:
+        return (
+            f"{found.prefix} {found.destination} names none of {countries}: calls there are refused"
+            " until a row has their prefix or their name"
+        )
+    return (
+        f"{found.prefix} {found.destination} also prices mobiles in {countries}: no row is theirs"
+    )
 
 
 def _print_changes(title: str, changes: Sequence[Change], currency: str) -> None:
@@ -220,17 +364,29 @@ def _day_to_compare(rows: Iterable[tuple[str, RateFields]], today: date) -> date
     return max(today, date.fromordinal(max(last, 1)))
 
 
-def _wanted(country: str | None) -> tuple[tuple[str, ...], str | None]:
+def _wanted(country: str | None, plan: Plan) -> tuple[tuple[str, ...], str | None]:
     """What the argument of `show` means: beginnings of prefixes, and a part of a name."""
     if country is None:
         return (), None
-    digits = country.removeprefix("+").removeprefix("00")
-    if digits.isdecimal():
-        return (digits,), None
+    if country[:1] in "+(" or country[:1].isdigit():
+        return (_prefix_of(country, plan),), None
     code = phonenumbers.country_code_for_region(country.upper())
     if code:
         return (str(code), f"{country.upper()}:"), None
     return (), country
+
+
+def _prefix_of(written: str, plan: Plan) -> str:
+    """The prefix that someone wrote: `+44 (0)20`, `0044 20`, `020` as dialled at home, `4420`."""
+    try:
+        digits = written_number(written) if len(written) > 1 else written
+    except InvalidNumber as error:
+        fail(str(error))
+    if digits.startswith(("+", "00")):
+        return digits.removeprefix("+").removeprefix("00")
+    if digits.startswith("0"):
+        return f"{phonenumbers.country_code_for_region(plan.country)}{digits[1:]}"
+    return digits
 
 
 def _rate_fields(row: RateRow) -> dict[str, Any]:
@@ -250,17 +406,38 @@ def _change_fields(change: DeckChange) -> dict[str, Any]:
     }
 
 
-def _format(plan: Plan, columns: list[str], increments: str, date_format: str) -> DeckFormat:
-    initial, _, further = increments.partition("/")
-    if not (initial.isdecimal() and further.isdecimal() and int(initial) and int(further)):
-        fail(f"{increments!r} is not two numbers of seconds such as 60/60")
+def _format(  # noqa: PLR0913 - one for each option of the command
+    plan: Plan,
+    *,
+    columns: list[str],
+    ignore: list[str],
+    unit: str | None,
+    increments: str | None,
+    effective: datetime | None,
+    date_format: str | None,
+) -> DeckFormat:
+    today = datetime.now(plan.timezone).date()
+    read_as = None if unit is None else parse_unit(unit)
+    if unit is not None and read_as is None:
+        fail(f"{unit!r} is not a unit such as pence, {plan.currency}/second or cents/minute")
     return DeckFormat(
         columns=_columns(columns),
-        initial_s=int(initial),
-        increment_s=int(further),
-        effective=datetime.now(plan.timezone).date(),
+        currency=plan.currency,
+        ignore=tuple(ignore),
+        unit=read_as,
+        increments=None if increments is None else _increments(increments),
+        effective=today if effective is None else effective.date(),
+        effective_is_given=effective is not None,
+        today=today,
         date_format=date_format,
     )
+
+
+def _increments(text: str) -> tuple[int, int]:
+    initial, _, further = text.partition("/")
+    if not (initial.isdecimal() and further.isdecimal() and int(initial) and int(further)):
+        fail(f"{text!r} is not two numbers of seconds such as 60/60")
+    return int(initial), int(further)
 
 
 def _columns(options: list[str]) -> Mapping[str, str]:
@@ -273,27 +450,55 @@ def _columns(options: list[str]) -> Mapping[str, str]:
     return mapping
 
 
-def _read(file: Path, form: DeckFormat) -> DeckFile:
+def _bytes_of(file: Path) -> bytes:
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            return read_deck(lines, form)
+        if file.stat().st_size > FILE_BYTES_MAX:
+            fail(f"{file} is larger than {FILE_BYTES_MAX // 10**6} MB: import it in parts")
+        return file.read_bytes()
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        fail(f"{file} is not UTF-8 text")
+
+
+def _read(  # noqa: PLR0913 - one for each option of the command
+    file: Path,
+    data: bytes,
+    form: DeckFormat,
+    *,
+    delimiter: str | None,
+    encoding: str | None,
+    sheet: str | None,
+) -> DeckFile:
+    try:
+        if is_workbook(data):
+            return read_deck(read_workbook(data, sheet), form)
+        parted_by = None if delimiter is None else _delimiter(delimiter)
+        return read_deck_text(data, form, encoding=encoding, delimiter=parted_by)
     except DeckFileError as error:
         shown = "\n".join(f"{file}, {problem}" for problem in error.problems[:PROBLEMS_SHOWN])
-        fail(f"{shown}\n{len(error.problems)} problems: nothing was imported")
+        problems = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
+        fail(f"{shown}\n{problems}: nothing was imported")
+
+
+def _delimiter(name: str) -> str:
+    known = {word: character for character, word in DELIMITERS.items()}
+    found = known.get(name.lower(), name)
+    if found not in DELIMITERS:
+        fail(f"{name!r} is not one of {', '.join(known)}")
+    return found
 
 
 def _store(
-    context: Context, rows: Sequence[tuple[str, RateFields]], file: Path, currency: str
+    context: Context,
+    rows: Sequence[tuple[str, RateFields]],
+    file: Path,
+    data: bytes,
+    currency: str,
 ) -> int:
     return import_deck(
         context.engine,
         rows,
         currency=currency,
         source=file.name,
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        sha256=hashlib.sha256(data).hexdigest(),
         at=datetime.now(UTC),
     )

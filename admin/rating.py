@@ -16,7 +16,9 @@ app = typer.Typer()
 
 SECONDS_MAX = 1_000_000_000  # of talk: some thirty years
 
-NumberArgument = Annotated[str, typer.Argument(help="As it would be dialled: 0033142685300.")]
+NumberArgument = Annotated[
+    str, typer.Argument(help="As people write it: 0033142685300, +44 (0)20 …")
+]
 PlanOption = Annotated[
     str | None, typer.Option("--plan", help="uk, france or another plan file, not the office's.")
 ]

@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from functools import lru_cache
 
 from charging.rate_deck import RateDeck, RateFields, minute_micros
 
+HOLES_MAX = Fraction(1, 10)  # of what could be called: more is a part of a deck, not a deck
+_NEVER = date.max.toordinal() + 1
 JUMP = 10  # times: a misplaced decimal point, or a misread column
 
 
@@ -58,6 +61,32 @@ def compare_decks(before: RateDeck, after: RateDeck, *, on: date) -> DeckDiff:
     )
 
 
+def amended(
+    before: RateDeck, rows: Iterable[tuple[str, RateFields]], removed: Iterable[str]
+) -> list[tuple[str, RateFields]]:
+    """A deck with some of its rates replaced: each from the first day that the amendment names."""
+    new = list(rows)
+    first_day = _first_days(new)
+    gone = frozenset(removed)
+    kept = [
+        (prefix, fields)
+        for prefix, fields in before.rows()
+        if prefix not in gone and fields.effective_day < first_day.get(prefix, _NEVER)
+    ]
+    return kept + new
+
+
+def free_of_charge(rows: Iterable[tuple[str, RateFields]]) -> list[tuple[str, RateFields]]:
+    """Rates that cost nothing: nearly always a misread sheet, and calls without end."""
+    return [(prefix, fields) for prefix, fields in rows if _minute(fields) == 0]
+
+
+def share_of_holes(diff: DeckDiff, before: RateDeck) -> Fraction:
+    """How much of what could be called could not be called any more."""
+    known = len(set(before.prefixes()))
+    return Fraction(len(diff.holes), known) if known else Fraction(0)
+
+
 def carried_over(
     rows: Iterable[tuple[str, RateFields]], before: RateDeck, *, today: date
 ) -> list[tuple[str, RateFields]]:
@@ -65,13 +94,18 @@ def carried_over(
 
     A deck that is imported in November for December must not leave November without rates.
     """
+    first_day = _first_days(rows)
+    later = (prefix for prefix, day in first_day.items() if day > today.toordinal())
+    found = ((prefix, before.find(prefix, today)) for prefix in later)
+    return [(prefix, fields) for prefix, fields in found if fields is not None]
+
+
+def _first_days(rows: Iterable[tuple[str, RateFields]]) -> dict[str, int]:
     first_day: dict[str, int] = {}
     for prefix, fields in rows:
         day = fields.effective_day
         first_day[prefix] = min(day, first_day.get(prefix, day))
-    later = (prefix for prefix, day in first_day.items() if day > today.toordinal())
-    found = ((prefix, before.find(prefix, today)) for prefix in later)
-    return [(prefix, fields) for prefix, fields in found if fields is not None]
+    return first_day
 
 
 def _union(before: RateDeck, after: RateDeck) -> Iterable[str]:

@@ -1,279 +1,446 @@
-"""Rate decks as carriers write them: a CSV with our headings or theirs, read row by row.
+"""Rate decks as carriers write them, read row by row: exactly, or not at all.
 
 Everything is checked before anything is used, and every problem names its line.
 """
 
-import csv
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
+from typing import Final, NamedTuple
 
 import phonenumbers
 
-from charging.money import MICROS_PER_UNIT, NO_CURRENCY, parse_money
+from charging.headings import COLUMNS, Unit, unit_of, words_of
 from charging.rate_deck import RateFields
-
-COLUMNS = (
-    *("prefix", "destination", "per_minute", "connection", "per_call"),
-    *("initial_s", "increment_s", "minimum_s", "increments", "effective"),
+from charging.sheet import DeckFileError, Problem, Row, Sheet, read_text, refuse
+from charging.sheet_cells import (
+    Mark,
+    country_code_of,
+    is_removed,
+    join_prefixes,
+    parse_amount,
+    parse_blocks,
+    parse_day,
+    parse_prefixes,
+    parse_seconds,
 )
-REQUIRED = ("prefix", "per_minute")
-PRICE_MAX = 10_000 * MICROS_PER_UNIT  # a minute dearer than this is a misread column
-BLOCK_MAX_S = 86_400
-PREFIXES_MAX = 10_000  # in one cell; a range wider than this is a typing error
+from charging.sheet_layout import (
+    DeckFormat,
+    Layout,
+    best_headings,
+    headings_found,
+    layout_of,
+    note_problem,
+    words_like_headings,
+)
 
-# Letters and digits of a heading, in lower case, to our column. From decks of A2Billing,
-# MagnusBilling, ASTPP, Kazoo, Yeastar, IvozProvider, JeraSoft and carriers' mails.
-_HEADINGS: Mapping[str, str] = {
-    alias: column
-    for column, aliases in {
-        "prefix": "prefix prefixes dialprefix matchprefix code codes dialcode dialcodes areacode"
-        " destinationcode countrycode dialingcode diallingcode",
-        "destination": "destination destinationname name description zone location breakout",
-        "per_minute": "perminute rateinitial rate rates ratecost costmin costperminute price"
-        " pricemin priceperminute rateperminute ratemin ratepermin cost",
-        "connection": "connection connectioncost connectcharge connectfee connectionfee"
-        " connectioncharge connectcost connect ratesurcharge surcharge setupfee sf initialcost",
-        "per_call": "percall pricepercall callcharge costpercall",
-        "initial_s": "initials initial initblock initialincrement initialtimes initialtime"
-        " firstincrement firstinterval min groupintervalstart",
-        "increment_s": "increments increment billingblock rateincrement billableunits"
-        " billableunit nextincrement interval int period step",
-        "minimum_s": "minimums minimum rateminimum minimumduration minduration",
-        "increments": "billingincrement billingincrements billing billingterms terms",
-        "effective": "effective effectivedate effectivefrom validfrom startdate datefrom",
-    }.items()
-    for alias in aliases.split()
-}
+__all__ = [
+    "COLUMNS",
+    "DeckFile",
+    "DeckFileError",
+    "DeckFormat",
+    "Problem",
+    "read_deck",
+    "read_deck_text",
+]
+
+HEADING_ROWS: Final = 60  # headings stand among the first ones
+DEFAULT_BLOCKS: Final = (60, 60)
+NAME_CHARACTERS_MAX: Final = 200
+FAR_YEARS: Final = 50  # a rate that ends so late has no end
+TERMS_KEPT: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Note:
+    """A line above, between or below the rates that is none."""
+
     line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
-
-
-class DeckFileError(Exception):
-    """A deck that cannot be imported; nothing of it was."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(str(problem) for problem in problems[:3]))
-        self.problems = problems
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeckFormat:
-    """How to read a file that does not say it itself."""
-
-    columns: Mapping[str, str]  # our column to the heading it has in the file
-    initial_s: int = 60  # where the file has no such column
-    increment_s: int = 60
-    effective: date  # where a row has no date
-    date_format: str = "%Y-%m-%d"
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeckFile:
     rows: list[tuple[str, RateFields]]
-    ignored: tuple[str, ...]  # headings that mean nothing to us
+    ignored: tuple[str, ...] = ()  # headings that mean nothing to us
+    notes: tuple[Note, ...] = ()
+    removed: frozenset[str] = frozenset()  # prefixes that the sheet takes out
+    taken: tuple[str, ...] = ()  # what was taken for granted, in words
+    place: str = "line"
 
 
-def read_deck(lines: Iterable[str], form: DeckFormat) -> DeckFile:
-    """Read a whole deck; one wrong row refuses all of it.
+def read_deck_text(
+    data: bytes, form: DeckFormat, *, encoding: str | None = None, delimiter: str | None = None
+) -> DeckFile:
+    """Read a whole deck from a file of text; one wrong row refuses all of it.
 
     Raises:
         DeckFileError: every problem found, with its line.
     """
-    buffered = iter(lines)
-    first = next(buffered, "").removeprefix("\ufeff")  # spreadsheets put a byte-order mark there
-    rows = csv.reader(chain([first], buffered), delimiter=_delimiter_of(first))
+    score = partial(best_headings, form=form)
+    return read_deck(read_text(data, score, encoding=encoding, delimiter=delimiter), form)
+
+
+def read_deck(sheet: Sheet, form: DeckFormat) -> DeckFile:
+    """Read a deck from cells.
+
+    Raises:
+        DeckFileError: every problem found, with its line or row.
+    """
     try:
-        places, ignored = _places(next(rows, []), form)
-        reader = _RowReader(places, form)
-        for row in rows:
-            if any(row):
-                reader.read(row, rows.line_num)
-    except csv.Error as error:
-        raise DeckFileError([Problem(max(rows.line_num, 1), str(error))]) from error
-    return DeckFile(rows=reader.finish(), ignored=ignored)
+        reader = _RowReader(form, sheet)
+        reader.read_all()
+        return reader.finish()
+    except DeckFileError as error:
+        raise DeckFileError(
+            [Problem(p.line, p.reason, sheet.place) for p in error.problems]
+        ) from error
 
 
-def _delimiter_of(heading: str) -> str:
-    return max(",;\t|", key=heading.count)
+def _find_headings(first: Sequence[Row], form: DeckFormat) -> tuple[int, Layout]:
+    """Which of the first rows has the headings, and what they mean."""
+    for place, (line, _, row) in enumerate(first):
+        if headings_found(row, form):
+            return place, layout_of(line, row, form)
+    if not any(cell.strip() for _, _, row in first for cell in row):
+        raise refuse(1, "the file is empty")
+    line, _, row = max(first, key=lambda found: (words_like_headings(found[2], form), -found[0]))
+    problems = layout_of(line, row, form).problems
+    raise DeckFileError(list(problems) or [Problem(line, "these are no headings of a rate sheet")])
 
 
-def _places(headings: Sequence[str], form: DeckFormat) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Where each of our columns stands. A mapping given by option wins over a guess."""
-    mapped = {_plain(heading): column for column, heading in form.columns.items()}
-    places: dict[str, int] = {}
-    ignored, problems = [], []
-    for place, heading in enumerate(headings):
-        plain = _plain(heading)
-        column = mapped.get(plain) or _HEADINGS.get(plain)
-        if column is None or (column in form.columns and plain not in mapped):
-            ignored.append(heading.strip())
-        elif column in places:
-            problems.append(f"two columns say {column}: choose one with --column {column}=HEADING")
-        else:
-            places[column] = place
-    missing = [column for column in (*REQUIRED, *form.columns) if column not in places]
-    problems += [f"no column says {column}" for column in dict.fromkeys(missing)]
-    if problems:
-        raise DeckFileError([Problem(1, problem) for problem in problems])
-    return places, tuple(ignored)
+class _Terms(NamedTuple):
+    """What a row says beside its prefixes; rows by the thousand share one."""
+
+    fields: RateFields
+    is_removed: bool
+    end_day: int | None
 
 
-def _plain(heading: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", heading.lower())
+@dataclass(slots=True)
+class _Marks:
+    """Where a decimal comma and a decimal point were first seen."""
+
+    lines: dict[Mark, tuple[int, str]] = field(default_factory=dict)
+
+    def see(self, mark: Mark, line: int, text: str) -> None:
+        self.lines.setdefault(mark, (line, text))
+
+    def problem(self) -> Problem | None:
+        comma = self.lines.get(Mark.COMMA) or self.lines.get(Mark.LIKELY_COMMA)
+        point = self.lines.get(Mark.POINT)
+        if comma and point:
+            (line, text), other = max(comma, point), min(comma, point)
+            reason = (
+                f"{text!r} has another decimal mark than {other[1]!r} on line {other[0]}:"
+                " write all amounts alike"
+            )
+            return Problem(line, reason)
+        if comma and Mark.COMMA not in self.lines:
+            line, text = comma
+            return Problem(
+                line, f"{text!r} may have a decimal comma or a thousand: write 4 decimals"
+            )
+        return None
 
 
 class _RowReader:
     """Reads rows, and remembers what was wrong with them."""
 
-    def __init__(self, places: Mapping[str, int], form: DeckFormat) -> None:
-        self._places = places
+    def __init__(self, form: DeckFormat, sheet: Sheet) -> None:
         self._form = form
-        self._rows: dict[tuple[str, int], tuple[RateFields, int]] = {}
+        self._sheet = sheet
+        first = list(islice(sheet.rows, HEADING_ROWS))
+        place, self._layout = _find_headings(first, form)
+        self._rows = chain(first[place + 1 :], sheet.rows)
+        if self._layout.problems:
+            raise DeckFileError(list(self._layout.problems))
+        self._found: dict[tuple[str, int], tuple[RateFields, int]] = {}
+        self._ends: dict[tuple[str, int], tuple[int, int]] = {}  # day of the end, line
+        self._removed: set[str] = set()
+        self._expired = 0
+        self._without_blocks = 0
+        self._marks = _Marks()
+        self._notes: list[Note] = []
         self._problems: list[Problem] = []
+        self._terms: dict[tuple[str, ...], _Terms] = {}
+        places = self._layout.places
+        self._term_columns = [c for c in places if c not in _PREFIX_COLUMNS]
+        self._term_places = [places[column] for column in self._term_columns]
+        for line, _, row in first[:place]:
+            self._note(row, line)
 
-    def read(self, row: Sequence[str], line: int) -> None:
-        try:
-            self._add(row, line)
-        except ValueError as error:
-            self._problems.append(Problem(line, str(error)))
+    def read_all(self) -> None:
+        for line, last_line, row in self._rows:
+            try:
+                if last_line != line:
+                    self._require_one_line(row, last_line)
+                self._add(row, line)
+            except ValueError as error:
+                self._problems.append(Problem(line, str(error)))
 
-    def finish(self) -> list[tuple[str, RateFields]]:
+    def finish(self) -> DeckFile:
         """Raises DeckFileError if a row was wrong, or none was there."""
-        if not self._rows and not self._problems:
-            self._problems.append(Problem(1, "the file has no rates"))
+        if problem := self._marks.problem():
+            self._problems.append(problem)
+        self._problems += self._ends_without_sequel()
+        if not self._found and not self._removed and not self._problems:
+            self._problems.append(Problem(self._layout.line, "the file has no rates"))
         if self._problems:
-            raise DeckFileError(self._problems)
-        return [(prefix, fields) for (prefix, _), (fields, _) in self._rows.items()]
+            raise DeckFileError(sorted(self._problems, key=lambda problem: problem.line))
+        return DeckFile(
+            rows=[(prefix, fields) for (prefix, _), (fields, _) in self._found.items()],
+            ignored=self._layout.ignored,
+            notes=tuple(self._notes),
+            removed=frozenset(self._removed - {prefix for prefix, _ in self._found}),
+            taken=self._taken(),
+            place=self._sheet.place,
+        )
+
+    # --- one row ---
 
     def _add(self, row: Sequence[str], line: int) -> None:
-        prefixes = parse_prefixes(self._cell(row, "prefix"))
-        initial_s, increment_s = self._blocks(row)
-        effective = _day(self._cell(row, "effective"), self._form)
-        fields = RateFields(
-            self._cell(row, "destination") or _destination_of(prefixes[0]),
-            _micros(self._cell(row, "per_minute")),
-            _micros(self._cell(row, "connection") or "0"),
-            _micros(self._cell(row, "per_call") or "0"),
-            initial_s,
-            increment_s,
-            effective,
+        width = self._layout.width
+        if len(row) != width and not self._fits(row, line):
+            return
+        key = tuple([row[place] for place in self._term_places])
+        terms = self._terms.get(key)
+        if terms is None:
+            if self._is_note(row):
+                self._note(row, line)
+                return
+            terms = self._read_terms(key, line)
+        prefixes = self._prefixes(row)
+        if terms.is_removed:
+            self._remove(prefixes, terms, line)
+        elif self._is_in_force(terms):
+            self._keep(prefixes, terms, line)
+
+    def _require_one_line(self, row: Sequence[str], last_line: int) -> None:
+        """Only a list of prefixes may go over several lines; else a quote swallowed rows."""
+        for place, cell in enumerate(row):
+            if len(cell.splitlines()) > 1 and place != self._layout.places.get("prefix"):
+                raise ValueError(
+                    f"a quotation mark opens here and is closed on line {last_line}: close it, or"
+                    " take the line break out of the cell"
+                )
+
+    def _fits(self, row: Sequence[str], line: int) -> bool:
+        """Whether a row of another width is none the less one of rates. Raises ValueError."""
+        width = self._layout.width
+        beyond = [cell for cell in row[width:] if cell.strip()]
+        if len(row) > width and not beyond:
+            return True
+        if self._is_note(row):
+            self._note(row, line)
+            return False
+        cells = "cell" if len(row) == 1 else "cells"
+        raise ValueError(
+            f"{len(row)} {cells} under {width} headings: is the delimiter also in a price or a"
+            " name? Quote such cells, or --delimiter names another"
         )
+
+    def _is_note(self, row: Sequence[str]) -> bool:
+        """White space; or one cell of words that stands alone: a title, a remark, the end."""
+        filled = [cell for cell in row if cell.strip()]
+        if not filled:
+            return True
+        prefix_like = filled[0].strip().lstrip("+").replace(" ", "").isdigit()
+        return len(filled) == 1 and not prefix_like and any(c.isalpha() for c in filled[0])
+
+    def _note(self, row: Sequence[str], line: int) -> None:
+        text = " ".join(" ".join(row).split())
+        if not text:
+            return
+        if problem := note_problem(text, self._layout, self._form):
+            self._problems.append(Problem(line, problem))
+        self._notes.append(Note(line, text))
+
+    def _prefixes(self, row: Sequence[str]) -> Sequence[str]:
+        places = self._layout.places
+        code = row[places["country_code"]].strip() if "country_code" in places else ""
+        if "area_code" in places:
+            return join_prefixes(code, row[places["area_code"]].strip())
+        prefixes = parse_prefixes(row[places["prefix"]].strip())
+        if code.lstrip("+").isdigit() and any(not p.startswith(code.lstrip("+")) for p in prefixes):
+            raise ValueError(
+                f"prefix {prefixes[0]} does not begin with its country code {code}:"
+                " --column area_code=HEADING if the two are to be joined"
+            )
+        return prefixes
+
+    def _remove(self, prefixes: Sequence[str], terms: _Terms, line: int) -> None:
+        today = self._form.today
+        if today is not None and terms.fields.effective_day > today.toordinal():
+            raise ValueError("a removal that is still to come: import the sheet on its day")
+        del line
+        self._removed.update(prefixes)
+
+    def _is_in_force(self, terms: _Terms) -> bool:
+        """Whether a rate has not ended yet."""
+        today = self._form.today
+        if terms.end_day is None or today is None or terms.end_day >= today.toordinal():
+            return True
+        self._expired += 1
+        return False
+
+    def _keep(self, prefixes: Sequence[str], terms: _Terms, line: int) -> None:
+        fields = terms.fields
+        if not fields.destination:
+            fields = fields._replace(destination=_destination_of(prefixes[0]))
         for prefix in prefixes:
-            before, line_before = self._rows.setdefault((prefix, effective), (fields, line))
-            if before != fields:
+            if country_code_of(prefix[:3]) is None and len(prefix) < 3 and ":" not in prefix:  # noqa: PLR2004
+                raise ValueError(
+                    f"prefix {prefix} is shorter than a country code: it is many countries"
+                )
+            key = (prefix, fields.effective_day)
+            before, line_before = self._found.setdefault(key, (fields, line))
+            if before != fields and not self._only_name_differs(before, fields):
                 raise ValueError(f"prefix {prefix} has another rate on line {line_before}")
+            if terms.end_day is not None:
+                self._ends[key] = (terms.end_day, line)
 
-    def _cell(self, row: Sequence[str], column: str) -> str:
-        place = self._places.get(column)
-        if place is None or place >= len(row):
-            return ""
-        return row[place].strip()
+    @staticmethod
+    def _only_name_differs(one: RateFields, other: RateFields) -> bool:
+        return one[1:] == other[1:]
 
-    def _blocks(self, row: Sequence[str]) -> tuple[int, int]:
-        both = self._cell(row, "increments")
-        return _blocks(
-            self._cell(row, "initial_s") or both.partition("/")[0] or str(self._form.initial_s),
-            self._cell(row, "increment_s") or both.partition("/")[2] or str(self._form.increment_s),
-            self._cell(row, "minimum_s") or "0",
+    # --- what stands beside the prefix ---
+
+    def _read_terms(self, key: tuple[str, ...], line: int) -> _Terms:
+        cells = {column: cell.strip() for column, cell in zip(self._term_columns, key, strict=True)}
+        self._require_nothing_else(cells)
+        removed = is_removed(cells.get("status", ""))
+        initial_s, increment_s = self._blocks(cells)
+        day = cells.get("effective", "")
+        effective = (
+            parse_day(day, self._form.date_format) if day else self._form.effective.toordinal()
         )
+        terms = _Terms(
+            RateFields(
+                _name(cells),
+                0 if removed else self._amount(cells, "per_minute", line),
+                self._amount(cells, "connection", line),
+                self._amount(cells, "per_call", line),
+                initial_s,
+                increment_s,
+                effective,
+            ),
+            removed,
+            self._end_day(cells.get("ends", "")),
+        )
+        if len(self._terms) >= TERMS_KEPT:
+            self._terms.clear()
+        self._terms[key] = terms
+        return terms
+
+    def _require_nothing_else(self, cells: dict[str, str]) -> None:
+        currency = cells.get("currency", "")
+        if currency and not _is_currency(currency, self._form.currency):
+            raise ValueError(f"the rate is in {currency!r} and the deck in {self._form.currency}")
+        neutral = next(
+            (cells[c] for c in cells if c.startswith("neutral") and cells[c].strip("0.,s ")), ""
+        )
+        if neutral:
+            raise ValueError(
+                f"{neutral!r} stands under a heading of what Tollgate does not do, such as seconds"
+                " without charge: only 0 can be read there, or --ignore it"
+            )
+        unit = cells.get("rate_unit", "")
+        if unit and parse_seconds(unit) != (self._layout.units["per_minute"].seconds or 60):
+            raise ValueError(f"the price is for {unit}: --unit says so, or convert it to minutes")
+
+    def _amount(self, cells: dict[str, str], column: str, line: int) -> int:
+        text = cells.get(column, "")
+        if not text and column != "per_minute":
+            return 0
+        micros, mark = parse_amount(
+            text, currency=self._form.currency, unit=self._layout.units.get(column, Unit())
+        )
+        self._marks.see(mark, line, text)
+        return micros
+
+    def _blocks(self, cells: dict[str, str]) -> tuple[int, int]:
+        texts = {
+            "initial": cells.get("initial_s", ""),
+            "further": cells.get("increment_s", ""),
+            "both": cells.get("increments", ""),
+            "minimum": cells.get("minimum_s", ""),
+        }
+        if not any(texts.values()):
+            self._without_blocks += 1
+        return parse_blocks(**texts, default=self._form.increments or DEFAULT_BLOCKS)
+
+    def _end_day(self, text: str) -> int | None:
+        if not text:
+            return None
+        day = parse_day(text, self._form.date_format)
+        today = self._form.today
+        far = today is not None and day > today.toordinal() + FAR_YEARS * 365
+        return None if far else day
+
+    # --- the whole sheet ---
+
+    def _ends_without_sequel(self) -> list[Problem]:
+        """A rate that ends, with no other to follow, would go on at its old price."""
+        begins: dict[str, list[int]] = {}
+        if self._ends:
+            for prefix, day in self._found:
+                begins.setdefault(prefix, []).append(day)
+        return [
+            Problem(
+                line,
+                f"the rate of {prefix} ends and no other follows: take the end out, or add the rate"
+                " that follows",
+            )
+            for (prefix, day), (end, line) in self._ends.items()
+            if not any(day < other <= end + 1 for other in begins[prefix])
+        ]
+
+    def _taken(self) -> tuple[str, ...]:
+        form, layout = self._form, self._layout
+        unit = layout.units["per_minute"]
+        read_as = unit.words(form.currency)
+        taken = [*self._sheet.taken, f"prices were read as {read_as}; --unit says otherwise"]
+        blocks = form.increments or DEFAULT_BLOCKS
+        if self._without_blocks:
+            taken.append(
+                f"where no column says how time is billed, {blocks[0]}/{blocks[1]} s was taken;"
+                " --increments says otherwise"
+            )
+        if "effective" not in layout.places:
+            taken.append(f"the rates begin on {form.effective}; --effective says otherwise")
+        if self._expired:
+            taken.append(f"{self._expired} rows had ended and were left out")
+        if self._removed:
+            taken.append(f"{len(self._removed)} prefixes are marked as removed and were left out")
+        return tuple(taken)
 
 
-@lru_cache
-def _blocks(initial: str, increment: str, minimum: str) -> tuple[int, int]:
-    """First and further block. A minimum is a first block long enough to hold it."""
-    initial_s, increment_s = _seconds(initial), _seconds(increment)
-    minimum_s = 0 if minimum == "0" else _seconds(minimum)
-    further = max(0, -(-(minimum_s - initial_s) // increment_s))
-    return initial_s + further * increment_s, increment_s
+_PREFIX_COLUMNS: Final = frozenset({"prefix", "country_code", "area_code"})
 
 
-def _seconds(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= BLOCK_MAX_S:
-        raise ValueError(f"{text!r} is not a number of seconds from 1 to {BLOCK_MAX_S}")
-    return int(text)
+def _is_currency(text: str, currency: str) -> bool:
+    said = unit_of(words_of(text)).currencies
+    return currency in (said if said is not None else {text.upper()})
 
 
-@lru_cache(maxsize=65_536)
-def _micros(text: str) -> int:
-    """An amount; a decimal comma is read as a point."""
-    micros = parse_money(text.replace(",", ".") if "." not in text else text, NO_CURRENCY).micros
-    if not 0 <= micros <= PRICE_MAX:
-        raise ValueError(f"{text!r} is not an amount from 0 to {PRICE_MAX // MICROS_PER_UNIT}")
-    return micros
-
-
-def _day(text: str, form: DeckFormat) -> int:
-    return _day_of(text, form.date_format) if text else form.effective.toordinal()
-
-
-@lru_cache
-def _day_of(text: str, date_format: str) -> int:
-    try:
-        return datetime.strptime(text, date_format).date().toordinal()  # noqa: DTZ007 - a date
-    except ValueError:
-        raise ValueError(f"{text!r} is not a date written {date_format}") from None
-
-
-_PLAIN = re.compile(r"[1-9][0-9]{0,14}")
-_DIGITS = re.compile(r"(?:\+|00)?([1-9][0-9]{0,14})")
-_SHORT = re.compile(r"[A-Z]{2}:[0-9]{2,6}")
-_RANGE = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")
-_COUNTRY_THEN_AREAS = re.compile(r"\+?([1-9][0-9]{0,2})\s+([0-9]+(?:\s*[,;/]\s*[0-9]+)*)")
-
-
-def parse_prefixes(cell: str) -> tuple[str, ...]:
-    """The prefixes of one cell: `33`, `+44 1534`, `336 337`, `52 33,34`, `447700-447705`, `GB:118`.
-
-    A country code, a space, and area codes are that country's areas: `52 33,34` is 5233 and 5234.
-
-    Raises:
-        ValueError: something in the cell is no prefix.
-    """
-    if _PLAIN.fullmatch(cell):
-        return (cell,)  # nearly always, and quick
-    if (areas := _COUNTRY_THEN_AREAS.fullmatch(cell)) and _is_country_code(areas[1]):
-        return tuple(areas[1] + area for area in re.split(r"[\s,;/]+", areas[2]))
-    prefixes: list[str] = []
-    for token in filter(None, re.split(r"[\s,;/]+", cell)):
-        prefixes += _expand(token)
-    if not prefixes:
-        raise ValueError("the row has no prefix")
-    return tuple(prefixes)
-
-
-def _is_country_code(digits: str) -> bool:
-    return int(digits) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
-
-
-def _expand(token: str) -> Sequence[str]:
-    if _SHORT.fullmatch(token):
-        return (token,)
-    if plain := _DIGITS.fullmatch(token):
-        return (plain[1],)
-    limits = _RANGE.fullmatch(token)
-    if limits is None or len(limits[1]) != len(limits[2]) or limits[1][0] == "0":
-        raise ValueError(f"{token!r} is not a prefix")
-    first, last = int(limits[1]), int(limits[2])
-    if not 0 <= last - first < PREFIXES_MAX:
-        raise ValueError(f"{token!r} is a range of {last - first + 1} prefixes")
-    return [str(prefix) for prefix in range(first, last + 1)]
+def _name(cells: dict[str, str]) -> str:
+    """A destination's name, with its country before it where a column of its own says that."""
+    name, country = cells.get("destination", ""), cells.get("country", "")
+    if country and country.casefold() not in name.casefold():
+        name = f"{country} {name}"
+    name = " ".join(name.split())
+    if not name.isprintable() or len(name) > NAME_CHARACTERS_MAX:
+        raise ValueError(
+            f"{name[:40]!r} has characters that cannot be shown, or is too long for a name"
+        )
+    return name
 
 
 def _destination_of(prefix: str) -> str:
     """A name for decks that have none: the country's code."""
-    if ":" in prefix:
+    code = None if ":" in prefix else country_code_of(prefix)
+    if code is None:
         return prefix
-    codes = (int(prefix[:length]) for length in (1, 2, 3))
-    known = (phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code) for code in codes)
-    return next((f"{regions[0]} {prefix}" for regions in known if regions), prefix)
+    return f"{phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)][0]} {prefix}"

@@ -1,7 +1,8 @@
 """Facts about numbers that phonenumbers does not know, or tells otherwise. Plain data.
 
 Sources: Ofcom's national numbering plan and callcosts.uk for +44; ARCEP's numbering plan and its
-list of emergency numbers for France; ITU-T E.164 assignments for the global codes.
+list of emergency numbers for France; ITU-T E.164 assignments for the global codes. Others stand
+beside what they are the source of.
 """
 
 import re
@@ -25,6 +26,14 @@ EMERGENCY: Final = MappingProxyType(
 
 # A caller with a text relay dials one of these before an ordinary number.
 RELAY_PREFIXES: Final = MappingProxyType(dict.fromkeys(_UK, ("18001", "18002")))
+
+# Dialled before an ordinary number to withhold (141) or to show (1470) the caller's own, once.
+# Source: Ofcom's guide to calling line identification; BT's list of calling features.
+CALLER_ID_PREFIXES: Final = MappingProxyType(dict.fromkeys(_UK, ("141", "1470")))
+
+# Forms of a number that people still dial, and what replaces them. Mexico dropped the 1 before
+# mobile numbers on 3 August 2019 (Instituto Federal de Telecomunicaciones, plan of numbering).
+OLD_FORMS: Final = ((re.compile(r"521(\d{10})"), "52"),)
 
 
 def _entries(country: str, kind: LineKind, prefixes: str) -> dict[str, tuple[str, LineKind]]:
@@ -51,7 +60,7 @@ BY_PREFIX: Final = MappingProxyType(
     | _entries("IM", LineKind.LANDLINE, "441624")
     | _entries("IM", LineKind.MOBILE, "447624 447524 447924 4474576")
     | _entries("FR", LineKind.LANDLINE, "331 332 333 334 335")
-    | _entries("FR", LineKind.MOBILE, "336 337")
+    | _entries("FR", LineKind.MOBILE, "336 337 33700")
     | _entries("FR", LineKind.VOIP, "339")
     | _entries("FR", LineKind.TOLL_FREE, "33800 33801 33802 33803 33804 33805")
     | _entries("FR", LineKind.NATIONAL, "33806 33807 33808 33809")
@@ -74,14 +83,15 @@ BY_PREFIX: Final = MappingProxyType(
     | _entries("001", LineKind.SERVICE, "808")
 )
 BY_PREFIX_LENGTH_MAX: Final = max(map(len, BY_PREFIX))
-NATIONAL_DIGITS_MAX: Final = 10  # of the countries below
+NATIONAL_DIGITS_MAX: Final = 13  # of the countries below
 
 # Digits after the country code. Numbers newer than phonenumbers' tables are still numbers: only
 # their length is checked. Nine digits after +44: old area codes and 0800; seven: 0800 1111.
 LENGTHS: Final = MappingProxyType(
     {
         "44": re.compile(r"[1-35789]\d{9}|1\d{8}|800\d{6}|8001111"),
-        "33": re.compile(r"[1-9]\d{8}"),
+        # Machines have 14 digits, 0700 and ten more: ARCEP, decisions 2012-0855 and 2018-0881.
+        "33": re.compile(r"[1-9]\d{8}|700\d{10}"),
         "262": re.compile(r"\d{9}"),
         "590": re.compile(r"\d{9}"),
         "594": re.compile(r"\d{9}"),
@@ -113,6 +123,8 @@ FRENCH_OVERSEAS: Final = MappingProxyType(
 _UK_SHORT: Final = (
     *((code, LineKind.TOLL_FREE) for code in ("101", "105", "111", "116XXX")),
     ("118XXX", LineKind.DIRECTORY),
+    ("159", LineKind.NATIONAL),  # one's bank, at the price of a national call: Stop Scams UK
+    *((code, LineKind.SHORT) for code in ("1471", "1571")),  # last caller, voicemail: BT
     ("1XX", LineKind.SHORT),
 )
 _FR_SHORT: Final = (
@@ -128,3 +140,62 @@ SHORT_PATTERNS: Final = MappingProxyType(
         for country, codes in SHORT.items()
     }
 )
+
+# How sheets name the countries that share a code with others, in words of `charging.reach`.
+COUNTRY_WORDS: Final = MappingProxyType(
+    {
+        "US": ("usa", "united states", "etats unis", "america"),
+        "CA": ("canada",),
+        "AG": ("antigua", "barbuda"),
+        "AI": ("anguilla",),
+        "AS": ("american samoa", "samoa americaines"),
+        "BB": ("barbados", "barbade"),
+        "BM": ("bermuda", "bermudes"),
+        "BS": ("bahamas",),
+        "DM": ("dominica", "dominique"),
+        "DO": ("dominican republic", "dominican rep", "republique dominicaine"),
+        "GD": ("grenada", "grenade"),
+        "GU": ("guam",),
+        "JM": ("jamaica", "jamaique"),
+        "KN": ("kitts", "nevis"),
+        "KY": ("cayman", "caimans"),
+        "LC": ("lucia", "lucie"),
+        "MP": ("mariana", "mariannes", "saipan"),
+        "MS": ("montserrat",),
+        "PR": ("puerto rico", "porto rico"),
+        "SX": ("sint maarten", "st maarten"),
+        "TC": ("turks", "caicos"),
+        "TT": ("trinidad", "tobago", "trinite"),
+        "VC": ("vincent",),
+        "VG": ("british virgin", "virgin islands british", "vierges britanniques", "bvi"),
+        "VI": ("us virgin", "virgin islands us", "vierges americaines", "usvi"),
+        "RU": ("russia", "russian", "russie"),
+        "KZ": ("kazakhstan", "kazakstan"),
+        "IT": ("italy", "italie", "italia"),
+        "VA": ("vatican", "holy see", "saint siege"),
+        "GB": ("united kingdom", "uk", "great britain", "england", "royaume uni"),
+        "JE": ("jersey", "channel islands", "anglo normandes"),
+        "GG": ("guernsey", "guernesey", "channel islands", "anglo normandes"),
+        "IM": ("isle of man", "ile de man"),
+        "NO": ("norway", "norvege"),
+        "SJ": ("svalbard", "spitsbergen"),
+        "AU": ("australia", "australie"),
+        "CC": ("cocos", "keeling"),
+        "CX": ("christmas",),
+        "MA": ("morocco", "maroc"),
+        "EH": ("western sahara", "sahara occidental"),
+        "RE": ("reunion", "french overseas"),
+        "YT": ("mayotte", "french overseas"),
+        "SH": ("helena", "helene", "ascension"),
+        "TA": ("tristan",),
+        "FI": ("finland", "finlande"),
+        "AX": ("aland",),
+        "GP": ("guadeloupe", "french overseas"),
+        "BL": ("barthelemy", "barths"),
+        "MF": ("saint martin", "st martin"),
+        "CW": ("curacao",),
+        "BQ": ("bonaire", "saba", "eustatius", "caribbean netherlands"),
+    }
+)
+# Of a code's countries, those that its bare code means where nobody names any.
+MAIN_COUNTRIES: Final = MappingProxyType({"1": ("US", "CA")})

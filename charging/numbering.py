@@ -19,7 +19,15 @@ from charging.countries import require_country
 from charging.errors import InvalidNumber
 from charging.kinds import LineKind
 
-__all__ = ["LineKind", "Number", "Site", "emergency_numbers", "find_emergency", "parse_number"]
+__all__ = [
+    "LineKind",
+    "Number",
+    "Site",
+    "emergency_numbers",
+    "find_emergency",
+    "parse_number",
+    "written_number",
+]
 
 # What is dialled is hostile until it matches: "0033&PJSIP/x@trunk" would dial twice.
 DIALLED: Final = re.compile(r"\+?[0-9]{2,20}")
@@ -76,7 +84,55 @@ def parse_number(dialled: str, site: Site) -> Number:
         number = _resolve(dialled, form, site)
         if number is not None:
             return number
-    raise InvalidNumber(dialled, f"no such number can be dialled from {site.country}")
+    raise InvalidNumber(dialled, _why_not(forms[-1], site))
+
+
+def _why_not(form: str, site: Site) -> str:
+    """What is wrong with a number that could not exist."""
+    abroad = form.startswith(("+", site.international_prefix))
+    digits = form.removeprefix("+").removeprefix(site.international_prefix)
+    if abroad and not any(_is_code(digits[:length]) for length in (1, 2, 3)):
+        return f"+{digits[:3]} is no country code"
+    try:
+        number = phonenumbers.parse(f"+{digits}" if abroad else form, site.country)
+        found = phonenumbers.is_possible_number_with_reason(number)
+    except NumberParseException:
+        found = phonenumbers.ValidationResult.INVALID_LENGTH
+    country = f"+{digits[:3]}…" if abroad else site.country
+    match found:
+        case phonenumbers.ValidationResult.TOO_SHORT:
+            return f"too short for a number of {country}"
+        case phonenumbers.ValidationResult.TOO_LONG:
+            return f"too long for a number of {country}"
+        case _:
+            return f"no such number can be dialled from {site.country}"
+
+
+def _is_code(digits: str) -> bool:
+    return digits.isdecimal() and int(digits) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+
+
+_WRITTEN: Final = re.compile(r"[\s.()\[\]/\u2010-\u2015\u2212-]")  # between digits, for the eye
+_TRUNK_ZERO: Final = re.compile(r"((?:\+|00)[\s.-]*[1-9][0-9]{0,2}[\s.-]*)\(0\)")
+
+
+def written_number(text: str) -> str:
+    """A number as people write it, as it would be dialled: `+44 (0)20 7946 0000`, `01.42.68.53.00`.
+
+    Raises:
+        InvalidNumber: what stands there besides digits.
+    """
+    digits = _WRITTEN.sub("", _TRUNK_ZERO.sub(r"\1", text.strip().removeprefix("tel:")))
+    strange = re.sub(r"[0-9]", "", digits.removeprefix("+"))
+    if strange == "+" * len(strange) and strange:
+        raise InvalidNumber(text, "a plus sign stands once, and first")
+    if strange:
+        raise InvalidNumber(text, f"{strange[0]!r} is no part of a number")
+    if not digits.removeprefix("+"):
+        raise InvalidNumber(text, "there is no digit in it")
+    if not DIALLED.fullmatch(digits):
+        raise InvalidNumber(text, "a number is 2 to 20 digits, perhaps after a plus sign")
+    return digits
 
 
 def find_emergency(dialled: str, sites: Iterable[Site]) -> Number | None:
@@ -108,32 +164,38 @@ def _forms(dialled: str, site: Site) -> tuple[str, ...]:
 
 
 def _is_emergency(form: str, country: str) -> bool:
-    return _without_relay(form, country) in emergency_numbers(country)
+    return _without_prefixes(form, country) in emergency_numbers(country)
 
 
 def _emergency(dialled: str, form: str, site: Site) -> Number:
+    caller_id = number_tables.CALLER_ID_PREFIXES.get(site.country, ())
     return Number(
         dialled=dialled,
-        digits=_without_relay(form, site.country),
+        digits=_without_prefixes(form, site.country),
         is_short=True,
         country=site.country,
         kind=LineKind.EMERGENCY,
-        dial_string=form,
+        dial_string=_without(form, caller_id),  # nobody withholds a number from a rescuer
     )
 
 
-def _without_relay(form: str, country: str) -> str:
-    for relay in number_tables.RELAY_PREFIXES.get(country, ()):
-        if form.startswith(relay):
-            return form.removeprefix(relay)
-    return form
+def _without_prefixes(form: str, country: str) -> str:
+    """What is called, without what says how: by text relay, or with one's number withheld."""
+    form = _without(form, number_tables.CALLER_ID_PREFIXES.get(country, ()))
+    return _without(form, number_tables.RELAY_PREFIXES.get(country, ()))
+
+
+def _without(form: str, prefixes: Iterable[str]) -> str:
+    found = (prefix for prefix in prefixes if form.startswith(prefix) and form != prefix)
+    return form.removeprefix(max(found, key=len, default=""))
 
 
 def _resolve(dialled: str, form: str, site: Site) -> Number | None:
-    without_relay = _without_relay(form, site.country)
-    if without_relay != form:
-        number = _resolve(dialled, without_relay, site)
-        return number and replace(number, dial_string=form)  # the relay wants it as it was dialled
+    called = _without_prefixes(form, site.country)
+    if called != form:
+        number = _resolve(dialled, called, site)
+        if number is not None:  # the trunk wants it as it was dialled
+            return replace(number, dial_string=form)
     if form.startswith("+"):
         return _from_e164(dialled, form[1:])
     if form.startswith(site.international_prefix):
@@ -165,6 +227,9 @@ def _from_national(dialled: str, form: str, site: Site) -> Number | None:
 
 
 def _from_e164(dialled: str, digits: str) -> Number | None:
+    for old, code in number_tables.OLD_FORMS:
+        if found := old.fullmatch(digits):
+            digits = code + found[1]
     known = _known(digits)
     if known is None:
         return _from_library(dialled, f"+{digits}", None)
@@ -200,10 +265,10 @@ def national_number(code: str, national: str) -> tuple[str, str, LineKind]:
     if code == "33":
         code = number_tables.FRENCH_OVERSEAS.get(national[:3], code)
     digits = code + national
-    return digits, *_kind_by_prefix(digits)
+    return digits, *kind_by_prefix(digits)
 
 
-def _kind_by_prefix(digits: str) -> tuple[str, LineKind]:
+def kind_by_prefix(digits: str) -> tuple[str, LineKind]:
     for length in range(number_tables.BY_PREFIX_LENGTH_MAX, 1, -1):
         found = number_tables.BY_PREFIX.get(digits[:length])
         if found is not None:

@@ -49,10 +49,11 @@ def emergency_dialled(sites: Iterable[Site]) -> tuple[tuple[str, str], ...]:
 
 def _emergency_of(site: Site) -> Iterator[tuple[str, str]]:
     relays = number_tables.RELAY_PREFIXES.get(site.country, ())
-    for prefix in _prefixes(site):
+    caller_id = ("", *number_tables.CALLER_ID_PREFIXES.get(site.country, ()))  # never sent on
+    for before in (prefix + shown for prefix in _prefixes(site) for shown in caller_id):
         for number in emergency_numbers(site.country):
             for relay in ("", *(relays if not number.startswith("18") else ())):
-                yield prefix + relay + number, relay + number
+                yield before + relay + number, relay + number
 
 
 def hidden_service(extension: str, country: str) -> str | None:

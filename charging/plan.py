@@ -8,6 +8,7 @@ from enum import StrEnum
 from charging.kinds import LineKind
 from charging.money import Money
 from charging.numbering import Number
+from charging.reach import reaches
 
 PREMIUM_KINDS = frozenset({LineKind.PREMIUM, LineKind.SERVICE, LineKind.DIRECTORY})
 
@@ -33,7 +34,9 @@ class Inclusion:
 class Plan:
     """One plan file. Prefixes are written as in rate decks: `44843`, or `FR:3919` for short codes.
 
-    Where an included and an excluded prefix both match, the longer one decides.
+    Where an included and an excluded prefix both match, the longer one decides. An included or a
+    free prefix reaches only the country and the kinds that it names: a bare `1` is the USA and
+    Canada, a bare `44` no premium number. An excluded or barred one is every number that begins so.
     """
 
     name: str  # the file's name without .toml
@@ -76,7 +79,7 @@ def classify(number: Number, plan: Plan) -> Classification:
 
 
 def _why_free(number: Number, plan: Plan) -> str | None:
-    if prefix := longest_prefix(number.key, plan.free_prefixes):
+    if prefix := longest_reaching(number, plan.free_prefixes):
         return f"{plan.title} plan lists {prefix} as free"
     home = number.country == plan.country
     if home and number.kind in plan.free_kinds:
@@ -97,7 +100,7 @@ def _why_barred(number: Number, plan: Plan) -> str | None:
 
 
 def _why_included(number: Number, plan: Plan) -> str | None:
-    included = longest_prefix(number.key, plan.included_prefixes)
+    included = longest_reaching(number, plan.included_prefixes)
     excluded = longest_prefix(number.key, plan.excluded_prefixes)
     if included is not None and len(included) > len(excluded or ""):
         return f"{plan.title} plan includes {included}"
@@ -118,6 +121,12 @@ def _why_paid(number: Number, plan: Plan) -> str:
 def longest_prefix(key: str, prefixes: Iterable[str]) -> str | None:
     """The longest of `prefixes` that `key` begins with. Plans hold few, so a scan is enough."""
     return max((prefix for prefix in prefixes if key.startswith(prefix)), key=len, default=None)
+
+
+def longest_reaching(number: Number, prefixes: Iterable[str]) -> str | None:
+    """The longest of `prefixes` that also means the number: a bare `44` means no 09 number."""
+    found = (prefix for prefix in prefixes if number.key.startswith(prefix))
+    return max((p for p in found if reaches(p, number)), key=len, default=None)
 
 
 def words_for(kind: LineKind) -> str:

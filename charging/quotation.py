@@ -7,16 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-
 from charging.errors import DestinationBarred, ExtensionNotAllowed, NoRateForDestination
 from charging.extensions import DestinationClass, Extension
 from charging.numbering import Number
 from charging.plan import PREMIUM_KINDS, Category, Classification, Plan, classify
 from charging.rate_deck import RateDeck
 from charging.rates import Rate
-
-COUNTRY_CODE_DIGITS_MAX = 3
+from charging.reach import reaches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +50,7 @@ def _priced(
     number: Number, classification: Classification, plan: Plan, deck: RateDeck, *, on: date
 ) -> Quotation:
     row = deck.lookup(number.key, on)
-    if row is None or (number.kind in PREMIUM_KINDS and _is_country_code(row.prefix)):
+    if row is None or not reaches(row.prefix, number, row.destination):
         raise NoRateForDestination(number.digits)
     service = number.kind in PREMIUM_KINDS and number.country == plan.country
     return Quotation(
@@ -63,11 +60,6 @@ def _priced(
         destination=row.destination,
         rate=with_access_charge(row.rate, plan) if service else row.rate,
     )
-
-
-def _is_country_code(prefix: str) -> bool:
-    """A country's ordinary price says nothing about its service charges."""
-    return len(prefix) <= COUNTRY_CODE_DIGITS_MAX and int(prefix) in COUNTRY_CODE_TO_REGION_CODE
 
 
 def with_access_charge(service: Rate, plan: Plan) -> Rate:

@@ -115,8 +115,9 @@ class RateDeck:
             row = self._lookup_short(key, on)
             return None if row is None else fields_of(row)
         position = self._find(key, on.toordinal())
-        if position == _NO_PARENT:
-            return None
+        return None if position == _NO_PARENT else self._fields(position)
+
+    def _fields(self, position: int) -> RateFields:
         terms = self._terms[self._terms_of[position]]
         return RateFields(
             self._destinations[self._destination_of[position]],
@@ -127,6 +128,13 @@ class RateDeck:
             terms.increment_s,
             terms.effective_day,
         )
+
+    def rows(self) -> Iterator[tuple[str, RateFields]]:
+        """Every rate, with its prefix."""
+        for position, packed in enumerate(self._keys):
+            yield _unpack(packed), self._fields(position)
+        for prefix, rows in self._short.items():
+            yield from ((prefix, fields) for fields in rows)
 
     def prefixes(self) -> Iterator[str]:
         """Every prefix, once for each day that a rate of it begins."""

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 
 from assembly.charging import open_charging
 from assembly.routes import with_routes
-from charging.deck_file import DeckFormat, read_deck
+from charging.deck_file import DeckFormat, read_deck_text
 from charging.ledger import Balances, CallRecord, LedgerEntry
 from charging.money import Money
 from db.audit import Audit, audit
@@ -202,10 +202,10 @@ def import_rates(settings: Settings, deck: str, currency: str) -> None:
     """Create the tables where they are missing, and put the deck in force."""
     engine = open_engine(settings.database.url)
     upgrade(engine)
-    form = DeckFormat(columns={}, effective=date(2020, 1, 1))
+    form = DeckFormat(columns={}, currency=currency, effective=date(2020, 1, 1))
     import_deck(
         engine,
-        read_deck(deck.splitlines(), form).rows,
+        read_deck_text(deck.encode(), form).rows,
         currency=currency,
         source="laboratory",
         sha256=hashlib.sha256(deck.encode()).hexdigest(),

@@ -223,7 +223,8 @@ def test_an_import_shows_what_it_changes_and_can_be_rolled_back(tmp_path: Path) 
             "after_micros": 300_000,
         }
     ]
-    said = run("rates", "import", str(second)).stdout
+    assert "1 of the 3 prefixes in force" in refused("rates", "import", str(second))
+    said = run("rates", "import", str(second), "--force").stdout
     assert "column 'colour' means nothing here" in said
     assert "HOLE, no rate any more: 49 Germany: £0.01 -> nothing a minute" in said
     assert "JUMP of 10 times or more: 33 France: £0.02 -> £0.30 a minute" in said
@@ -245,7 +246,7 @@ def test_an_import_shows_what_it_changes_and_can_be_rolled_back(tmp_path: Path) 
 def test_rates_are_shown_by_country_name_or_prefix() -> None:
     assert "there is no ledger" in refused("rates", "show")
     run("ledger", "prepare")
-    assert "no rate for anything" in refused("rates", "show")
+    assert "no GBP deck was imported yet" in refused("rates", "show")
     told("rates", "import", str(SAMPLES / "sample-gbp.csv"))
     everything = told("rates", "show")
     assert everything["currency"] == "GBP"

@@ -93,6 +93,7 @@ DECK = RateDeck(
         deck_row("336", "France mobile", rate("0.10")),
         deck_row("49", "Germany", rate("0.06", connection="0.05", blocks=(30, 6))),
         deck_row("44", "United Kingdom", rate("0.02")),
+        deck_row("4470", "UK personal", rate("0.55")),
         deck_row("44843", "UK 0843", rate("0.07", blocks=(60, 1))),
         deck_row("441534", "Jersey", rate("0.06")),
         deck_row("GB:118", "UK directory", rate("0.50", per_call="1.00", blocks=(60, 1))),
