@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,54 +62,66 @@ DECK_MAX = 2**31 - 1  # the highest number of a deck
 app = typer.Typer(no_args_is_help=True, help="Import, show and roll back rate decks.")
 
 
+File = Annotated[Path, typer.Argument(help="A rate sheet as the carrier sent it: CSV or XLSX.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="OURS=THEIRS, where a heading is not recognised."),
+]
+Ignored = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", help="A heading that means nothing for the price of a call."),
+]
+UnitOption = Annotated[
+    str | None, typer.Option("--unit", help="What prices are in: pence, GBP/second, cents/minute.")
+]
+Increments = Annotated[
+    str | None,
+    typer.Option("--increments", help="First and further block, if no column says: 60/60."),
+]
+Effective = Annotated[
+    datetime | None,
+    typer.Option("--effective", formats=["%Y-%m-%d"], help="First day, if no column says."),
+]
+DateFormat = Annotated[
+    str | None, typer.Option("--date-format", help="How dates are written: %d/%m/%Y.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option("--delimiter", help="What parts cells: comma, semicolon, tab, bar.")
+]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="How letters are stored: cp1252, utf-16.")
+]
+SheetName = Annotated[
+    str | None, typer.Option("--sheet", help="Which sheet of a workbook has the rates.")
+]
+Amend = Annotated[
+    bool, typer.Option("--amend", help="The file has only rates that change; keep all others.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Import although many destinations lose their rate.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+]
+
+
 @app.command("import")
 def import_file(  # noqa: PLR0913 - one for each option of the command
-    file: Annotated[Path, typer.Argument(help="A rate sheet as the carrier sent it: CSV or XLSX.")],
+    file: File,
     *,
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", help="OURS=THEIRS, where a heading is not recognised."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option("--ignore", help="A heading that means nothing for the price of a call."),
-    ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option("--unit", help="What prices are in: pence, GBP/second, cents/minute."),
-    ] = None,
-    increments: Annotated[
-        str | None,
-        typer.Option("--increments", help="First and further block, if no column says: 60/60."),
-    ] = None,
-    effective: Annotated[
-        datetime | None,
-        typer.Option("--effective", formats=["%Y-%m-%d"], help="First day, if no column says."),
-    ] = None,
-    date_format: Annotated[
-        str | None,
-        typer.Option("--date-format", help="How dates are written: %d/%m/%Y."),
-    ] = None,
-    delimiter: Annotated[
-        str | None,
-        typer.Option("--delimiter", help="What parts cells: comma, semicolon, tab, bar."),
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option("--encoding", help="How letters are stored: cp1252, utf-16.")
-    ] = None,
-    sheet: Annotated[
-        str | None, typer.Option("--sheet", help="Which sheet of a workbook has the rates.")
-    ] = None,
+    column: Columns = None,
+    ignore: Ignored = None,
+    unit: UnitOption = None,
+    increments: Increments = None,
+    effective: Effective = None,
+    date_format: DateFormat = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sheet: SheetName = None,
     office: Office = None,
-    amend: Annotated[
-        bool, typer.Option("--amend", help="The file has only rates that change; keep all others.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Import although many destinations lose their rate.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
-    ] = False,
+    amend: Amend = False,
+    force: Force = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a whole rate sheet, show what it changes, and put it in force, or nothing of it.
@@ -141,26 +153,41 @@ def import_file(  # noqa: PLR0913 - one for each option of the command
         deck = _read(file, data, form, delimiter=delimiter, encoding=encoding, sheet=sheet)
         before = _deck_in_force(context, plan.currency)
         rows = _rows_in_force(deck, before, form, amend=amend)
-        after = RateDeck(rows, currency=plan.currency)
-        diff = compare_decks(before, after, on=_day_to_compare(rows, form.effective))
-        is_partial = share_of_holes(diff, before) > HOLES_MAX
-        if is_partial and not (force or dry_run):
-            fail(_too_many_holes(diff, before))
-        deck_id = None if dry_run else _store(context, rows, file, data, plan.currency)
-    imported = _Imported(
-        file=file,
-        currency=plan.currency,
-        deck=deck,
-        diff=diff,
-        free=free_of_charge(deck.rows),
-        beyond=beyond_their_names(after, on=_day_to_compare(rows, form.effective)),
-        warning=_too_many_holes(diff, before) if is_partial else None,
-        deck_id=deck_id,
-    )
+        imported = _judged(file, deck, rows, before=before, today=form.effective)
+        if imported.warning and not (force or dry_run):
+            fail(imported.warning)
+        if not dry_run:
+            stored = _store(context, rows, file, data, plan.currency)
+            imported = replace(imported, deck_id=stored)
     if as_json:
         print_json(_import_fields(imported))
     else:
         _print_import(imported)
+
+
+def _judged(
+    file: Path,
+    deck: DeckFile,
+    rows: Sequence[tuple[str, RateFields]],
+    *,
+    before: RateDeck,
+    today: date,
+) -> "_Imported":
+    """What an import would change, and what looks wrong about it."""
+    after = RateDeck(rows, currency=before.currency)
+    day = _day_to_compare(rows, today)
+    diff = compare_decks(before, after, on=day)
+    is_partial = share_of_holes(diff, before) > HOLES_MAX
+    return _Imported(
+        file=file,
+        currency=before.currency,
+        deck=deck,
+        diff=diff,
+        free=free_of_charge(deck.rows),
+        beyond=beyond_their_names(after, on=day),
+        warning=_too_many_holes(diff, before) if is_partial else None,
+        deck_id=None,
+    )
 
 
 def _rows_in_force(
@@ -273,6 +300,7 @@ def _import_fields(imported: _Imported) -> dict[str, Any]:
         "free_of_charge": [prefix for prefix, _ in imported.free],
         "beyond": [asdict(found) for found in imported.beyond],
         "imported": imported.deck_id is not None,
+        "warning": imported.warning,
         "deck_id": imported.deck_id,
         "same": diff.same,
         "added": len(diff.added),

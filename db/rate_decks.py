@@ -204,6 +204,17 @@ def count_rates(reader: Connection, currency: str) -> int:
     return reader.scalar(query) or 0
 
 
+def count_free_rates(reader: Connection, currency: str) -> int:
+    """How many rates of the deck in force cost nothing, however long one talks."""
+    query = select(func.count()).where(
+        rates.c.deck_id == decks_in_force(reader).get(currency),
+        rates.c.per_minute_micros == 0,
+        rates.c.connection_micros == 0,
+        rates.c.per_call_micros == 0,
+    )
+    return reader.scalar(query) or 0
+
+
 def has_rates(reader: Connection, *, currency: str, prefix: str, on: date) -> bool:
     """Whether any row of the deck in force begins so, and is in effect on a day."""
     query = select(rates.c.prefix).where(

@@ -14,7 +14,7 @@ from admin.checks.site import good_plans
 from charging.ledger import Balances
 from charging.plan import Plan
 from db.ledger import SqlLedger
-from db.rate_decks import count_rates, deck_history, decks_in_force, has_rates
+from db.rate_decks import count_free_rates, count_rates, deck_history, decks_in_force, has_rates
 from settings import Settings
 
 LOW_MICROS = 5_000_000  # 5 of any currency that is spoken: an hour at most, to most places
@@ -82,6 +82,11 @@ def judge_deck(reader: Connection, plan: Plan, now: datetime) -> Iterator[Findin
         yield warning(said, f"ask the carrier for its present prices, then {IMPORT}")
     else:
         yield ok(said)
+    if free := count_free_rates(reader, currency):
+        yield warning(
+            f"{free} {currency} rates of {deck.source} are 0: calls there cost nothing",
+            "`tollgate rates show` lists them; if the sheet was misread, `tollgate rates rollback`",
+        )
     unpriced = [c for c in plan_countries(plan) if not _is_priced(reader, plan, c, now)]
     if unpriced:
         yield warning(

@@ -393,3 +393,33 @@ def test_what_merely_begins_with_an_emergency_number_opens_nothing(
 )
 def test_both_forms_reach_the_same_number(site: Site, dialled: str, digits: str) -> None:
     assert parse_number(dialled, site).digits == digits
+
+
+# --- before a number -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", ["141", "1470"])
+def test_a_prefix_that_withholds_or_shows_the_caller_is_looked_through_and_dialled(
+    prefix: str,
+) -> None:
+    number = parse_number(f"{prefix}02079460000", UK)
+    assert (number.digits, number.kind) == ("442079460000", LineKind.LANDLINE)
+    assert number.dial_string == f"{prefix}02079460000"
+    assert kind_of(f"{prefix}09011234567") is LineKind.PREMIUM
+    assert is_invalid(f"{prefix}02079460000", FRANCE)
+
+
+@pytest.mark.parametrize("prefix", ["141", "1470"])
+def test_nobody_withholds_a_number_from_a_rescuer(prefix: str) -> None:
+    for emergency in emergency_numbers("GB"):
+        number = parse_number(f"{prefix}{emergency}", UK)
+        assert (number.kind, number.dial_string) == (LineKind.EMERGENCY, emergency)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "kind"),
+    [("159", LineKind.NATIONAL), ("1471", LineKind.SHORT), ("1571", LineKind.SHORT)],
+)
+def test_services_of_uk_lines_are_known(dialled: str, kind: LineKind) -> None:
+    assert parse_number(dialled, UK).key == f"GB:{dialled}"
+    assert kind_of(dialled) is kind
