@@ -12,7 +12,7 @@ import typer
 
 from admin.amounts import shown
 from admin.context import AsJson, Context, Office, command, fail
-from admin.output import print_json
+from admin.output import print_json, say
 from admin.rating import rate_fields, rate_in_words
 from admin.workbooks import is_workbook, read_workbook
 from charging.deck_diff import (
@@ -221,7 +221,7 @@ def show(
     with command() as context:
         plan = context.plan_of(context.office(office))
         currency = plan.currency
-        if currency not in read_from(context.engine, decks_in_force):
+        if currency not in read_from(context.reader, decks_in_force):
             fail(f"no {currency} deck was imported yet: `tollgate rates import FILE` does")
         prefixes, name = _wanted(country, plan)
         rows = read_from(
@@ -236,7 +236,7 @@ def show(
         return
     for row in found:
         since = f"from {row.effective}"
-        typer.echo(f"{row.prefix:16} {row.destination:40} {rate_in_words(row.rate)}, {since}")
+        say(f"{row.prefix:16} {row.destination:40} {rate_in_words(row.rate)}, {since}")
 
 
 @app.command()
@@ -250,7 +250,7 @@ def history(office: Office = None, *, as_json: AsJson = False) -> None:
         return
     for change in changes:
         moment = change.changed_at.strftime("%Y-%m-%d %H:%M:%S")
-        typer.echo(f"{moment} {change.action:8} deck {change.deck_id} ({change.source})")
+        say(f"{moment} {change.action:8} deck {change.deck_id} ({change.source})")
 
 
 @app.command()
@@ -273,7 +273,7 @@ def rollback(
     if as_json:
         print_json({"currency": currency, "deck_id": found})
     else:
-        typer.echo(f"deck {found} is in force")
+        say(f"deck {found} is in force")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,35 +322,35 @@ def _import_fields(imported: _Imported) -> dict[str, Any]:
 def _print_import(imported: _Imported) -> None:
     diff, currency = imported.diff, imported.currency
     for heading in imported.deck.ignored:
-        typer.echo(f"column {heading!r} means nothing here and was ignored")
+        say(f"column {heading!r} means nothing here and was ignored")
     _print_reading(imported)
     for title, changes in (("dearer", diff.dearer), ("cheaper", diff.cheaper)):
         _print_changes(title, changes, currency)
     _print_changes("HOLE, no rate any more", diff.holes, currency)
     _print_changes(f"JUMP of {JUMP} times or more", diff.jumps, currency)
-    typer.echo(
+    say(
         f"{diff.same} same, {len(diff.added)} new, {len(diff.dearer)} dearer,"
         f" {len(diff.cheaper)} cheaper, {len(diff.holes)} holes, {len(diff.jumps)} jumps"
     )
     done = "would be imported" if imported.deck_id is None else "imported and in force"
-    typer.echo(f"{len(imported.deck.rows)} {currency} rates {done}")
+    say(f"{len(imported.deck.rows)} {currency} rates {done}")
 
 
 def _print_reading(imported: _Imported) -> None:
     """What was taken for granted, and what looks wrong."""
     deck = imported.deck
     for note in deck.notes[:NOTES_SHOWN]:
-        typer.echo(f"{deck.place} {note.line} is no rate: {note.text}")
+        say(f"{deck.place} {note.line} is no rate: {note.text}")
     for said in deck.taken:
-        typer.echo(said)
+        say(said)
     for prefix, fields in imported.free[:CHANGES_SHOWN]:
-        typer.echo(f"FREE OF CHARGE: {prefix} {fields.destination} has a rate of 0")
+        say(f"FREE OF CHARGE: {prefix} {fields.destination} has a rate of 0")
     if len(imported.free) > CHANGES_SHOWN:
-        typer.echo(f"FREE OF CHARGE: and {len(imported.free) - CHANGES_SHOWN} more")
+        say(f"FREE OF CHARGE: and {len(imported.free) - CHANGES_SHOWN} more")
     for found in imported.beyond:
-        typer.echo(_beyond_in_words(found))
+        say(_beyond_in_words(found))
     if imported.warning is not None:
-        typer.echo(imported.warning)
+        say(imported.warning)
 
 
 def _beyond_in_words(found: Beyond) -> str:
@@ -368,9 +368,9 @@ def _beyond_in_words(found: Beyond) -> str:
 def _print_changes(title: str, changes: Sequence[Change], currency: str) -> None:
     for change in changes[:CHANGES_SHOWN]:
         before, after = _minute(change.before, currency), _minute(change.after, currency)
-        typer.echo(f"{title}: {change.prefix} {change.destination}: {before} -> {after} a minute")
+        say(f"{title}: {change.prefix} {change.destination}: {before} -> {after} a minute")
     if len(changes) > CHANGES_SHOWN:
-        typer.echo(f"{title}: and {len(changes) - CHANGES_SHOWN} more")
+        say(f"{title}: and {len(changes) - CHANGES_SHOWN} more")
 
 
 def _minute(fields: RateFields | None, currency: str) -> str:

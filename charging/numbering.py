@@ -84,7 +84,7 @@ def parse_number(dialled: str, site: Site) -> Number:
         number = _resolve(dialled, form, site)
         if number is not None:
             return number
-    raise InvalidNumber(dialled, _why_not(forms[-1], site))
+    raise InvalidNumber(dialled, _why_not(_forms(dialled, site)[-1], site))
 
 
 def _why_not(form: str, site: Site) -> str:

@@ -267,6 +267,7 @@ def test_what_is_wrong_with_a_number_is_said(site: Site, written: str, why: str)
 
 
 def test_rates_are_searched_for_by_number_too(site: Site) -> None:
+    assert site.run("ledger", "prepare").exit_code == 0
     assert "no GBP deck was imported yet: `tollgate rates import" in refused(site, "rates", "show")
     site.make_ledger()
     for written in ("+44 (0)1534", "01534", "0044 1534", "44-1534"):
