@@ -4,6 +4,7 @@ The `*.conf` files are Jinja2 templates, read as an administrator would read Ast
 value comes from one `AsteriskConfig`, and a value that could end a line is refused.
 """
 
+import hashlib
 import ipaddress
 import os
 import re
@@ -25,6 +26,13 @@ TRUNKS = frozenset({"tollgate-trunk", "tollgate-emergency-trunk"})
 PHONES = frozenset({"tollgate-phones", "tollgate-ring"})
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
+STAMP = "tollgate-stamp"
+STAMP_DIGITS = 16
+STAMP_CONTEXT = """
+; Which version, plan and settings wrote these contexts: `tollgate doctor` compares it with its own.
+[{name}]
+exten => {stamp},1,NoOp()
+"""
 _RTP_PORTS_A_CALL = 4
 _LAST_PORT = 65535
 
@@ -125,6 +133,20 @@ def render(config: AsteriskConfig) -> Path:
 
 def rendered(config: AsteriskConfig) -> Mapping[str, str]:
     """Every configuration file's text, by name."""
+    texts = _rendered(config)
+    texts["extensions.conf"] += STAMP_CONTEXT.format(name=STAMP, stamp=stamp_of(config))
+    return texts
+
+
+def stamp_of(config: AsteriskConfig) -> str:
+    """What tells our contexts of one version, plan and settings from those of any other."""
+    contexts = _contexts(_rendered(replace(config, phones=()))["extensions.conf"])
+    ours = [name for name in contexts if name.startswith("tollgate")]
+    text = "".join(contexts[name] for name in ours if name not in PHONES | TRUNKS)
+    return hashlib.sha256(text.encode()).hexdigest()[:STAMP_DIGITS]
+
+
+def _rendered(config: AsteriskConfig) -> dict[str, str]:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,

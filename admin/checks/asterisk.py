@@ -15,7 +15,7 @@ from admin.checks.findings import Finding, listed, ok, problem, warning
 from assembly.routes import own_asterisk
 from dialplan.contexts import INCLUDED, PAID, REFUSED
 from dialplan.plan_files import PlanFileError
-from dialplan.render import AsteriskConfig
+from dialplan.render import STAMP, AsteriskConfig, stamp_of
 from lab.telephony import ASTERISK_FLOOR, TelephonyError, find_asterisk
 from settings import AmiSettings, AriSettings, Settings
 
@@ -140,13 +140,16 @@ def check_dialplan(settings: Settings) -> Iterator[Finding]:
         found = asyncio.run(_dialplan(settings.ami, wanted))
     except (PlanFileError, AmiError):
         return  # said by check_plans and check_ami
-    same = True
-    for context, extensions in wanted.items():
-        known = frozenset(priority["Extension"] for priority in found[context])
-        for finding in judge_context(context, wanted=extensions, found=known):
-            same = False
-            yield finding
-    if same:
+    known = {name: frozenset(each["Extension"] for each in found[name]) for name in wanted}
+    other = [
+        finding
+        for name, extensions in wanted.items()
+        if name != STAMP
+        for finding in judge_context(name, wanted=extensions, found=known[name])
+    ]
+    other = other or list(judge_stamp(known[STAMP], wanted=wanted[STAMP]))
+    yield from other
+    if not other:
         yield ok("Asterisk knows the emergency, free and included numbers of the present plan")
 
 
@@ -174,7 +177,20 @@ def our_extensions(config: AsteriskConfig) -> dict[str, frozenset[str]]:
         "tollgate-fallback": frozenset(number.pattern for number in config.fallback),
         "tollgate-features": frozenset(code for code, _ in config.features),
         **HANDED_BACK,
+        STAMP: frozenset({stamp_of(config)}),
     }
+
+
+def judge_stamp(found: frozenset[str], *, wanted: frozenset[str]) -> Iterator[Finding]:
+    """Extensions that are all there say nothing of what an older version wrote behind them."""
+    if not found:
+        yield warning("Asterisk's contexts of ours were written by an earlier Tollgate", RENDER)
+    elif found != wanted:
+        yield warning(
+            "Asterisk's contexts of ours were written by another version, or for another plan or"
+            " other settings than the present ones",
+            RENDER,
+        )
 
 
 def judge_context(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from admin.checks.asterisk import (
 )
 from admin.checks.findings import Check, Status
 from assembly.routes import own_asterisk
+from dialplan.render import OUR_CONTEXTS, STAMP, rendered_dialplan, stamp_of
 from tests.admin.asterisk_stand_in import AMI_SECRET, ARI_PASSWORD, AsteriskStandIn, running
 from tests.admin.conftest import Site
 
@@ -39,6 +41,34 @@ async def test_an_asterisk_as_it_should_be(site: Site) -> None:
     async with asterisk_of(site, asterisk):
         for check in (check_ari, check_application, check_ami, check_dialplan):
             assert [status for status, _ in await said(site, check)] == [OK], check
+
+
+@pytest.mark.parametrize(
+    ("stamp", "told"),
+    [
+        (None, "were written by an earlier Tollgate"),
+        ("0123456789abcdef", "were written by another version"),
+    ],
+)
+async def test_contexts_that_an_older_version_wrote_are_noticed(
+    site: Site, stamp: str | None, told: str
+) -> None:
+    dialplan = our_extensions(own_asterisk(site.settings))
+    del dialplan[STAMP]
+    if stamp is not None:
+        dialplan[STAMP] = frozenset({stamp})
+    async with asterisk_of(site, AsteriskStandIn(dialplan=dialplan)):
+        ((status, message),) = await said(site, check_dialplan)
+    assert status is WARNING
+    assert told in message
+
+
+def test_a_stamp_tells_what_was_written_and_nothing_else(site: Site) -> None:
+    config = own_asterisk(site.settings)
+    stamp = stamp_of(config)
+    assert f"[{STAMP}]\nexten => {stamp},1," in rendered_dialplan(config)[OUR_CONTEXTS]
+    assert stamp_of(replace(config, sip_address="127.0.0.9", http_port=1)) == stamp
+    assert stamp_of(replace(config, app_name="another")) != stamp
 
 
 @pytest.mark.parametrize(
