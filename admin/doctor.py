@@ -16,6 +16,7 @@ from admin.checks.asterisk import (
     check_ami,
     check_application,
     check_ari,
+    check_asterisks_clock,
     check_dialplan,
     check_feature_codes,
     check_program,
@@ -70,6 +71,7 @@ ASTERISK: Mapping[str, Check] = {
     "dialplan": check_dialplan,
     "ways": check_ways,
     "trunks": check_trunks,
+    "Asterisk's clock": check_asterisks_clock,
     "leg log": check_leg_log,
     "features": check_feature_codes,
 }

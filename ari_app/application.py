@@ -8,6 +8,7 @@ import structlog
 
 from ari_app.ami import Ami
 from ari_app.ari import Ari, AriError, AriReplacedError, AriUnavailableError
+from ari_app.clock import ASK_EVERY_S
 from ari_app.driver import Driver
 from ari_app.garbage import collect_while_quiet
 from ari_app.recovery import Recovery
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 RECONNECT_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # and the last of them again and again
 SWEEP_EVERY_S = 10.0
 ECHO_EVERY_S = 5.0
+CLOCKS_DIFFER_S = 2.0  # less is nobody's trouble
 DEAF_AFTER = 2  # failures of echo or sweep in a row: then the connection is made anew
 # Somebody listens in our name at start-up: another machine's application, or a connection that died
 # without a word. So long it may take to end, then it is taken over. If somebody takes it back
@@ -62,6 +64,7 @@ class Application:
                 tasks.create_task(self._keep_timeouts())
                 tasks.create_task(self._sweep())
                 tasks.create_task(self._stay_heard())
+                tasks.create_task(self._keep_time())
         except* TakenError as taken:
             raise taken.exceptions[0] from None
 
@@ -120,6 +123,23 @@ class Application:
             else:
                 self._unheard = 0
 
+    async def _keep_time(self) -> None:
+        """Ask Asterisk for its time again and again: by its answers we know when it did not run."""
+        told_s = 0.0
+        while True:
+            await asyncio.sleep(ASK_EVERY_S)
+            if not self._ari.connected:
+                continue
+            try:
+                await self._ari.ask_time()
+            except (AriError, AriUnavailableError) as error:
+                log.info("time_not_told", error=str(error))
+                continue
+            ahead_s = self._ari.clock.ahead_s
+            if abs(ahead_s - told_s) > CLOCKS_DIFFER_S:
+                told_s = ahead_s
+                log.warning("clocks_differ", asterisk_ahead_s=round(ahead_s, 1))
+
     async def _note_unheard(self) -> None:
         self._unheard += 1
         if self._unheard >= DEAF_AFTER:
@@ -143,6 +163,7 @@ class Application:
         delays_s = delays()
         while True:
             try:
+                await self._ari.ask_time()  # before anything is reckoned by it
                 await self._ari.subscribe_to_channels()
                 await self._recovery.run()
                 break

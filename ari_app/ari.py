@@ -7,12 +7,12 @@ Documentation: Asterisk, "ARI REST over WebSocket".
 import asyncio
 import itertools
 import json
-import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
 
+from ari_app.clock import AsteriskClock, milliseconds
 from settings import AriSettings
 
 JSON = "application/json"
@@ -57,6 +57,7 @@ class Ari:
     def __init__(self, session: aiohttp.ClientSession, settings: AriSettings) -> None:
         self._session = session
         self._settings = settings
+        self.clock = AsteriskClock()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._ids = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
@@ -120,7 +121,8 @@ class Ari:
                         yield message
         finally:
             self._socket = None
-            self.lost_at_ms = round(time.time() * 1000)
+            self.lost_at_ms = self.clock.now_ms()
+            self.clock.gave_up()
             self._fail_waiting()
             await socket.close()
         raise AriUnavailableError("the connection to Asterisk was lost")
@@ -201,6 +203,18 @@ class Ari:
                 future.set_exception(AriUnavailableError("the connection to Asterisk was lost"))
 
     # --- what Tollgate asks of Asterisk, in ARI's words ---
+
+    async def ask_time(self) -> None:
+        """Have Asterisk say what time it has, for `clock`.
+
+        Raises:
+            AriError, AriUnavailableError: as `request`.
+        """
+        request = rest_request("GET", "asterisk/ping")
+        self.clock.asked()
+        answer = await self._exchange(request)
+        require_success(request, answer)
+        self.clock.answered(milliseconds(json.loads(answer["message_body"])["timestamp"]))
 
     async def subscribe_to_channels(self) -> None:
         """Have the events of every channel sent to us, wherever it goes.

@@ -1,7 +1,6 @@
 """Carries one call through the table in `flow`: events in order, commands one by one."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,6 +106,7 @@ class CallTask:
         self._settings = services.settings
         self._announces = services.announce
         self._meter = services.meter
+        self._clock = services.ari.clock
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
         self._whispers = Whispers(request.call_id)
@@ -138,8 +138,7 @@ class CallTask:
     def deliver(self, event: Event) -> None:
         if isinstance(event, LegAnswered) and not self._answered_s:
             # Told late after a lost connection; never later than now, whatever the clocks say.
-            now_s = asyncio.get_running_loop().time()
-            self._answered_s = min(now_s, loop_time_of(event.at_ms))
+            self._answered_s = self._clock.loop_s(event.at_ms)
         try:
             self._events.put_nowait(event)
         except asyncio.QueueFull:  # the sweep finds an end that is dropped here
@@ -147,7 +146,7 @@ class CallTask:
 
     async def run(self) -> None:
         if isinstance(self._found, FoundTalking):
-            self._answered_s = loop_time_of(self._found.answered_ms)
+            self._answered_s = self._clock.loop_s(self._found.answered_ms)
         await self._handle(self._found or await self._authorise())
         while not self.call.over:
             await self._handle(await self._events.get())
@@ -318,8 +317,3 @@ def after_a_defect(command: Command) -> Event | None:
             return IncrementPostponed(interval=interval, at_talk_s=at_talk_s)
         case _:
             return None
-
-
-def loop_time_of(at_ms: int) -> float:
-    """When that was, by the event loop's clock."""
-    return asyncio.get_running_loop().time() - (time.time() - at_ms / 1000)

@@ -4,16 +4,24 @@ Asterisk's channel event log (CEL) is the evidence of a call that ended while no
 JSON object a line; `dialplan/cel_custom.conf` says which fields. Times are seconds since 1970.
 """
 
+import bz2
+import gzip
 import json
+import lzma
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+WRITTEN_LATE_MS = 60 * 60 * 1000  # the file system's clock may be another machine's
 CLOSE_BYTES = 64 * 1024  # so little is read rather than searched
 CHUNK_BYTES = 1024 * 1024  # of a log that may be a day long
-COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst"})
+COMPRESSED = frozenset({".gz", ".bz2", ".xz"})
+UNREADABLE = frozenset({".zst"})
+_CREATED = re.compile(r"(\d{9,11})\.\d+$")  # seconds since 1970, then a number of Asterisk's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +30,7 @@ class Leg:
     call: str  # Asterisk's linked id: the caller's channel
     answered_ms: int | None = None
     ended_ms: int | None = None
+    dialled_answered: bool = False  # what it dialled was answered, as its end says
 
 
 Legs = Mapping[str, tuple[Leg, ...]]  # of each call, by the caller's channel
@@ -32,13 +41,14 @@ class LegEvent(NamedTuple):
     at_ms: int
     channel: str
     call: str
+    dialled_answered: bool
 
 
 class LegLog:
     """Reads the log on from where it was left, but nothing older than what is asked for.
 
-    A log may be rotated at any time, also while the application is away: the file that was moved
-    aside last is read to its end, too.
+    A log may be rotated at any time, also while the application is away, and more than once: every
+    file is read, to its end, that was written to since what is asked for.
     """
 
     def __init__(self, file: Path) -> None:
@@ -55,7 +65,9 @@ class LegLog:
         Raises:
             OSError: the log cannot be read. That is never the same as "no legs".
         """
-        self._offsets = dict(self._read_on(file, since_ms) for file in files_of(self._file))
+        self._offsets = dict(
+            self._read_on(file, since_ms) for file in files_of(self._file, since_ms)
+        )
         for leg in tuple(self._by_channel.values()):
             if max(leg.answered_ms or 0, leg.ended_ms or 0) < since_ms:
                 del self._by_channel[leg.channel]
@@ -63,6 +75,8 @@ class LegLog:
 
     def _read_on(self, file: Path, since_ms: int) -> tuple[int, int]:
         """Read what is new of one file; its inode, and how far it is read now."""
+        if file.suffix in COMPRESSED:
+            return self._read_compressed(file)
         with file.open("rb") as log:
             status = os.fstat(log.fileno())
             known = self._offsets.get(status.st_ino, 0)
@@ -76,6 +90,29 @@ class LegLog:
                 if len(whole) < len(lines):  # Asterisk is just writing the last one
                     break
         return status.st_ino, offset
+
+    def _read_compressed(self, file: Path) -> tuple[int, int]:
+        """Whole, and once: it does not change any more."""
+        status = file.stat()
+        if status.st_ino not in self._offsets:
+            with decompressed(file) as log:
+                while lines := log.readlines(CHUNK_BYTES):
+                    add_events(self._by_channel, lines)
+        return status.st_ino, status.st_size
+
+
+@contextmanager
+def decompressed(file: Path) -> Iterator[BinaryIO | bz2.BZ2File | gzip.GzipFile | lzma.LZMAFile]:
+    match file.suffix:
+        case ".bz2":
+            with bz2.open(file, "rb") as log:
+                yield log
+        case ".xz":
+            with lzma.open(file, "rb") as log:
+                yield log
+        case _:
+            with gzip.open(file, "rb") as log:
+                yield log
 
 
 def first_since(log: BinaryIO, since_ms: int, *, begin: int, end: int) -> int:
@@ -97,14 +134,16 @@ def first_since(log: BinaryIO, since_ms: int, *, begin: int, end: int) -> int:
     return begin
 
 
-def files_of(log: Path) -> list[Path]:
-    """The log, after what was moved aside last: `legs.json.1`, `legs.json-20261121`.
+def files_of(log: Path, since_ms: int) -> list[Path]:
+    """The log, after what was moved aside: `legs.json.1`, `legs.json-20261121`, `legs.json.2.gz`.
 
-    After it was moved, Asterisk makes the log anew only when a call has something to say.
+    Of those, what was written to since then, oldest first. After the log was moved, Asterisk makes
+    it anew only when a call has something to say.
     """
-    aside = [f for f in log.parent.glob(f"{log.name}[.-]*") if f.suffix not in COMPRESSED]
-    latest = sorted(aside, key=lambda file: file.stat().st_mtime_ns)[-1:]
-    return [*latest, log] if log.exists() or not latest else latest
+    aside = [f for f in log.parent.glob(f"{log.name}[.-]*") if f.suffix not in UNREADABLE]
+    written = [(file.stat().st_mtime_ns, file) for file in aside]
+    since = [file for ns, file in sorted(written) if ns >= (since_ms - WRITTEN_LATE_MS) * 10**6]
+    return [*since, log] if log.exists() or not aside else since
 
 
 def add_events(by_channel: dict[str, Leg], lines: Iterable[bytes]) -> None:
@@ -127,6 +166,16 @@ def carrier_leg(legs: Iterable[Leg], *, caller: str) -> Leg | None:
     return min(answered, key=lambda leg: leg.answered_ms or 0, default=None)
 
 
+def end_of(legs: Iterable[Leg], channel: str) -> Leg | None:
+    return next((leg for leg in legs if leg.channel == channel and leg.ended_ms is not None), None)
+
+
+def created_ms(channel: str) -> int | None:
+    """When Asterisk made a channel, by its clock: `name-1795656479.12`; None: it does not say."""
+    found = _CREATED.search(channel)
+    return None if found is None else int(found[1]) * 1000
+
+
 def read_event(line: bytes) -> LegEvent | None:
     try:
         event = json.loads(line.decode("utf-8", "replace"))
@@ -135,6 +184,7 @@ def read_event(line: bytes) -> LegEvent | None:
             at_ms=round(float(event["eventtime"]) * 1000),
             channel=event["uniqueid"],
             call=event["linkedid"],
+            dialled_answered='"dialstatus":"ANSWER"' in str(event.get("eventextra")),
         )
     except (ValueError, KeyError, TypeError):
         return None
@@ -144,5 +194,5 @@ def _with(leg: Leg, event: LegEvent) -> Leg:
     if event.kind == "ANSWER" and leg.answered_ms is None:
         return replace(leg, answered_ms=event.at_ms)
     if event.kind == "HANGUP":
-        return replace(leg, ended_ms=event.at_ms)
+        return replace(leg, ended_ms=event.at_ms, dialled_answered=event.dialled_answered)
     return leg

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -22,6 +22,7 @@ from ari_app.messages import (
     Reminder,
     WhisperReady,
 )
+from charging.evidence import EndUnproved
 from charging.usecases import CallRequest
 
 log = structlog.get_logger()
@@ -62,7 +63,7 @@ class Driver:
             case CallOffered():
                 self.offer(parsed)
             case CallEvent(channel, event):
-                self._route(channel, event)
+                self._route(channel, self._timed(event))
             case WhisperOpened(call_id, channel):
                 self._open_whisper(call_id, channel)
             case None:
@@ -140,7 +141,7 @@ class Driver:
             self._since.offered.add(offered.channel)
         earlier = self._by_channel.get(offered.channel)
         if earlier is not None:  # somebody redirected the caller out of a call and into another
-            now_ms = round(time.time() * 1000)
+            now_ms = self._services.ari.clock.now_ms()
             earlier.deliver(ChannelEnded(channel=offered.channel, at_ms=now_ms, hangup_cause=0))
         if len(self._by_call) >= self._live_calls_max:
             self._start(self._turn_away(offered))
@@ -154,6 +155,21 @@ class Driver:
             language=offered.chosen_language,
         )
         self.adopt(CallTask(request, language=offered.language, services=self._services))
+
+    def _timed(self, event: Event) -> Event:
+        """When it happened, whoever set a clock, and whether Asterisk ran then."""
+        clock = self._services.ari.clock
+        match event:
+            case LegAnswered(at_ms=at_ms):
+                return replace(event, at_ms=clock.read(at_ms))
+            case ChannelEnded(at_ms=at_ms):
+                ended_ms = clock.read(at_ms)
+                earliest_ms = clock.may_have_been_ms(ended_ms)
+                if earliest_ms is None:
+                    return replace(event, at_ms=ended_ms)
+                return replace(event, at_ms=earliest_ms, unproved=EndUnproved.ASTERISK_STOPPED)
+            case _:
+                return event
 
     def _route(self, channel: str, event: Event) -> None:
         if self._since is not None and isinstance(event, ChannelEnded):

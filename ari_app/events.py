@@ -5,9 +5,9 @@ Field names: `rest-api/api-docs/events.json` of Asterisk 22.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from ari_app.clock import milliseconds
 from ari_app.messages import (
     ChannelEnded,
     Event,
@@ -125,7 +125,7 @@ def _dialled(message: Raw) -> CallEvent | None:
         case "":
             return CallEvent(caller, LegDialled(leg))
         case "ANSWER":
-            return CallEvent(caller, LegAnswered(leg=leg, at_ms=_ms(message["timestamp"])))
+            return CallEvent(caller, LegAnswered(leg=leg, at_ms=milliseconds(message["timestamp"])))
         case status if status in RINGING_STATUSES:
             return None
         case _:
@@ -135,11 +135,6 @@ def _dialled(message: Raw) -> CallEvent | None:
 def _ended(message: Raw) -> ChannelEnded:
     return ChannelEnded(
         channel=message["channel"]["id"],
-        at_ms=_ms(message["timestamp"]),
+        at_ms=milliseconds(message["timestamp"]),
         hangup_cause=int(message["cause"]),
     )
-
-
-def _ms(timestamp: str) -> int:
-    """`2026-11-21T09:30:00.123+0000`, as milliseconds since 1970."""
-    return round(datetime.fromisoformat(timestamp).timestamp() * 1000)

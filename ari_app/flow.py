@@ -420,7 +420,12 @@ def _keep_trying(call: Call, event: IncrementRefused | IncrementPostponed) -> tu
 
 def _settlement(call: Call, event: ChannelEnded) -> Settle:
     talk_s = talk_seconds(answered_ms=call.answered_ms, ended_ms=event.at_ms)
-    return Settle(talk_s=talk_s, ended_ms=event.at_ms, hangup_cause=event.hangup_cause)
+    return Settle(
+        talk_s=talk_s,
+        ended_ms=event.at_ms,
+        hangup_cause=event.hangup_cause,
+        unproved=event.unproved,
+    )
 
 
 def talk_seconds(*, answered_ms: int, ended_ms: int) -> int:

@@ -5,6 +5,7 @@ Times inside events are milliseconds since 1970 by Asterisk's clock; `talk_s` co
 
 from dataclasses import dataclass
 
+from charging.evidence import EndUnproved
 from charging.money import Money
 
 # --- events: what happened -----------------------------------------------------------------------
@@ -102,6 +103,7 @@ class ChannelEnded:
     channel: str
     at_ms: int
     hangup_cause: int  # Q.850; 0 when Asterisk does not know
+    unproved: EndUnproved | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +340,7 @@ class Settle:
     talk_s: int
     ended_ms: int | None  # None: the driver says "now"
     hangup_cause: int
+    unproved: EndUnproved | None = None  # it is charged for what can be proved
 
 
 Command = (

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from ari_app.call_task import CallTask, Services
-from ari_app.cel import Leg, LegLog, Legs, carrier_leg
+from ari_app.cel import Leg, LegLog, Legs, carrier_leg, created_ms, end_of
 from ari_app.driver import Driver, Since
 from ari_app.events import CallOffered, waiting_call
 from ari_app.flow import Call, talk_seconds
@@ -30,6 +30,7 @@ from ari_app.messages import (
 )
 from ari_app.till import Terms, pace_of
 from charging.errors import LedgerFault
+from charging.evidence import EndUnproved
 from charging.rates import funded_s
 from charging.usecases import CallRequest, OpenCall
 
@@ -37,8 +38,9 @@ log = structlog.get_logger()
 
 # An authorisation under way is in the ledger before its task can say so.
 SETTLED_AFTER_S = 5.0
-# A leg may seem to begin before its call was authorised, where the clock was corrected.
+# A leg may seem to begin before its call, where Asterisk's clock was corrected meanwhile.
 CLOCK_SET_BACK_MS = 2 * 60 * 1000
+OUTLIVES_BY_S = 10  # a leg its paid time, at most: what Asterisk and its timers may be late by
 # Under load some call always ends while the channels are listed: its events are given this long.
 UNDER_WAY_S = 0.5
 
@@ -56,6 +58,8 @@ class Recovery:
         self._log = None if cel_file is None else LegLog(cel_file)
         self._has_looked = False
         self._one_at_a_time = asyncio.Lock()  # or two would take up the same call
+        self._lost_since_s: dict[str, float] = {}  # by call id, of the event loop's clock
+        self._clock = services.ari.clock
 
     async def run(self) -> None:
         """Deliver what was missed; take up, settle or answer what no task of ours carries.
@@ -78,6 +82,7 @@ class Recovery:
             for call in open_calls
             if call.call_id not in carried and not self._driver.failed_lately(call.call_id)
         ]
+        self._note_lost(lost)
         ari = self._services.ari
         unseen_since_ms = ari.lost_at_ms
         missed_nothing = self._has_looked and unseen_since_ms is None
@@ -97,7 +102,12 @@ class Recovery:
             live = without(listed, since.ended)  # what was waited for took its time
             for task, channels in gone.items():
                 for event in missed_events(
-                    task.call, channels, legs, live=live, unseen_since_ms=unseen_since_ms
+                    task.call,
+                    channels,
+                    legs,
+                    live=live,
+                    unseen_since_ms=unseen_since_ms,
+                    now_ms=self._clock.now_ms(),
                 ):
                     self._driver.tell(task, event)
             await self._recover_all(lost, live, legs)
@@ -148,9 +158,12 @@ class Recovery:
         """The legs of open calls, and of those that were opened since these were listed."""
         if self._log is None:
             return {}
-        began = [ms_of(call.authorised_at) for call in open_calls]
-        since_ms = min(began, default=now_ms()) - CLOCK_SET_BACK_MS
-        return await asyncio.to_thread(self._log.read, since_ms)
+        since_ms = min(map(began_ms, open_calls), default=self._clock.now_ms()) - CLOCK_SET_BACK_MS
+        try:
+            return await asyncio.to_thread(self._log.read, since_ms)
+        except FileNotFoundError:  # before the first call of all, or somebody removed it
+            log.warning("leg_log_missing")
+            return {}
 
     async def _recover(
         self, call: OpenCall, live: Mapping[str, bool], legs: tuple[Leg, ...]
@@ -158,12 +171,26 @@ class Recovery:
         answered = carrier_leg(legs, caller=call.caller_channel)
         leg = call.leg or (answered.channel if answered else None)
         if leg in live and leg is not None:
-            self._take_up(call, found_talking(call, leg, answered, self._pace(call)))
+            found = found_talking(
+                call, leg, answered, self._pace(call), now_ms=self._clock.now_ms()
+            )
+            self._take_up(call, found)
         elif leg is None and call.caller_channel in live:
             in_stasis = live[call.caller_channel]
             self._take_up(call, found_unanswered(call, self._pace(call), in_stasis=in_stasis))
-        elif age_s(call) > SETTLED_AFTER_S:
-            await self._settle(call, answered)
+        elif self._is_over(call):
+            await self._settle(call, legs)
+
+    def _note_lost(self, lost: Iterable[OpenCall]) -> None:
+        now_s = asyncio.get_running_loop().time()
+        self._lost_since_s = {
+            call.call_id: self._lost_since_s.get(call.call_id, now_s) for call in lost
+        }
+
+    def _is_over(self, call: OpenCall) -> bool:
+        """Our own clock may have been set since it was authorised; the event loop's is not."""
+        lost_s = asyncio.get_running_loop().time() - self._lost_since_s[call.call_id]
+        return max(lost_s, age_s(call)) > SETTLED_AFTER_S
 
     def _take_up(self, call: OpenCall, found: FoundTalking | FoundUnanswered) -> None:
         """Carry the call on, and look again soon: its end may have come after the listing."""
@@ -185,15 +212,20 @@ class Recovery:
         )
         self._driver.adopt(task)
 
-    async def _settle(self, call: OpenCall, leg: Leg | None) -> None:
-        settle = settlement(call, leg)
-        log.info("call_settled_afterwards", call_id=call.call_id, talk_s=settle.talk_s)
-        ended_ms = settle.ended_ms or now_ms()
+    async def _settle(self, call: OpenCall, legs: tuple[Leg, ...]) -> None:
+        now_ms = self._clock.now_ms()
+        settle = settlement(call, legs, now_ms=now_ms)
+        known = {"call_id": call.call_id, "talk_s": settle.talk_s}
+        log.info("call_settled_afterwards", **known)
+        if settle.unproved:
+            log.warning("call_end_unproved", why=settle.unproved, **known)
+        ended_ms = settle.ended_ms or now_ms
         await self._services.charging.settle(
             call.call_id,
             talk_s=settle.talk_s,
             ended_at=datetime.fromtimestamp(ended_ms / 1000, UTC),
             hangup_cause=settle.hangup_cause,
+            unproved=settle.unproved,
         )
 
     def _pace(self, call: OpenCall) -> Pace:
@@ -206,13 +238,14 @@ def without(listed: Mapping[str, bool], ended: Iterable[str]) -> Mapping[str, bo
     return {channel: waits for channel, waits in listed.items() if channel not in gone}
 
 
-def missed_events(
+def missed_events(  # noqa: PLR0913 - what is known of one call, by name
     call: Call,
     gone: frozenset[str],
     legs: Legs,
     *,
     live: Mapping[str, bool],
     unseen_since_ms: int | None,
+    now_ms: int,
 ) -> Iterator[Event]:
     """An answer first, then the ends of legs, then the caller's: the order in which they came.
 
@@ -228,24 +261,36 @@ def missed_events(
         yield LegAnswered(leg=answered.channel, at_ms=answered.answered_ms)
         gone |= {answered.channel} - live.keys()
     for channel in sorted(gone, key=lambda channel: channel == call.caller):
-        yield missed_end(channel, of_call, unseen_since_ms)
+        yield missed_end(channel, of_call, unseen_since_ms, now_ms=now_ms)
 
 
-def missed_end(channel: str, legs: Iterable[Leg], unseen_since_ms: int | None) -> ChannelEnded:
+def missed_end(
+    channel: str, legs: Iterable[Leg], unseen_since_ms: int | None, *, now_ms: int
+) -> ChannelEnded:
     """When a channel ended that nobody saw end.
 
-    By Asterisk's log; or, where Asterisk died with it, at the last moment that is proved: when the
-    connection was lost. Otherwise about now.
+    By Asterisk's log. Where that does not say, at the last moment that is proved, when the
+    connection was lost; where it never was, about now.
     """
     written = [leg.ended_ms for leg in legs if leg.channel == channel and leg.ended_ms is not None]
-    ended_ms = next(iter(written), unseen_since_ms or now_ms())
-    return ChannelEnded(channel=channel, at_ms=ended_ms, hangup_cause=0)
+    if written:
+        return ChannelEnded(channel=channel, at_ms=written[0], hangup_cause=0)
+    if unseen_since_ms is None:
+        return ChannelEnded(channel=channel, at_ms=now_ms, hangup_cause=0)
+    return ChannelEnded(
+        channel=channel,
+        at_ms=unseen_since_ms,
+        hangup_cause=0,
+        unproved=EndUnproved.NO_RECORD,
+    )
 
 
-def found_talking(call: OpenCall, leg: str, evidence: Leg | None, pace: Pace) -> FoundTalking:
+def found_talking(
+    call: OpenCall, leg: str, evidence: Leg | None, pace: Pace, *, now_ms: int
+) -> FoundTalking:
     return FoundTalking(
         leg=leg,
-        answered_ms=answered_ms(call, evidence),
+        answered_ms=answered_ms(call, evidence) or now_ms,
         funded_s=call.funded_s,
         pace=pace,
         next_interval=call.reserved_intervals,
@@ -265,36 +310,58 @@ def found_unanswered(call: OpenCall, pace: Pace, *, in_stasis: bool) -> FoundUna
     )
 
 
-def settlement(call: OpenCall, leg: Leg | None) -> Settle:
+def settlement(call: OpenCall, legs: tuple[Leg, ...], *, now_ms: int) -> Settle:
     """What a call owes that ended while nobody watched.
 
-    Where Asterisk itself died there is no end on record: then the call is charged for what had
-    been debited, the last thing that is proved.
+    Where the log of legs does not say when it ended, as when Asterisk itself died or somebody
+    removed the log, it is charged for what had been debited, the last thing that is proved, and
+    marked. Asterisk ends a leg when its paid time is over: one that seems to have lasted much
+    longer was up while somebody set Asterisk's clock.
     """
-    if leg is None and call.answered_at is None:
-        return Settle(talk_s=0, ended_ms=None, hangup_cause=0)
+    leg = carrier_leg(legs, caller=call.caller_channel) or leg_of(call, legs)
+    answered = answered_ms(call, leg)
+    if answered is None:
+        return _answered_unseen(end_of(legs, call.caller_channel))
     if leg is None or leg.ended_ms is None:
         proved_s = funded_s(max(0, call.debited_intervals - 1), call.rate)
-        elapsed_s = (now_ms() - answered_ms(call, leg)) // 1000
-        return Settle(talk_s=max(1, min(proved_s, elapsed_s)), ended_ms=None, hangup_cause=0)
-    talk_s = talk_seconds(answered_ms=answered_ms(call, leg), ended_ms=leg.ended_ms)
+        elapsed_s = (now_ms - answered) // 1000
+        talk_s = max(1, min(proved_s, elapsed_s))
+        no_record = EndUnproved.NO_RECORD
+        return Settle(talk_s=talk_s, ended_ms=None, hangup_cause=0, unproved=no_record)
+    began = answered if leg.answered_ms is None else leg.answered_ms  # one clock, where it can be
+    talk_s = talk_seconds(answered_ms=began, ended_ms=leg.ended_ms)
+    if talk_s > call.funded_s + OUTLIVES_BY_S:
+        talk_s = call.funded_s
     return Settle(talk_s=talk_s, ended_ms=leg.ended_ms, hangup_cause=0)
 
 
-def answered_ms(call: OpenCall, leg: Leg | None) -> int:
+def _answered_unseen(caller: Leg | None) -> Settle:
+    """Nobody knows of an answer; the caller's end, where it was written down, says if one came."""
+    proved_s = 1 if caller is not None and caller.dialled_answered else 0
+    unproved = EndUnproved.NO_RECORD if caller is None or proved_s else None
+    ended_ms = None if caller is None else caller.ended_ms
+    return Settle(talk_s=proved_s, ended_ms=ended_ms, hangup_cause=0, unproved=unproved)
+
+
+def leg_of(call: OpenCall, legs: Iterable[Leg]) -> Leg | None:
+    """The leg that the ledger knows, where the log has lost its answer and still has its end."""
+    return next((leg for leg in legs if leg.channel == call.leg), None)
+
+
+def answered_ms(call: OpenCall, leg: Leg | None) -> int | None:
     if call.answered_at is not None:
         return ms_of(call.answered_at)
-    if leg is not None and leg.answered_ms is not None:
-        return leg.answered_ms
-    return now_ms()
+    return None if leg is None else leg.answered_ms
+
+
+def began_ms(call: OpenCall) -> int:
+    """When its caller's channel was made, by Asterisk's clock: the channel's id says so."""
+    created = created_ms(call.caller_channel)
+    return ms_of(call.authorised_at) if created is None else created
 
 
 def age_s(call: OpenCall) -> float:
     return (datetime.now(UTC) - call.authorised_at).total_seconds()
-
-
-def now_ms() -> int:
-    return ms_of(datetime.now(UTC))
 
 
 def ms_of(moment: datetime) -> int:

@@ -146,6 +146,7 @@ class Till:
                     talk_s=command.talk_s,
                     ended_at=ended_at,
                     hangup_cause=command.hangup_cause,
+                    unproved=command.unproved,
                 )
                 break
             except ChargingUnavailable as error:
@@ -162,6 +163,7 @@ class Till:
             released_micros=settlement.released.micros,
             available_micros=settlement.available.micros,
             hangup_cause=command.hangup_cause,
+            **({"end_unproved": command.unproved} if command.unproved else {}),
             **({"ledger_faults": self._faults} if self._faults else {}),
         )
 

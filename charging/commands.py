@@ -24,6 +24,7 @@ from charging.errors import (
     TopUpSpent,
     UnknownTopUp,
 )
+from charging.evidence import EndUnproved
 from charging.ledger import (
     FUNDING,
     REVENUE,
@@ -217,6 +218,7 @@ class SettleCall(Command[Settlement]):
     ended_at: datetime
     hangup_cause: int
     at: datetime
+    unproved: EndUnproved | None = None
 
     def __post_init__(self) -> None:
         if self.talk_s < 0:
@@ -241,6 +243,7 @@ class SettleCall(Command[Settlement]):
             talk_s=talk_s,
             ended_at=self.ended_at,
             hangup_cause=self.hangup_cause,
+            end_unproved=self.unproved,
             settled_at=self.at,
             debited=call.debited + parts.from_reserved + parts.from_available - parts.refunded,
             held=Money(0, call.rate.currency),

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Generic, NewType, TypeVar
 
 from charging.errors import InsufficientBalance, ReservationMissing, UnknownCall
+from charging.evidence import EndUnproved
 from charging.money import Money
 from charging.rates import Rate
 
@@ -115,6 +116,7 @@ class CallRecord:
     released: Money | None = None  # what settlement gave back
     hangup_cause: int | None = None  # Q.850
     settled_at: datetime | None = None
+    end_unproved: EndUnproved | None = None  # why it is charged for no more than can be proved
 
     @property
     def committed(self) -> Money:

@@ -19,6 +19,7 @@ from charging.commands import (
     TopUpCancelled,
 )
 from charging.errors import InvalidNumber, UnknownExtension
+from charging.evidence import EndUnproved
 from charging.extensions import Extension
 from charging.kinds import LineKind
 from charging.ledger import Balances, CallRecord, SpendingLimits
@@ -192,7 +193,13 @@ class Charging:
         )
 
     async def settle(
-        self, call_id: str, *, talk_s: int, ended_at: datetime, hangup_cause: int
+        self,
+        call_id: str,
+        *,
+        talk_s: int,
+        ended_at: datetime,
+        hangup_cause: int,
+        unproved: EndUnproved | None = None,
     ) -> Settlement:
         """Price the whole call, move the difference and release the rest, exactly once.
 
@@ -202,6 +209,7 @@ class Charging:
                 call counts as at least 1.
             ended_at: when the carrier leg ended.
             hangup_cause: Q.850, 0 when Asterisk does not know.
+            unproved: why nobody can say when it ended, where that is so.
 
         Raises:
             ValueError: talk_s is negative.
@@ -213,6 +221,7 @@ class Charging:
                 talk_s=talk_s,
                 ended_at=ended_at,
                 hangup_cause=hangup_cause,
+                unproved=unproved,
                 at=self._clock.now(),
             )
         )

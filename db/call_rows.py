@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, RowMapping
 
+from charging.evidence import EndUnproved
 from charging.ledger import NO_LIMITS, CallRecord, SpendingLimits
 from charging.money import Money
 from charging.rates import Rate
@@ -59,6 +60,7 @@ def changing_columns(call: CallRecord) -> dict[str, Any]:
         "released_micros": _micros(call.released),
         "hangup_cause": call.hangup_cause,
         "settled_at": call.settled_at,
+        "end_unproved": call.end_unproved,
     }
 
 
@@ -96,7 +98,12 @@ def call_of(row: Row[Any]) -> CallRecord:
         released=_money(columns["released_micros"], currency),
         hangup_cause=columns["hangup_cause"],
         settled_at=columns["settled_at"],
+        end_unproved=_unproved(columns["end_unproved"]),
     )
+
+
+def _unproved(value: str | None) -> EndUnproved | None:
+    return None if value is None else EndUnproved(value)
 
 
 def _rate_of(columns: RowMapping, currency: str) -> Rate:

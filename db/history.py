@@ -1,12 +1,14 @@
 """Reading the ledger: its last entries, as an accountant would want them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from charging.evidence import EndUnproved
 from charging.ledger import LedgerEntry
 from db.book_store import entries_from
-from db.models import postings
+from db.models import calls, postings
 
 
 def last_entries(
@@ -27,3 +29,13 @@ def last_entries(
         .order_by(last.c.last_id, postings.c.line)
     ).all()
     return list(entries_from(rows).values())
+
+
+def unproved_ends(reader: Connection, *, since: datetime) -> Mapping[EndUnproved, int]:
+    """How many calls settled since then had no proof of their end, and why."""
+    counted = (
+        select(calls.c.end_unproved, func.count())
+        .where(calls.c.end_unproved.is_not(None), calls.c.settled_at >= since)
+        .group_by(calls.c.end_unproved)
+    )
+    return {EndUnproved(why): count for why, count in reader.execute(counted)}

@@ -133,6 +133,7 @@ calls = Table(
     Column("released_micros", BigInteger),
     Column("hangup_cause", Integer),
     Column("settled_at", UtcDateTime),
+    Column("end_unproved", String(24)),
     CheckConstraint("held_micros >= 0 AND debited_micros >= 0", name="not_negative"),
     CheckConstraint("debited_intervals <= reserved_intervals", name="reserved_first"),
     CheckConstraint("settled_at IS NULL OR held_micros = 0", name="settled_holds_nothing"),

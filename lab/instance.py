@@ -9,6 +9,7 @@ import os
 import resource
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -173,6 +174,15 @@ class Instance(Runnable):
         if self._process is not None:
             await processes.kill(self._process)
         self._forget()
+
+    def suspend(self) -> None:
+        """Stop it where it is (SIGSTOP): what is sent to it waits in the kernel."""
+        if self._process is not None:
+            processes.signal_group(self._process, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        if self._process is not None:
+            processes.signal_group(self._process, signal.SIGCONT)
 
     async def cli(self, command: str) -> str:
         """What Asterisk answers to a command of its console.

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +21,7 @@ from lab.telephony import ASTERISK_FLOOR, TelephonyError, find_asterisk
 from settings import AmiSettings, AriSettings, Settings
 
 TIMEOUT_S = 3
+CLOCKS_DIFFER_S = 5
 FLOOR = ".".join(map(str, ASTERISK_FLOOR))
 START = "start Asterisk: systemctl start asterisk"
 RENDER = (
@@ -71,6 +73,29 @@ def check_ari(settings: Settings) -> Iterator[Finding]:
         yield problem(f"ARI at {place} cannot be reached: {error}", f"{START}; see http.conf")
         return
     yield judge_ari(status, info, place=place, username=settings.ari.username)
+
+
+def check_asterisks_clock(settings: Settings) -> Iterator[Finding]:
+    if settings.ari is None:
+        return
+    try:
+        status, answer = asyncio.run(_get(settings, "asterisk/ping"))
+    except AriError:
+        return  # said where ARI is looked at
+    if status == HTTPStatus.OK:
+        theirs = datetime.fromisoformat(str(answer["timestamp"]))
+        yield judge_clock((theirs - datetime.now(UTC)).total_seconds())
+
+
+def judge_clock(ahead_s: float) -> Finding:
+    if abs(ahead_s) < CLOCKS_DIFFER_S:
+        return ok("Asterisk's clock and this machine's agree")
+    way = "ahead of" if ahead_s > 0 else "behind"
+    return warning(
+        f"Asterisk's clock is {abs(ahead_s):.0f} s {way} this machine's: nobody pays more or less"
+        " for it, but a day's limit begins at another moment",
+        "set both clocks right: timedatectl set-ntp true",
+    )
 
 
 def judge_ari(status: int, info: Mapping[str, Any], *, place: str, username: str) -> Finding:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -28,6 +29,7 @@ class AsteriskStandIn:
     listing: Sequence[str] = ()  # of the whole dialplan: the lines of each event
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     banner: str = "Asterisk Call Manager/11.0.0"
+    clock_ahead: timedelta = timedelta()
     ari_port: int = 0
     ami_port: int = 0
     agi_port: int = 0  # somebody listens there, and says nothing
@@ -46,6 +48,11 @@ class AsteriskStandIn:
     async def info(self, request: web.Request) -> web.Response:
         _require_login(request)
         return web.json_response({"system": {"version": self.version}})
+
+    async def ping(self, request: web.Request) -> web.Response:
+        _require_login(request)
+        now = datetime.now(UTC) + self.clock_ahead
+        return web.json_response({"timestamp": now.isoformat(timespec="milliseconds")})
 
     async def application(self, request: web.Request) -> web.Response:
         _require_login(request)
@@ -113,6 +120,7 @@ def _events(listed: Sequence[str]) -> list[str]:
 async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
     ari = web.Application()
     ari.router.add_get("/ari/asterisk/info", asterisk.info)
+    ari.router.add_get("/ari/asterisk/ping", asterisk.ping)
     ari.router.add_get("/ari/applications/{name}", asterisk.application)
     ari.router.add_get("/ari/endpoints", asterisk.list_endpoints)
     ari.router.add_get("/ari/asterisk/config/dynamic/res_pjsip/{kind}/{name}", asterisk.endpoint)

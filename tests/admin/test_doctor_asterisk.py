@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from admin.checks.asterisk import (
     check_ami,
     check_application,
     check_ari,
+    check_asterisks_clock,
     check_dialplan,
     check_feature_codes,
     judge_program,
@@ -178,3 +180,21 @@ def test_the_program_on_this_machine_is_judged_by_its_version() -> None:
     assert judge_program(("/usr/sbin/asterisk", (22, 10, 1))).status is OK
     assert judge_program(("/usr/sbin/asterisk", (20, 5, 0))).status is PROBLEM
     assert judge_program(None).status is WARNING
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status", "words"),
+    [
+        (timedelta(seconds=1), Status.OK, "agree"),
+        (timedelta(hours=1), Status.WARNING, "3600 s ahead of"),
+        (timedelta(hours=-1), Status.WARNING, "3600 s behind"),
+    ],
+)
+async def test_a_clock_that_differs_from_ours_is_told(
+    site: Site, ahead: timedelta, status: Status, words: str
+) -> None:
+    async with running(AsteriskStandIn(clock_ahead=ahead)) as asterisk:
+        site.add(asterisk.settings)
+        ((found, message),) = await said(site, check_asterisks_clock)
+    assert found is status
+    assert words in message

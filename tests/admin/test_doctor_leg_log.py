@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from admin.checks.findings import Status
-from admin.checks.leg_log import check_leg_log
+from admin.checks.leg_log import check_leg_log, judge_unproved
+from charging.evidence import EndUnproved
 from tests.admin.conftest import Site
 
 
@@ -38,3 +39,10 @@ def test_a_log_that_cannot_be_read_is_a_problem(site: Site, log: Path) -> None:
     ((status, message),) = site.said(check_leg_log)
     assert status is Status.PROBLEM
     assert "cannot be read: Is a directory" in message
+
+
+@pytest.mark.parametrize("why", list(EndUnproved))
+def test_calls_whose_end_cannot_be_proved_are_counted(why: EndUnproved) -> None:
+    (found,) = judge_unproved({why: 3})
+    assert found.status is Status.WARNING
+    assert found.message.startswith("3 calls of the last 30 days")

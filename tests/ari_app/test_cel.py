@@ -1,16 +1,30 @@
 """Asterisk's leg log, and what an open call owes by it."""
 
+import bz2
+import gzip
 import json
-from collections.abc import Sequence
+import lzma
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from ari_app.cel import CLOSE_BYTES, Leg, LegLog, carrier_leg, first_since
+from ari_app.cel import (
+    CLOSE_BYTES,
+    Leg,
+    LegLog,
+    carrier_leg,
+    created_ms,
+    files_of,
+    first_since,
+)
 from ari_app.messages import Pace
 from ari_app.recovery import found_talking, missed_end, settlement
+from charging.evidence import EndUnproved
 from charging.money import Money
 from charging.rates import Rate
 from charging.usecases import OpenCall
@@ -139,7 +153,7 @@ def test_log_that_was_rotated_while_we_were_away_is_read_to_its_end(
     file = tmp_path / "legs.json"
     file.write_text(line("ANSWER", TRUNK, ANSWERED_MS) + "\n", encoding="utf-8")
     (tmp_path / "legs.json.2").write_text("", encoding="utf-8")
-    (tmp_path / "legs.json.3.gz").write_bytes(b"\x1f\x8b")
+    (tmp_path / "legs.json.3.zst").write_bytes(b"\x28\xb5")
     log = LegLog(file)
     log.read(ANSWERED_MS)
     with file.open("a", encoding="utf-8") as more:
@@ -152,6 +166,46 @@ def test_log_that_was_rotated_while_we_were_away_is_read_to_its_end(
     assert (
         log.read(ANSWERED_MS).keys() == {CALLER, "tg-2.1"} == LegLog(file).read(ANSWERED_MS).keys()
     )
+
+
+@pytest.mark.parametrize("moves", list(product(["plain", "gz", "bz2", "xz"], repeat=2)))
+def test_log_that_was_rotated_twice_and_packed_is_read_to_its_end(
+    tmp_path: Path, moves: tuple[str, str]
+) -> None:
+    """The answer is in the older file, the end in the newer one, and the log begins anew."""
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "plain": bytes,
+        "gz": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+    }
+    file = tmp_path / "legs.json"
+    events = [("ANSWER", ANSWERED_MS), ("HANGUP", ANSWERED_MS + 61_000)]
+    for number, packed, (kind, at_ms) in zip((2, 1), moves, events, strict=True):
+        content = (line(kind, TRUNK, at_ms) + "\n").encode()
+        name = f"legs.json.{number}" + ("" if packed == "plain" else f".{packed}")
+        (tmp_path / name).write_bytes(packers[packed](content))
+    file.write_text("", encoding="utf-8")
+    log = LegLog(file)
+    for _ in range(2):
+        leg = carrier_leg(log.read(ANSWERED_MS)[CALLER], caller=CALLER)
+        assert leg is not None
+        assert (leg.answered_ms, leg.ended_ms) == (ANSWERED_MS, ANSWERED_MS + 61_000)
+
+
+def test_file_that_was_moved_aside_long_before_is_not_opened(tmp_path: Path) -> None:
+    old = written(tmp_path / "legs.json.1", [line("ANSWER", TRUNK, ANSWERED_MS)])
+    os.utime(old, (ANSWERED_MS / 1000, ANSWERED_MS / 1000))
+    later_ms = ANSWERED_MS + 24 * 60 * 60 * 1000
+    file = written(tmp_path / "legs.json", [])
+    assert files_of(file, later_ms) == [file]
+    assert files_of(file, ANSWERED_MS) == [old, file]
+
+
+def test_channel_says_when_it_was_made() -> None:
+    assert created_ms("head-office-1795656479.12") == 1_795_656_479_000
+    assert created_ms("1795656479.0") == 1_795_656_479_000
+    assert created_ms("whisper-1") is None
 
 
 def test_log_that_was_begun_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
@@ -174,30 +228,72 @@ def test_leg_that_failed_before_the_one_that_answered_is_not_charged() -> None:
 def test_call_that_ended_unwatched_owes_what_its_leg_talked() -> None:
     ended_ms = ANSWERED_MS + 75_900
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ended_ms)
-    settle = settlement(OPEN, leg)
-    assert (settle.talk_s, settle.ended_ms) == (76, ended_ms)
+    settle = settlement(replace(OPEN, funded_s=120), (leg,), now_ms=ended_ms + 500)
+    assert (settle.talk_s, settle.ended_ms, settle.unproved) == (76, ended_ms, None)
+
+
+def test_no_call_owes_more_than_its_paid_time_whoever_set_asterisks_clock() -> None:
+    ended_ms = ANSWERED_MS + 3_600_000
+    leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ended_ms)
+    assert settlement(OPEN, (leg,), now_ms=ended_ms).talk_s == 60
+
+
+def test_call_whose_answer_alone_was_lost_owes_what_the_ledger_and_the_log_know_together() -> None:
+    answered_at = datetime.fromtimestamp(ANSWERED_MS / 1000, UTC)
+    call = replace(OPEN, leg=TRUNK, answered_at=answered_at, funded_s=120)
+    leg = Leg(channel=TRUNK, call=CALLER, ended_ms=ANSWERED_MS + 75_900)
+    settle = settlement(call, (leg,), now_ms=ANSWERED_MS + 80_000)
+    assert (settle.talk_s, settle.unproved) == (76, None)
 
 
 def test_call_that_was_never_answered_owes_nothing() -> None:
-    assert settlement(OPEN, None).talk_s == 0
+    caller = Leg(channel=CALLER, call=CALLER, ended_ms=ANSWERED_MS)
+    settle = settlement(OPEN, (caller,), now_ms=ANSWERED_MS + 500)
+    assert (settle.talk_s, settle.unproved) == (0, None)
+
+
+def test_call_whose_answer_was_lost_with_the_log_owes_what_its_callers_end_proves() -> None:
+    caller = Leg(channel=CALLER, call=CALLER, ended_ms=ANSWERED_MS, dialled_answered=True)
+    settle = settlement(OPEN, (caller,), now_ms=ANSWERED_MS + 500)
+    assert (settle.talk_s, settle.unproved) == (1, EndUnproved.NO_RECORD)
+
+
+def test_end_of_the_caller_says_whether_what_it_dialled_was_answered(tmp_path: Path) -> None:
+    """As Asterisk 22.10.1 wrote it."""
+    extra = '{"hangupcause":16,"hangupsource":"","dialstatus":"%s"}'
+    ends = [
+        json.loads(line("HANGUP", channel, ANSWERED_MS, call=channel))
+        | {"eventextra": extra % status}
+        for channel, status in (("tg-1.1", "ANSWER"), ("tg-2.1", "CANCEL"), ("tg-3.1", ""))
+    ]
+    file = written(tmp_path / "legs.json", [json.dumps(end) for end in ends])
+    legs = LegLog(file).read(ANSWERED_MS)
+    assert [legs[f"tg-{n}.1"][0].dialled_answered for n in (1, 2, 3)] == [True, False, False]
+
+
+def test_call_of_which_nothing_is_written_down_owes_nothing_and_is_marked() -> None:
+    settle = settlement(OPEN, (), now_ms=ANSWERED_MS + 500)
+    assert (settle.talk_s, settle.unproved) == (0, EndUnproved.NO_RECORD)
 
 
 def test_call_whose_end_nobody_wrote_down_owes_what_was_debited() -> None:
     debited = replace(
         OPEN,
         leg=TRUNK,
-        answered_at=datetime.fromtimestamp(ANSWERED_MS / 1000, UTC).replace(year=2020),
+        answered_at=datetime.fromtimestamp(ANSWERED_MS / 1000, UTC),
         reserved_intervals=3,
         debited_intervals=2,
         funded_s=180,
     )
-    assert settlement(debited, None).talk_s == 120
+    settle = settlement(debited, (), now_ms=ANSWERED_MS + 3_600_000)
+    assert (settle.talk_s, settle.unproved) == (120, EndUnproved.NO_RECORD)
+    assert settlement(debited, (), now_ms=ANSWERED_MS + 90_000).talk_s == 90
 
 
 def test_call_found_talking_debits_what_began_while_nobody_watched() -> None:
     call = replace(OPEN, leg=TRUNK, reserved_intervals=3, debited_intervals=1, funded_s=180)
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
-    found = found_talking(call, TRUNK, leg, PACE)
+    found = found_talking(call, TRUNK, leg, PACE, now_ms=0)
     assert found.undebited == ((1, 60.0), (2, 120.0))
     assert found.next_interval == 3
     assert found.funded_s == 180
@@ -206,10 +302,12 @@ def test_call_found_talking_debits_what_began_while_nobody_watched() -> None:
 
 def test_missed_end_is_when_asterisk_wrote_it_down() -> None:
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ANSWERED_MS + 9)
-    assert missed_end(TRUNK, [leg], ANSWERED_MS + 5).at_ms == ANSWERED_MS + 9
+    end = missed_end(TRUNK, [leg], ANSWERED_MS + 5, now_ms=ANSWERED_MS + 50)
+    assert (end.at_ms, end.unproved) == (ANSWERED_MS + 9, None)
 
 
 def test_missed_end_of_an_asterisk_that_died_is_the_last_moment_that_is_proved() -> None:
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
-    assert missed_end(TRUNK, [leg], ANSWERED_MS + 5).at_ms == ANSWERED_MS + 5
-    assert missed_end(TRUNK, [], None).at_ms > ANSWERED_MS
+    end = missed_end(TRUNK, [leg], ANSWERED_MS + 5, now_ms=ANSWERED_MS + 50)
+    assert (end.at_ms, end.unproved) == (ANSWERED_MS + 5, EndUnproved.NO_RECORD)
+    assert missed_end(TRUNK, [], None, now_ms=ANSWERED_MS + 50).at_ms == ANSWERED_MS + 50

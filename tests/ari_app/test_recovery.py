@@ -11,6 +11,7 @@ import pytest
 
 from ari_app.ari import Ari
 from ari_app.call_task import Services
+from ari_app.clock import AsteriskClock
 from ari_app.driver import Driver
 from ari_app.flow import State
 from ari_app.messages import Reminder
@@ -36,6 +37,7 @@ class OneAsterisk:
         self.waiting: tuple[str, ...] = ()  # in Stasis, for us
         self.lost_at_ms: int | None = None
         self.asked: list[str] = []
+        self.clock = AsteriskClock()
 
     async def channels(self) -> Sequence[Mapping[str, Any]]:
         in_dial = {"app_name": "Dial", "app_data": ""}

@@ -1,0 +1,90 @@
+"""How long a call was, when clocks differ, Asterisk did not run, or its log of legs is gone."""
+
+import asyncio
+import math
+
+import pytest
+
+from charging.ledger import CallRecord
+from lab.carrier import CarrierCall, Rule, hangs_up_after
+from lab.paid_office import PaidOffice
+from tests.live.conftest import FRANCE, PER_INCREMENT, StartOffice
+
+pytestmark = pytest.mark.live
+
+INCREMENT_S = 4
+HOUR_S = 3600
+TALKS_S = 9
+RULES = (Rule("33142685300", hangs_up_after(TALKS_S * 1000 - 500)),)
+STOP_S = 3.0
+
+
+async def ended(paid: PaidOffice) -> tuple[CarrierCall, CallRecord]:
+    """The call at the carrier and in the ledger, when both are through with it."""
+    call = await paid.office.carrier.wait_for(lambda call: call.ended, timeout_s=25)
+    await paid.application.wait_for("state", state="ended", timeout_s=15)
+    await paid.application.wait_for("call_settled")
+    (record,) = await paid.calls()
+    return call, record
+
+
+def increments(record: CallRecord) -> int:
+    return record.debited.micros // PER_INCREMENT.micros
+
+
+@pytest.mark.parametrize("ahead_s", [HOUR_S, -HOUR_S])
+async def test_clock_an_hour_out_changes_no_call_and_is_told(
+    start_office: StartOffice, ahead_s: int
+) -> None:
+    """New with a wrong clock, and taken up again by a run whose clock is wrong the other way."""
+    async with start_office(rules=RULES) as paid, paid.office.phone("1001") as phone:
+        await paid.application.kill()
+        paid.application.clock_ahead_s = ahead_s
+        await paid.application.start()
+        await phone.dial(FRANCE)
+        await paid.application.wait_for("increment_debited", interval=1, timeout_s=20)
+        await paid.application.kill()
+        paid.application.clock_ahead_s = -ahead_s
+        await paid.application.start()
+        call, record = await ended(paid)
+        differ = await paid.application.wait_for("clocks_differ")
+    assert abs(differ["asterisk_ahead_s"] + ahead_s) < 2
+    assert call.talk_s == pytest.approx(TALKS_S - 0.5, abs=0.4)
+    assert increments(record) == math.ceil(call.talk_s / INCREMENT_S)
+    assert record.end_unproved is None
+
+
+async def test_end_while_asterisk_does_not_run_is_charged_for_no_more_than_is_proved(
+    start_office: StartOffice,
+) -> None:
+    """The far end hangs up at 8.5 s, and Asterisk does not run from 7.5 to 10.5."""
+    async with start_office(rules=RULES) as paid, paid.office.phone("1001") as phone:
+        await phone.dial(FRANCE)
+        call = await paid.office.carrier.wait_for(lambda call: call.answered, timeout_s=20)
+        await paid.application.wait_for("increment_reserved", interval=2, timeout_s=15)
+        await asyncio.sleep(1.5)  # a second before the far end hangs up
+        paid.office.asterisk.suspend()
+        await paid.office.carrier.wait_for(lambda call: call.ended, timeout_s=10)
+        await asyncio.sleep(STOP_S / 2)  # its goodbye waits in the kernel
+        paid.office.asterisk.go_on()
+        call, record = await ended(paid)
+    assert record.talk_s is not None
+    assert call.talk_s - STOP_S < record.talk_s <= math.ceil(call.talk_s)
+    assert record.end_unproved == "asterisk_stopped"
+
+
+async def test_call_whose_log_was_removed_is_charged_for_what_is_proved_and_marked(
+    start_office: StartOffice,
+) -> None:
+    async with start_office() as paid, paid.office.phone("1001") as phone:
+        await phone.dial(FRANCE)
+        await paid.application.wait_for("increment_debited", interval=1, timeout_s=20)
+        await paid.application.kill()
+        await phone.hang_up()
+        call = await paid.office.carrier.wait_for(lambda call: call.ended)
+        paid.office.asterisk.legs_file.unlink()
+        await paid.application.start()
+        await paid.application.wait_for("call_end_unproved", why="no_record")
+        (record,) = await paid.calls()
+    assert 1 <= increments(record) <= math.ceil(call.talk_s / INCREMENT_S)
+    assert record.end_unproved == "no_record"
