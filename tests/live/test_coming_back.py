@@ -28,7 +28,7 @@ async def test_caller_whom_a_stalled_connection_kept_from_us_is_heard_when_it_is
         paid.reach_asterisk_at(ari=f"http://{config.control_address}:{proxy.port}")
         async with paid, paid.office.phone("1001") as phone, asyncio.TaskGroup() as group:
             group.create_task(proxy.break_for(STALL_S, Fault.STALL))
-            await asyncio.sleep(0)  # it has begun
+            await paid.application.wait_for("time_not_told")  # five seconds of it are over
             await phone.dial(FRANCE)
             await paid.application.wait_for("call_heard_late", timeout_s=2 * STALL_S)
             await paid.application.wait_for("balance_announced")
