@@ -126,16 +126,18 @@ def import_file(  # noqa: PLR0913 - one for each option of the command
 ) -> None:
     """Check a whole rate sheet, show what it changes, and put it in force, or nothing of it.
 
-    Headings in English or French are recognised wherever they begin, as are the delimiter, the
-    encoding, several prefixes in one cell, decimal commas and currency signs. Nothing that decides
-    a price is guessed: what is not certain is refused with its line and the option that settles it,
-    and what was taken for granted is printed.
+    Read are CSV and XLSX with headings in English or French: any delimiter and
+    encoding, lines above and below, several prefixes in one cell, decimal commas
+    and currency signs. Nothing that decides a price is guessed: what is not
+    certain is refused with its line and the option that settles it, and what was
+    taken for granted is printed.
 
-    The file replaces the deck in force; a prefix whose first rate begins later keeps the rate it
-    has until then. If more than one in ten of what could be called would have no rate any more,
-    the file is probably a part of a deck: --amend adds it to the rates in force, --force replaces
-    them. Try --dry-run first; `tollgate rates rollback` undoes an import.
+    The file replaces the deck in force; a prefix whose first rate begins later
+    keeps the rate it has until then. If more than one in ten prefixes would have
+    no rate any more, the file is refused, since it is probably a part of a deck:
+    --amend adds it to the rates in force, --force lets the others go.
 
+    Try --dry-run first; `tollgate rates rollback` undoes an import.
     docs/rate-decks.md says what is read and what is refused, with examples.
     """
     with command() as context:

@@ -411,9 +411,11 @@ class _RowReader:
         if "effective" not in layout.places:
             taken.append(f"the rates begin on {form.effective}; --effective says otherwise")
         if self._expired:
-            taken.append(f"{self._expired} rows had ended and were left out")
+            taken.append(f"left out, since they have ended: {self._expired} rows")
         if self._removed:
-            taken.append(f"{len(self._removed)} prefixes are marked as removed and were left out")
+            taken.append(
+                f"left out, since they are marked as removed: {len(self._removed)} prefixes"
+            )
         return tuple(taken)
 
 

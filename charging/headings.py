@@ -50,10 +50,10 @@ _ALIASES: Final[Mapping[str, str]] = MappingProxyType(
             " costpercall ratepercall parappel prixparappel ppc",
             "initial_s": "initial initblock initialincrement initialtime initialinterval"
             " initialperiod firstincrement firstinterval firstblock firstperiod 1stincrement"
-            " 1stinterval palierinitial premierpalier",
+            " 1stinterval interval1 increment1 palierinitial premierpalier",
             "increment_s": "nextincrement nextinterval nextblock nextperiod subsequentincrement"
             " subsequentinterval additionalincrement furtherincrement furtherblock 2ndincrement"
-            " 2ndinterval secondincrement paliersuivant",
+            " 2ndinterval secondincrement intervaln incrementn paliersuivant",
             "minimum_s": "minimum rateminimum minimumduration minduration min minimumtime mintime"
             " minimumcallduration minimuminterval minimumincrement dureeminimale dureeminimum"
             " dureemin",

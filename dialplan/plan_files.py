@@ -25,6 +25,7 @@ from charging.kinds import LineKind
 from charging.money import NO_CURRENCY, parse_money
 from charging.plain_text import require_plain
 from charging.plan import Inclusion, Plan
+from charging.sheet_cells import country_code_of
 from settings.toml_file import TomlFileError, parse_toml, read_text, sentence, version_of
 
 SHIPPED_PLANS = Path(__file__).parent / "plans"
@@ -148,6 +149,13 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _of_one_code(text: str) -> str:
+    """What gives something away begins with a whole country code: `4` is a dozen countries."""
+    if ":" not in text and country_code_of(text) is None:
+        raise ValueError(f"{text!r} does not begin with a country code")
+    return text
+
+
 def _amount(text: str) -> str:
     if parse_money(text, NO_CURRENCY).micros < 0:
         raise ValueError(f"{text!r} is negative")
@@ -165,6 +173,7 @@ _Currency = Annotated[str, AfterValidator(_known_currency)]
 _Language = Annotated[str, AfterValidator(_known_language)]
 _Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 _Prefix = Annotated[str, AfterValidator(_prefix)]
+_GivenPrefix = Annotated[str, AfterValidator(_prefix), AfterValidator(_of_one_code)]
 _Amount = Annotated[str, AfterValidator(_amount)]
 
 
@@ -180,13 +189,13 @@ class _Included(_Table):
 
 
 class _Prefixes(_Table):
-    included: list[_Prefix] = []
+    included: list[_GivenPrefix] = []
     excluded: list[_Prefix] = []
 
 
 class _Free(_Table):
     kinds: list[Annotated[LineKind, Field(strict=False)]] = []
-    prefixes: list[_Prefix] = []
+    prefixes: list[_GivenPrefix] = []
 
 
 class _Barred(_Table):

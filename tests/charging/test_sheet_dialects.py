@@ -8,10 +8,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
+import xlsxwriter
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from charging.deck_file import DeckFile, DeckFileError, DeckFormat, read_deck_text
+from admin.workbooks import read_workbook
+from charging.deck_file import DeckFile, DeckFileError, DeckFormat, read_deck, read_deck_text
 from charging.rate_deck import RateFields
 
 TODAY = date(2026, 11, 21)
@@ -177,7 +179,7 @@ def read(data: bytes, **options: str) -> DeckFile | None:
         return None
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(RATES, DIALECTS, BLOCKS)
 def test_known_rates_are_read_back_exactly_or_refused(
     rates: list[Known], dialect: Dialect, blocks: tuple[int, int]
@@ -195,7 +197,7 @@ def test_known_rates_are_read_back_exactly_or_refused(
         assert len(found.rows) == len(rates)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RATES, DIALECTS, st.data())
 def test_a_damaged_sheet_is_refused_or_only_loses_what_was_damaged(
     rates: list[Known], dialect: Dialect, data: st.DataObject
@@ -227,7 +229,7 @@ def _open_quote(row: str, delimiter: str) -> str:
     return row.replace(delimiter, f'{delimiter}"', 1) if delimiter in row else f'"{row}'
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(RATES)
 def test_the_plain_dialect_is_never_refused(rates: list[Known]) -> None:
     plain = Dialect(
@@ -251,4 +253,42 @@ def test_the_plain_dialect_is_never_refused(rates: list[Known]) -> None:
     )
     found = read(sheet(rates, plain))
     assert found is not None
+    assert dict(found.rows) == {known.prefix: known.fields for known in rates}
+
+
+@settings(max_examples=30, deadline=None)
+@given(rates=RATES, as_numbers=st.booleans(), with_title=st.booleans())
+def test_a_workbook_of_known_rates_is_read_back_exactly(
+    rates: list[Known], *, as_numbers: bool, with_title: bool
+) -> None:
+    """As spreadsheets hold them: prices and prefixes as binary fractions, days as days."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"default_date_format": "dd/mm/yyyy"}) as book:
+        page = book.add_worksheet("Rates")
+        above: list[list[object]] = [["Carrier Ltd"], []] if with_title else []
+        rows: list[list[object]] = [
+            *above,
+            ["Code", "Destination", "Rate", "Setup fee", "Billing", "Valid from"],
+        ]
+        for known in rates:
+            fields = known.fields
+            prices = [Decimal(fields.per_minute_micros), Decimal(fields.connection_micros)]
+            rows.append(
+                [
+                    float(known.prefix) if as_numbers else known.prefix,
+                    fields.destination,
+                    *[
+                        float(price / 10**6) if as_numbers else f"{price / 10**6:f}"
+                        for price in prices
+                    ],
+                    "60/60",
+                    date.fromordinal(fields.effective_day),
+                ]
+            )
+        for number, row in enumerate(rows):
+            for place, cell in enumerate(row):
+                write = page.write_string if isinstance(cell, str) else page.write
+                write(number, place, cell)
+    form = DeckFormat(columns={}, currency="GBP", effective=TODAY, today=TODAY)
+    found = read_deck(read_workbook(out.getvalue(), None), form)
     assert dict(found.rows) == {known.prefix: known.fields for known in rates}

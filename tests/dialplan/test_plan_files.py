@@ -52,6 +52,7 @@ def rewrite(file: Path, old: str, new: str) -> None:
         ("title =", "titel =", "titel: Extra inputs are not permitted"),
         ('currency = "GBP"', "currency = GBP", "Invalid value"),
         ("[free]", "[free", "Expected ']'"),
+        ("included = []", 'included = ["4"]', "'4' does not begin with a country code"),
     ],
 )
 def test_a_wrong_plan_is_refused_with_its_line_and_the_reason(
