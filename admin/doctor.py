@@ -33,6 +33,7 @@ from admin.checks.site import (
     check_secrets,
     check_settings,
 )
+from admin.checks.sounds import check_sounds
 from admin.checks.voice import check_engines, check_prompts
 from admin.checks.ways import check_trunks, check_ways
 from admin.context import AsJson
@@ -67,6 +68,7 @@ ASTERISK: Mapping[str, Check] = {
     "ari": check_ari,
     "application": check_application,
     "processes": check_processes,
+    "sounds": check_sounds,
     "ami": check_ami,
     "dialplan": check_dialplan,
     "ways": check_ways,

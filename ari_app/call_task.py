@@ -26,6 +26,7 @@ from ari_app.messages import (
     IncrementPostponed,
     LegAnswered,
     LookForMissedEnd,
+    NoteAnnounced,
     PlayBalance,
     PlayRefusal,
     PlayWhisper,
@@ -110,6 +111,8 @@ class CallTask:
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
         self._whispers = Whispers(request.call_id)
+        self._announcement: Announcement | None = None
+        self._skipped = False
         self._waiting: asyncio.Task[None] | None = None  # kept, or it could be collected half-way
         self._answered_s = 0.0  # by the event loop's clock
         self._log = log.bind(call_id=request.call_id, extension=request.endpoint)
@@ -227,7 +230,10 @@ class CallTask:
             case PlayRefusal(code):
                 refusal = refusal_phrase(code, self._language)
                 return await self._line.play(refusal, self._language, lasts_s=REFUSAL_S)
+            case NoteAnnounced(heard):
+                self._note_announced(heard=heard)
             case StopPrompt():
+                self._skipped = True
                 await self._line.stop_prompt()
             case ContinueInDialplan(dial_string, funded_s):
                 limit_s = None if funded_s is None else self._limit_s(funded_s)
@@ -293,6 +299,19 @@ class CallTask:
         if not self.call.over:
             self._look_for_missed()
 
+    def _note_announced(self, *, heard: bool) -> None:
+        """Asterisk says "done" of a sentence whose last sound it found, so the time counts, too."""
+        said = self._announcement
+        if said is None:
+            return
+        lasted_s = asyncio.get_running_loop().time() - said.began_s
+        whole = self._skipped or lasted_s >= said.shortest_s / 2
+        facts = {"balance_micros": said.balance.micros, "skipped": self._skipped}
+        if heard and whole:
+            self._log.info("balance_announced", **facts)
+        else:
+            self._log.error("balance_not_announced", lasted_s=round(lasted_s, 2), **facts)
+
     async def _announce(self, balance: Money) -> Event | None:
         if not self._announces:
             return PromptFinished()
@@ -300,19 +319,27 @@ class CallTask:
             phrase = balance_phrase(balance, self._language)
         except UnspokenError as error:  # a call matters more than its announcement
             self._log.error("prompt_failed", error=str(error))
-            return PromptFinished()
-        self._log.info("balance_announced", balance_micros=balance.micros)
+            return PromptFinished(heard=False)
         shortest_s, longest_s = AMOUNT_S
         clips = len(phrase.clips)
         lasts_s = (clips * shortest_s, clips * longest_s)
+        self._announcement = Announcement(balance, asyncio.get_running_loop().time(), lasts_s[0])
+        self._log.info("balance_playing", balance_micros=balance.micros)
         return await self._line.play(phrase, self._language, lasts_s=lasts_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    balance: Money
+    began_s: float  # by the event loop's clock
+    shortest_s: float  # with every sound that belongs to it
 
 
 def after_a_defect(command: Command) -> Event | None:
     """Where the call waits for what a command brings, what it goes on with instead."""
     match command:
         case PlayBalance() | PlayRefusal():
-            return PromptFinished()
+            return PromptFinished(heard=False)
         case Reserve(interval=interval, at_talk_s=at_talk_s):
             return IncrementPostponed(interval=interval, at_talk_s=at_talk_s)
         case _:

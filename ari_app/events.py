@@ -114,7 +114,8 @@ def _played(playback: Raw) -> CallEvent:
     channel = str(playback["target_uri"]).removeprefix("channel:")
     if str(playback["id"]).endswith(WHISPER):
         return CallEvent(channel, WhisperFinished(channel))
-    return CallEvent(channel, PromptFinished())
+    # Asterisk says "failed" of what it found no sound for, and "done" of what a key cut short.
+    return CallEvent(channel, PromptFinished(heard=playback["state"] == "done"))
 
 
 def _dialled(message: Raw) -> CallEvent | None:

@@ -33,6 +33,7 @@ from ari_app.messages import (
     LookForMissedEnd,
     MoneyLasts,
     MoneyShort,
+    NoteAnnounced,
     Pace,
     PaidTimeOver,
     PlayBalance,
@@ -154,9 +155,9 @@ def _announcing(call: Call, event: Event) -> Step:
     match event:
         case KeyPressed():
             return call, (StopPrompt(),)
-        case PromptFinished():
+        case PromptFinished(heard):
             dial = ContinueInDialplan(call.dial_string, call.funded_s)
-            return replace(call, state=State.DIALLING), (dial,)
+            return replace(call, state=State.DIALLING), (NoteAnnounced(heard), dial)
         case ChannelEnded():
             ended = replace(call, state=State.ENDED, caller_left=True)
             return ended, (_nothing_talked(event),)

@@ -56,7 +56,7 @@ class Line:
             if error.status == NOT_FOUND:
                 return None  # hung up meanwhile: the event that says so is on its way
             self._log.error("prompt_failed", error=str(error))
-            return PromptFinished()  # a call matters more than its announcement
+            return PromptFinished(heard=False)  # a call matters more than its announcement
         except AriUnavailableError as error:
             self._log.warning("prompt_failed", error=str(error))
         return None

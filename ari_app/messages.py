@@ -70,7 +70,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class PromptFinished:
-    pass
+    heard: bool = True  # False: Asterisk could not play it, or nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +227,13 @@ class PlayRefusal:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteAnnounced:
+    """Write down whether the caller heard the balance."""
+
+    heard: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StopPrompt:
     pass
 
@@ -346,6 +353,7 @@ class Settle:
 Command = (
     PlayBalance
     | PlayRefusal
+    | NoteAnnounced
     | StopPrompt
     | ContinueInDialplan
     | RefuseInDialplan

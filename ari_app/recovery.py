@@ -255,7 +255,7 @@ def missed_events(  # noqa: PLR0913 - what is known of one call, by name
     if unseen_since_ms is not None:
         yield SightLost()
     if unseen_since_ms is not None and live.get(call.caller):
-        yield PromptFinished()  # its end may be among what was missed
+        yield PromptFinished(heard=False)  # its end may be among what was missed
     answered = carrier_leg(of_call, caller=call.caller)
     if answered is not None and answered.answered_ms is not None and not call.leg:
         yield LegAnswered(leg=answered.channel, at_ms=answered.answered_ms)

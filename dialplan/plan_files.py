@@ -30,6 +30,7 @@ from settings.toml_file import TomlFileError, parse_toml, read_text, sentence, v
 
 SHIPPED_PLANS = Path(__file__).parent / "plans"
 LANGUAGES = ("en", "fr")
+CURRENCIES = ("EUR", "GBP", "USD")  # those that prompts.phrases can say
 _PREFIX = re.compile(r"[1-9][0-9]{0,14}|[A-Z]{2}:[0-9]{2,6}")
 
 
@@ -127,6 +128,11 @@ def _plan_in(text: str, file: Path) -> Plan:
 def _known_currency(code: str) -> str:
     if code not in list_currencies():
         raise ValueError(f"{code!r} is not an ISO 4217 currency")
+    if code not in CURRENCIES:
+        raise ValueError(
+            f"{code!r} has no words in the prompts, so no balance could be announced;"
+            f" there are words for {', '.join(CURRENCIES)}"
+        )
     return code
 
 

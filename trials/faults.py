@@ -12,6 +12,7 @@ from lab.paid_office import PaidOffice
 # Where a `kill -9` of the application would hurt most: just after it said one of these.
 NAMED_POINTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("call_authorised", {}),
+    ("balance_playing", {}),
     ("balance_announced", {}),
     ("state", {"state": "dialling"}),
     ("state", {"state": "talking"}),

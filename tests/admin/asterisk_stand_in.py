@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from prompts.texts import texts_of
+
 ARI_PASSWORD = "ari-secret"  # noqa: S105 - a stand-in
 AMI_SECRET = "ami-secret"  # noqa: S105 - a stand-in
 
@@ -28,6 +30,7 @@ class AsteriskStandIn:
     dialplan: Mapping[str, frozenset[str]] = field(default_factory=dict)
     listing: Sequence[str] = ()  # of the whole dialplan: the lines of each event
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sounds: Sequence[str] | None = tuple(f"tollgate/{clip}" for clip in texts_of("en"))
     banner: str = "Asterisk Call Manager/11.0.0"
     clock_ahead: timedelta = timedelta()
     ari_port: int = 0
@@ -72,6 +75,12 @@ class AsteriskStandIn:
         if fields is None:
             return web.json_response({"message": "not found"}, status=404)
         return web.json_response([{"attribute": k, "value": v} for k, v in fields.items()])
+
+    async def list_sounds(self, request: web.Request) -> web.Response:
+        _require_login(request)
+        if self.sounds is None:
+            return web.json_response({"message": "not found"}, status=404)
+        return web.json_response([{"id": sound} for sound in self.sounds])
 
     # --- AMI ---
 
@@ -123,6 +132,7 @@ async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
     ari.router.add_get("/ari/asterisk/ping", asterisk.ping)
     ari.router.add_get("/ari/applications/{name}", asterisk.application)
     ari.router.add_get("/ari/endpoints", asterisk.list_endpoints)
+    ari.router.add_get("/ari/sounds", asterisk.list_sounds)
     ari.router.add_get("/ari/asterisk/config/dynamic/res_pjsip/{kind}/{name}", asterisk.endpoint)
     ami = await asyncio.start_server(asterisk.converse, "127.0.0.1", 0)
     with socket.create_server(("127.0.0.1", 0)) as agi:

@@ -119,9 +119,10 @@ def test_end_key_and_prompt_reach_the_call_of_their_channel() -> None:
     )
     key = {"type": "ChannelDtmfReceived", "digit": "5", "channel": channel("caller")}
     assert parse(key) == CallEvent("caller", KeyPressed("5"))
-    done = {"id": "c1-prompt", "target_uri": "channel:caller"}
-    played = {"type": "PlaybackFinished", "playback": done}
-    assert parse(played) == CallEvent("caller", PromptFinished())
+    for state, heard in (("done", True), ("failed", False)):
+        prompt = {"id": "c1-prompt", "target_uri": "channel:caller", "state": state}
+        played = {"type": "PlaybackFinished", "playback": prompt}
+        assert parse(played) == CallEvent("caller", PromptFinished(heard=heard))
 
 
 def test_whisper_is_told_from_a_prompt_and_from_a_call() -> None:

@@ -33,6 +33,7 @@ from ari_app.messages import (
     LookForMissedEnd,
     MoneyLasts,
     MoneyShort,
+    NoteAnnounced,
     PaidTimeOver,
     PlayBalance,
     PlayRefusal,
@@ -100,6 +101,7 @@ def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
     )
     assert without_reminders(commands) == [
         PlayBalance(BALANCE),
+        NoteAnnounced(heard=True),
         ContinueInDialplan("33142685300", 60),
         DebitFirst(leg=LEG, answered_ms=ANSWERED_MS),
         Reserve(interval=1, at_talk_s=50),

@@ -7,11 +7,13 @@ import pytest
 from charging.money import Money
 from charging.plan import Plan
 from dialplan.plan_files import (
+    CURRENCIES,
     SHIPPED_PLANS,
     PlanFileError,
     PlanFiles,
     read_plan,
 )
+from prompts.phrases import UNITS
 
 UK = (SHIPPED_PLANS / "uk.toml").read_text(encoding="utf-8")
 
@@ -38,6 +40,7 @@ def rewrite(file: Path, old: str, new: str) -> None:
         ('countries = ["GB"]', 'countries = ["France"]', 'write "FR"'),
         ("countries = []", 'countries = ["jamaica"]', 'write "JM"'),
         ('currency = "GBP"', 'currency = "POUNDS"', "'POUNDS' is not an ISO 4217 currency"),
+        ('currency = "GBP"', 'currency = "CHF"', "there are words for EUR, GBP, USD"),
         ('language = "en"', 'language = "de"', "'de' is not a language with prompts"),
         ("Europe/London", "Europe/Londres", "'Europe/Londres' is not a time zone"),
         ('"mobile", "national"]', '"mobil"]', "included.0.kinds.1: Input should be"),
@@ -166,3 +169,7 @@ def test_without_a_good_plan_from_the_start_there_is_none(file: Path) -> None:
     for _ in range(2):
         with pytest.raises(PlanFileError):
             watched.plan()
+
+
+def test_currencies_of_plans_are_those_that_can_be_spoken() -> None:
+    assert set(CURRENCIES) == set(UNITS)

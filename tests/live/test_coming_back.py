@@ -31,7 +31,7 @@ async def test_caller_whom_a_stalled_connection_kept_from_us_is_heard_when_it_is
             await paid.application.wait_for("time_not_told")  # five seconds of it are over
             await phone.dial(FRANCE)
             await paid.application.wait_for("call_heard_late", timeout_s=2 * STALL_S)
-            await paid.application.wait_for("balance_announced")
+            await paid.application.wait_for("balance_playing")
             await phone.wait_for("CALL_RTPESTAB")  # and so it hears it
             await phone.hang_up()
             await paid.application.wait_for("call_settled")

@@ -39,7 +39,7 @@ async def connect(paid: PaidOffice, phone: Phone, number: str) -> str:
     """Dial, skip the announcement, and return the call's id when it is answered."""
     logged = len(paid.application.entries())
     await phone.dial(number)
-    await paid.application.wait_for("balance_announced", after=logged)
+    await paid.application.wait_for("balance_playing", after=logged)
     await phone.wait_for("CALL_RTPESTAB")
     await phone.press("1")
     debited = await paid.application.wait_for("increment_debited", after=logged, interval=0)

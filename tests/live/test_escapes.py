@@ -43,7 +43,7 @@ async def connect(paid: PaidOffice, phone: Phone, number: str = FRANCE) -> Carri
     seen, logged = len(phone.events), len(paid.application.entries())
     known = {call.sip_call_id for call in paid.office.carrier.calls()}
     await phone.dial(number)
-    await paid.application.wait_for("balance_announced", after=logged)
+    await paid.application.wait_for("balance_playing", after=logged)
     await phone.wait_for("CALL_RTPESTAB", after=seen)
     await phone.press("1")
     await paid.application.wait_for("increment_debited", after=logged, interval=0)
@@ -221,7 +221,7 @@ async def test_transfer_into_a_call_that_still_rings_leaves_both_carrier_legs_me
         await phone.command("hold")
         seen, logged = len(phone.events), len(paid.application.entries())
         await phone.dial("0033142685309")
-        await paid.application.wait_for("balance_announced", after=logged)
+        await paid.application.wait_for("balance_playing", after=logged)
         await phone.wait_for("CALL_RTPESTAB", after=seen)
         await phone.press("1")
         await paid.office.carrier.wait_for(lambda call: call.dialled.endswith("309"))

@@ -99,7 +99,7 @@ async def test_caller_who_hangs_up_during_the_prompt_pays_nothing(
 ) -> None:
     async with start_office() as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
-        await paid.application.wait_for("balance_announced")
+        await paid.application.wait_for("balance_playing")
         await phone.hang_up()
         assert (await settled(paid))["charged_micros"] == 0
         assert paid.office.carrier.calls() == []
@@ -109,7 +109,7 @@ async def test_caller_who_hangs_up_during_the_prompt_pays_nothing(
 async def test_key_skips_the_announcement(start_office: StartOffice) -> None:
     async with start_office() as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
-        await paid.application.wait_for("balance_announced")
+        await paid.application.wait_for("balance_playing")
         await phone.wait_for("CALL_RTPESTAB")
         await phone.press("1")
         await paid.application.wait_for("state", state="dialling", timeout_s=1)

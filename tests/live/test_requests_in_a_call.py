@@ -40,7 +40,7 @@ async def test_key_sent_as_info_skips_the_announcement(start_office: StartOffice
         calling = asyncio.create_task(phone.call(f"sip:{FRANCE}@{phone.domain}", on_early=first))
         async with asyncio.timeout(10):
             talk = await early
-        await paid.application.wait_for("balance_announced")
+        await paid.application.wait_for("balance_playing")
         pressed = await talk.request(
             "INFO", lines=["Content-Type: application/dtmf-relay"], body=KEY
         )
