@@ -31,6 +31,7 @@ class AsteriskStandIn:
     listing: Sequence[str] = ()  # of the whole dialplan: the lines of each event
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sounds: Sequence[str] | None = tuple(f"tollgate/{clip}" for clip in texts_of("en"))
+    modules: Mapping[str, str] = field(default_factory=lambda: {"cel_custom.so": "Running"})
     banner: str = "Asterisk Call Manager/11.0.0"
     clock_ahead: timedelta = timedelta()
     ari_port: int = 0
@@ -63,6 +64,13 @@ class AsteriskStandIn:
         if name not in self.applications:
             return web.json_response({"message": "Application not found"}, status=404)
         return web.json_response({"name": name})
+
+    async def module(self, request: web.Request) -> web.Response:
+        _require_login(request)
+        name = request.match_info["name"]
+        if name not in self.modules:
+            return web.json_response({"message": "Module could not be found"}, status=404)
+        return web.json_response({"name": name, "status": self.modules[name]})
 
     async def list_endpoints(self, request: web.Request) -> web.Response:
         _require_login(request)
@@ -131,6 +139,7 @@ async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
     ari.router.add_get("/ari/asterisk/info", asterisk.info)
     ari.router.add_get("/ari/asterisk/ping", asterisk.ping)
     ari.router.add_get("/ari/applications/{name}", asterisk.application)
+    ari.router.add_get("/ari/asterisk/modules/{name}", asterisk.module)
     ari.router.add_get("/ari/endpoints", asterisk.list_endpoints)
     ari.router.add_get("/ari/sounds", asterisk.list_sounds)
     ari.router.add_get("/ari/asterisk/config/dynamic/res_pjsip/{kind}/{name}", asterisk.endpoint)

@@ -1,5 +1,6 @@
 """Asterisk's log of legs: named, there, and ours to read."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from admin.checks.findings import Status
 from admin.checks.leg_log import check_leg_log, judge_unproved
 from charging.evidence import EndUnproved
+from tests.admin.asterisk_stand_in import AsteriskStandIn, running
 from tests.admin.conftest import Site
 
 
@@ -32,6 +34,29 @@ def test_a_log_that_nobody_wrote_yet_is_a_warning(site: Site, log: Path) -> None
     ((status, message),) = site.said(check_leg_log)
     assert status is Status.WARNING
     assert str(log) in message
+
+
+def test_a_folder_that_debian_does_not_make_is_a_problem(site: Site) -> None:
+    site.add('[asterisk]\ncel_file = "cel-custom/legs.json"\n')
+    ((status, message),) = site.said(check_leg_log)
+    assert status is Status.PROBLEM
+    assert message.endswith(str(site.folder / "cel-custom"))
+
+
+@pytest.mark.parametrize("modules", [{}, {"cel_custom.so": "Not Running"}])
+async def test_a_module_that_asterisk_declined_is_a_problem(
+    site: Site, log: Path, modules: dict[str, str]
+) -> None:
+    before = await asyncio.to_thread(site.said, check_leg_log)  # with no Asterisk to ask
+    assert str(log) in before[0][1]
+    async with running(AsteriskStandIn(modules=modules)) as asterisk:
+        site.add(asterisk.settings)
+        (declined,) = await asyncio.to_thread(site.said, check_leg_log)
+        asterisk.modules = {"cel_custom.so": "Running"}
+        sound = await asyncio.to_thread(site.said, check_leg_log)
+    assert declined[0] is Status.PROBLEM
+    assert "cel_custom.so does not run in Asterisk" in declined[1]
+    assert sound == before
 
 
 def test_a_log_that_cannot_be_read_is_a_problem(site: Site, log: Path) -> None:

@@ -41,6 +41,25 @@ async def test_doctor_finds_a_trunk_that_forgot_the_limit(start_office: StartOff
     assert finding["message"].endswith("it does not end when the paid time is over")
 
 
+async def test_doctor_finds_a_log_of_legs_that_asterisk_declined_to_write(
+    start_office: StartOffice,
+) -> None:
+    async with start_office() as paid:
+        asterisk = paid.office.asterisk
+        file = asterisk.config.folder / "etc" / "cel_custom.conf"
+        written = file.read_text(encoding="utf-8")
+        await asterisk.cli("module unload cel_custom.so")
+        file.write_text("; as a package leaves it\n", encoding="utf-8")
+        await asterisk.cli("module load cel_custom.so")
+        assert (await examined(paid))["leg log"]["status"] == "problem"
+        file.write_text(written, encoding="utf-8")
+        await asterisk.cli("core reload")
+        finding = (await examined(paid))["leg log"]
+        assert "module load cel_custom.so" in finding["remedy"]
+        await asterisk.cli("module load cel_custom.so")
+        assert "does not run" not in (await examined(paid))["leg log"]["message"]
+
+
 async def examined(paid: PaidOffice) -> dict[str, dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "admin", "doctor", "--json"),
