@@ -24,6 +24,7 @@ from admin.checks.asterisk import (
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
 from admin.checks.findings import Check, Finding, Status, problem
 from admin.checks.leg_log import check_leg_log
+from admin.checks.loaded import check_loaded
 from admin.checks.machine import check_clock, check_python
 from admin.checks.processes import check_processes
 from admin.checks.site import (
@@ -34,6 +35,7 @@ from admin.checks.site import (
     check_settings,
 )
 from admin.checks.sounds import check_sounds
+from admin.checks.trunks import check_dead_legs
 from admin.checks.voice import check_engines, check_prompts
 from admin.checks.ways import check_trunks, check_ways
 from admin.context import AsJson
@@ -70,10 +72,12 @@ ASTERISK: Mapping[str, Check] = {
     "processes": check_processes,
     "sounds": check_sounds,
     "ami": check_ami,
+    "loaded": check_loaded,
     "dialplan": check_dialplan,
     "ways": check_ways,
     "trunks": check_trunks,
     "Asterisk's clock": check_asterisks_clock,
+    "dead legs": check_dead_legs,
     "leg log": check_leg_log,
     "features": check_feature_codes,
 }

@@ -16,10 +16,17 @@ from prompts.texts import texts_of
 ARI_PASSWORD = "ari-secret"  # noqa: S105 - a stand-in
 AMI_SECRET = "ami-secret"  # noqa: S105 - a stand-in
 
+RUNNING = dict.fromkeys(("cel_custom.so", "pbx_config.so"), "Running")
 SOUND = {  # endpoints
-    "1001": {"context": "office", "allow_transfer": "no", "aors": "1001"},
-    "trunk": {"context": "from-trunk", "aors": "trunk", "contact": "sip:192.0.2.1"},
-    "emergency": {"context": "from-trunk", "aors": "trunk"},
+    "1001": {"context": "office", "allow_transfer": "no", "aors": "1001", "timers": "no"},
+    "trunk": {
+        "context": "from-trunk",
+        "aors": "trunk",
+        "contact": "sip:192.0.2.1",
+        "timers": "no",
+        "rtp_timeout": "60",
+    },
+    "emergency": {"context": "from-trunk", "aors": "trunk", "timers": "no"},
 }
 
 
@@ -31,7 +38,7 @@ class AsteriskStandIn:
     listing: Sequence[str] = ()  # of the whole dialplan: the lines of each event
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sounds: Sequence[str] | None = tuple(f"tollgate/{clip}" for clip in texts_of("en"))
-    modules: Mapping[str, str] = field(default_factory=lambda: {"cel_custom.so": "Running"})
+    modules: Mapping[str, str] = field(default_factory=lambda: dict(RUNNING))
     banner: str = "Asterisk Call Manager/11.0.0"
     clock_ahead: timedelta = timedelta()
     ari_port: int = 0

@@ -14,7 +14,17 @@ from tests.live.conftest import StartOffice
 
 pytestmark = pytest.mark.live
 
-OF_ASTERISK = ("ari", "application", "ami", "dialplan", "ways", "trunks", "leg log")
+OF_ASTERISK = (
+    "ari",
+    "application",
+    "ami",
+    "loaded",
+    "dialplan",
+    "ways",
+    "trunks",
+    "dead legs",
+    "leg log",
+)
 
 
 async def test_doctor_finds_a_working_asterisk_sound(start_office: StartOffice) -> None:
@@ -58,6 +68,37 @@ async def test_doctor_finds_a_log_of_legs_that_asterisk_declined_to_write(
         assert "module load cel_custom.so" in finding["remedy"]
         await asterisk.cli("module load cel_custom.so")
         assert "does not run" not in (await examined(paid))["leg log"]["message"]
+
+
+async def test_doctor_finds_a_dialplan_that_was_not_read_and_its_remedy_helps(
+    start_office: StartOffice,
+) -> None:
+    async with start_office() as paid:
+        asterisk = paid.office.asterisk
+        await asterisk.cli("module unload pbx_config.so")
+        finding = (await examined(paid))["loaded"]
+        assert finding["status"] == "problem"
+        assert "module load pbx_config.so" in finding["remedy"]
+        assert "No such command" in await asterisk.cli("dialplan reload")
+        await asterisk.cli("module load pbx_config.so")
+        assert (await examined(paid))["loaded"]["status"] == "ok"
+
+
+@pytest.mark.parametrize(("directive", "kept"), [("#tryinclude", True), ("#include", False)])
+async def test_file_that_cannot_be_read_costs_the_dialplan_only_where_it_is_included(
+    start_office: StartOffice, *, directive: str, kept: bool
+) -> None:
+    """What `tollgate dialplan render` prints for extensions.conf, and what it used to."""
+    async with start_office() as paid:
+        asterisk = paid.office.asterisk
+        file = paid.office.config.folder / "etc/extensions.conf"
+        lost = paid.office.folder / "nowhere.conf"
+        with file.open("a", encoding="utf-8") as dialplan:
+            dialplan.write(f"\n{directive} {lost}\n")
+        await asterisk.cli("module unload pbx_config.so")  # as the next start of Asterisk would
+        await asterisk.cli("module load pbx_config.so")
+        known = "tollgate-emergency-call" in await asterisk.cli("dialplan show")
+        assert known is kept
 
 
 async def examined(paid: PaidOffice) -> dict[str, dict[str, Any]]:

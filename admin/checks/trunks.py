@@ -1,0 +1,193 @@
+"""When Asterisk gives up a leg: docs/adr/0011-dead-and-refusing-legs.md, against what it has."""
+
+import asyncio
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from admin.checks.ami import AmiError, logged_in
+from admin.checks.asterisk import AriError, ari_session, get_json
+from admin.checks.findings import Finding, listed, ok, problem, warning
+from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from dialplan.walk.listing import dialplan_of
+from dialplan.walk.lookup import Dialplan
+from settings import Settings
+from settings.model import TrunkSettings
+
+TIMEOUT_S = 10  # as for check_ways: it is the same dialplan
+PAID_TRUNK, EMERGENCY_TRUNK = "tollgate-trunk", "tollgate-emergency-trunk"
+FORCED = frozenset({"always", "required"})
+OWN_ENDPOINT = (
+    f"let [{EMERGENCY_TRUNK}] dial an endpoint of its own: [emergency](trunk) in pjsip.conf, with"
+    " rtp_timeout = 0, rtp_timeout_hold = 0 and timers = no"
+)
+# PJSIP/NUMBER@NAME or PJSIP/NAME/sip:…
+_ENDPOINT = re.compile(r"PJSIP/(?:[^@&/]*@(?P<after>[\w.-]+)|(?P<before>[\w.-]+)/)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one PJSIP endpoint, as Asterisk has it."""
+
+    rtp_timeout_s: int
+    rtp_timeout_hold_s: int
+    timers: str  # no, yes, always or required
+
+    @property
+    def forced(self) -> bool:
+        return self.timers in FORCED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialled:
+    """The endpoints that our trunks' contexts dial, in their order."""
+
+    paid: Sequence[str]
+    emergency: Sequence[str]
+
+
+def check_dead_legs(settings: Settings) -> Iterator[Finding]:
+    if settings.ari is None or settings.ami is None:
+        return
+    try:
+        dialplan, endpoints = asyncio.run(_ask(settings))
+    except (AmiError, AriError):
+        return  # said by check_ami and check_ari
+    found = [*judge_limits(endpoints, dialled_in(dialplan), settings, _phones(settings))]
+    yield from found or [ok("a leg ends when it is dead, and not when a refresh is refused")]
+
+
+# --- pure -----------------------------------------------------------------------------------------
+
+
+def dialled_in(dialplan: Dialplan) -> Dialled:
+    return Dialled(
+        paid=_endpoints_of(dialplan, PAID_TRUNK), emergency=_endpoints_of(dialplan, EMERGENCY_TRUNK)
+    )
+
+
+def _endpoints_of(dialplan: Dialplan, context: str) -> Sequence[str]:
+    if context not in dialplan.contexts:
+        return ()
+    steps = [step for each in dialplan.contexts[context].extensions for step in each.steps]
+    names = [
+        found["after"] or found["before"]
+        for step in steps
+        for found in _ENDPOINT.finditer(step.data)
+    ]
+    return tuple(dict.fromkeys(names))
+
+
+def judge_limits(
+    endpoints: Mapping[str, Limits], dialled: Dialled, settings: Settings, phones: Collection[str]
+) -> Iterator[Finding]:
+    """Of what does not exist `check_trunks` speaks."""
+    helping = next((name for name in dialled.emergency if name in endpoints), None)
+    if helping is not None:
+        yield from _judge_emergency(helping, endpoints[helping])
+    trunks = dict.fromkeys([*dialled.paid, *settings.trunks])
+    for name in trunks:
+        if name in endpoints and name != helping:
+            yield from _judge_trunk(name, endpoints[name], settings)
+    yield from _judge_phones({n: endpoints[n] for n in phones if n in endpoints}, settings)
+
+
+def _judge_emergency(name: str, limits: Limits) -> Iterator[Finding]:
+    silence_s = [each for each in (limits.rtp_timeout_s, limits.rtp_timeout_hold_s) if each]
+    if silence_s:
+        yield problem(
+            f"an emergency call, which dials [{name}], is cut after {min(silence_s)} s without"
+            " sound from the other end",
+            OWN_ENDPOINT,
+        )
+    if limits.timers != "no":
+        cut = problem if limits.forced else warning
+        yield cut(
+            f"an emergency call, which dials [{name}], is cut where the carrier refuses to refresh"
+            f" the session: timers = {limits.timers}",
+            OWN_ENDPOINT,
+        )
+
+
+def _judge_trunk(name: str, limits: Limits, settings: Settings) -> Iterator[Finding]:
+    wanted = settings.trunks.get(name, TrunkSettings())
+    if limits.forced:
+        yield problem(
+            f"[{name}] has timers = {limits.timers}: every call is cut whose carrier refuses to"
+            " refresh the session",
+            f"timers = {wanted.timers} for [{name}] in pjsip.conf",
+        )
+    if limits.rtp_timeout_s == 0 and (limits.timers == "no" or wanted.rtp_timeout_s):
+        yield warning(
+            f"nothing ends a leg to [{name}] whose BYE is lost, but the end of its paid time",
+            f"rtp_timeout = {wanted.rtp_timeout_s or 60} for [{name}] in pjsip.conf; if the carrier"
+            f" sends no sound, timers = yes, and [trunks.{name}] rtp_timeout_s = 0, timers ="
+            ' "yes" in the settings',
+        )
+    elif limits.rtp_timeout_s != wanted.rtp_timeout_s:
+        yield warning(
+            f"a leg to [{name}] ends after {limits.rtp_timeout_s} s without sound, and the settings"
+            f" say {wanted.rtp_timeout_s} s",
+            f"rtp_timeout of [{name}] in pjsip.conf, or [trunks.{name}] rtp_timeout_s",
+        )
+
+
+def _judge_phones(phones: Mapping[str, Limits], settings: Settings) -> Iterator[Finding]:
+    forced = sorted(name for name, limits in phones.items() if limits.forced)
+    if forced:
+        yield problem(
+            f"calls of {listed(forced)} are cut, emergency calls too, where the phone refuses to"
+            " refresh the session",
+            "timers = no for them in pjsip.conf",
+        )
+    wanted_s = settings.asterisk.phone_rtp_timeout_s
+    hasty = sorted(
+        name
+        for name, limits in phones.items()
+        if limits.rtp_timeout_s > 0 and (limits.rtp_timeout_s < wanted_s or not wanted_s)
+    )
+    if hasty:
+        yield warning(
+            f"calls of {listed(hasty)} are cut, emergency calls too, when the phone sends no sound"
+            f" for {min(phones[name].rtp_timeout_s for name in hasty)} s",
+            f"rtp_timeout = {wanted_s} for them in pjsip.conf, or [asterisk] phone_rtp_timeout_s",
+        )
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+async def _ask(settings: Settings) -> tuple[Dialplan, Mapping[str, Limits]]:
+    """Raises AmiError, AriError."""
+    assert settings.ami is not None  # noqa: S101 - asked by check_dead_legs
+    async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
+        dialplan = dialplan_of(await ami.whole_dialplan())
+    dialled = dialled_in(dialplan)
+    names = {*dialled.paid, *dialled.emergency, *settings.trunks, *_phones(settings)}
+    endpoints = {}
+    async with ari_session(settings) as session:
+        for name in sorted(names):
+            path = f"asterisk/config/dynamic/res_pjsip/endpoint/{name}"
+            status, fields = await get_json(session, path)
+            if status == HTTPStatus.OK:
+                endpoints[name] = limits_of({f["attribute"]: f["value"] for f in fields})
+    return dialplan, endpoints
+
+
+def limits_of(fields: Mapping[str, str]) -> Limits:
+    """What is missing is as Asterisk's own default."""
+    return Limits(
+        rtp_timeout_s=int(fields.get("rtp_timeout", "0")),
+        rtp_timeout_hold_s=int(fields.get("rtp_timeout_hold", "0")),
+        timers=fields.get("timers", "yes"),
+    )
+
+
+def _phones(settings: Settings) -> frozenset[str]:
+    try:
+        return frozenset(
+            each.extension for each in load_phones(settings.site.phones_file or EXAMPLE)
+        )
+    except PhonesError:
+        return frozenset()  # said by check_phones
