@@ -72,6 +72,7 @@ MISSED_AFTER_S = 1.0  # an end that was not told of by then was missed
 EVENTS_WAITING_MAX = 256  # about thirty times what a call brings; more is a flood of keys
 CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
 HANGUP_CAUSES = {"invalid_number": 28, "no_rate": 3, UNAVAILABLE: 41}
+FORWARDED = "forwarded"  # said to whoever was forwarded, whatever the refusal
 WAITING = frozenset({State.AUTHORISING, State.ANNOUNCING, State.REFUSING})  # in Stasis, for us
 
 
@@ -91,21 +92,26 @@ class Services:
 class CallTask:
     """One task per call: its events in order; calls never meet but in the ledger."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one setting, given by name
         self,
         request: CallRequest,
         *,
         language: str,
         services: Services,
+        forwarded: bool = False,
         found: FoundTalking | FoundUnanswered | None = None,
         terms: Terms | None = None,
     ) -> None:
-        """Carry a new call, or one `found` alive after an earlier run lost sight of it."""
+        """Carry a new call, or one `found` alive after an earlier run lost sight of it.
+
+        `forwarded`: whoever listens may be a stranger, and hears nothing of the account.
+        """
+        self._forwarded = forwarded
         self._found = found
         self.call = Call(call_id=request.call_id, caller=request.caller_channel)
         self._language = language
         self._settings = services.settings
-        self._announces = services.announce
+        self._announces = services.announce and not forwarded
         self._meter = services.meter
         self._clock = services.ari.clock
         self._look_for_missed = services.look_for_missed
@@ -228,6 +234,7 @@ class CallTask:
             case PlayBalance(balance):
                 return await self._announce(balance)
             case PlayRefusal(code):
+                code = FORWARDED if self._forwarded else code
                 refusal = refusal_phrase(code, self._language)
                 return await self._line.play(refusal, self._language, lasts_s=REFUSAL_S)
             case NoteAnnounced(heard):
@@ -274,6 +281,8 @@ class CallTask:
         return None
 
     async def _whisper(self, phrase: Phrase) -> None:
+        if self._forwarded:
+            return
         self._whispers.add(phrase)
         await self._open_whisper()
 

@@ -28,6 +28,7 @@ _CREATED = re.compile(r"(\d{9,11})\.\d+$")  # seconds since 1970, then a number 
 class Leg:
     channel: str
     call: str  # Asterisk's linked id: the caller's channel
+    is_local: bool = False  # a channel from one dialplan context to another: nobody's telephone
     answered_ms: int | None = None
     ended_ms: int | None = None
     dialled_answered: bool = False  # what it dialled was answered, as its end says
@@ -42,6 +43,7 @@ class LegEvent(NamedTuple):
     channel: str
     call: str
     dialled_answered: bool
+    is_local: bool
 
 
 class LegLog:
@@ -149,7 +151,8 @@ def files_of(log: Path, since_ms: int) -> list[Path]:
 def add_events(by_channel: dict[str, Leg], lines: Iterable[bytes]) -> None:
     """Put the events of each channel together. A line cut short by a crash says nothing."""
     for event in filter(None, map(read_event, lines)):
-        leg = by_channel.get(event.channel, Leg(channel=event.channel, call=event.call))
+        new = Leg(channel=event.channel, call=event.call, is_local=event.is_local)
+        leg = by_channel.get(event.channel, new)
         by_channel[event.channel] = _with(leg, event)
 
 
@@ -157,7 +160,17 @@ def by_call(by_channel: Mapping[str, Leg]) -> Legs:
     calls: dict[str, tuple[Leg, ...]] = {}
     for leg in by_channel.values():
         calls[leg.call] = (*calls.get(leg.call, ()), leg)
-    return calls
+    forwarded = [leg for leg in by_channel.values() if leg.is_local]
+    return calls | {leg.channel: (leg, *telephones(calls[leg.call])) for leg in forwarded}
+
+
+def telephones(legs: Iterable[Leg]) -> tuple[Leg, ...]:
+    """Those that a forwarded call may have dialled: neither its first caller nor Asterisk itself.
+
+    Asterisk gives everything that comes of one call one linked id, so a call that is forwarded has
+    that of whoever rang first, while the channel that dials for it is a Local one.
+    """
+    return tuple(leg for leg in legs if not leg.is_local and leg.channel != leg.call)
 
 
 def carrier_leg(legs: Iterable[Leg], *, caller: str) -> Leg | None:
@@ -185,6 +198,7 @@ def read_event(line: bytes) -> LegEvent | None:
             channel=event["uniqueid"],
             call=event["linkedid"],
             dialled_answered='"dialstatus":"ANSWER"' in str(event.get("eventextra")),
+            is_local=str(event.get("channame", "")).startswith("Local/"),
         )
     except (ValueError, KeyError, TypeError):
         return None

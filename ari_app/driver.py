@@ -28,6 +28,7 @@ from charging.usecases import CallRequest
 log = structlog.get_logger()
 
 TOLD_AT_ONCE = 32  # legs, after AMI was away
+NOBODY = ""  # no extension has this endpoint, and an emergency call needs none
 TAKEN_UP_AFTER_S = 5.0  # so that a defect that comes back does not keep the application busy
 SWITCHING_EQUIPMENT_CONGESTION = 42  # Q.850: try again later
 
@@ -146,15 +147,20 @@ class Driver:
         if len(self._by_call) >= self._live_calls_max:
             self._start(self._turn_away(offered))
             return
+        forwarded = offered.forwarded
+        if forwarded and not self._services.settings.forwarded_calls:
+            log.warning("forwarded_call_not_allowed", payer=offered.endpoint)
+        payer_counts = not forwarded or self._services.settings.forwarded_calls
         request = CallRequest(
             call_id=new_call_id(),
-            endpoint=offered.endpoint,
+            endpoint=offered.endpoint if payer_counts else NOBODY,
             dialled=offered.dialled,
             caller_channel=offered.channel,
             asterisk=self._asterisk,
             language=offered.chosen_language,
         )
-        self.adopt(CallTask(request, language=offered.language, services=self._services))
+        services, language = self._services, offered.language
+        self.adopt(CallTask(request, language=language, services=services, forwarded=forwarded))
 
     def _timed(self, event: Event) -> Event:
         """When it happened, whoever set a clock, and whether Asterisk ran then."""

@@ -34,6 +34,7 @@ class CallOffered:
     dialled: str
     language: str  # of the phone, as Asterisk knows it
     chosen_language: str | None = None  # by the feature code, at this phone
+    forwarded: bool = False  # no phone dialled: the endpoint is who pays, as the dialplan says
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,9 @@ def _parse(message: Raw) -> Parsed:
 def _offered(message: Raw) -> CallOffered | WhisperOpened | None:
     channel = message["channel"]
     match message["args"]:
-        case ["outbound", endpoint, dialled, *chosen]:
+        case ["outbound" | "forwarded" as asks, endpoint, dialled, *chosen]:
             return CallOffered(
+                forwarded=asks == "forwarded",
                 channel=channel["id"],
                 endpoint=endpoint,
                 dialled=dialled,

@@ -216,7 +216,6 @@ class Recovery:
         now_ms = self._clock.now_ms()
         settle = settlement(call, legs, now_ms=now_ms)
         known = {"call_id": call.call_id, "talk_s": settle.talk_s}
-        log.info("call_settled_afterwards", **known)
         if settle.unproved:
             log.warning("call_end_unproved", why=settle.unproved, **known)
         ended_ms = settle.ended_ms or now_ms
@@ -227,6 +226,7 @@ class Recovery:
             hangup_cause=settle.hangup_cause,
             unproved=settle.unproved,
         )
+        log.info("call_settled_afterwards", **known)
 
     def _pace(self, call: OpenCall) -> Pace:
         return pace_of(call.rate, self._services.settings.reserve_ahead_s)

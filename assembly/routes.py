@@ -62,6 +62,7 @@ def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:
         phone_rtp_timeout_s=settings.asterisk.phone_rtp_timeout_s,
         ring_timeout_s=settings.call.ring_timeout_s,
         allow_transfer=settings.call.allow_transfer,
+        forwarded_calls=settings.call.forwarded_calls,
     )
 
 

@@ -106,6 +106,7 @@ class AsteriskConfig:
     # Silence that ends a phone's call; 0: never. An emergency's caller may have to keep silent.
     phone_rtp_timeout_s: int = 600
     allow_transfer: bool = False
+    forwarded_calls: bool = False
     free: tuple[DirectPattern, ...] = ()
     fallback: tuple[DirectPattern, ...] = ()  # included calls while the application is away
     max_files: int = 20000

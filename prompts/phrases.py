@@ -26,7 +26,8 @@ UNITS: Final = {"GBP": ("pounds", "pence"), "EUR": ("euros", "cents"), "USD": ("
 # French drops the vowel of "de" before these.
 ELIDED: Final = frozenset(f"1-{name}" for names in UNITS.values() for name in names)
 
-# By the `code` of each refusal in charging.errors, and "unavailable" when the database is away.
+# By the `code` of each refusal in charging.errors; "unavailable" when the database is away, and
+# "forwarded" whatever the reason, where the call was forwarded and a stranger may be listening.
 REFUSALS: Final = {
     "insufficient_balance": ("not-enough-money", "ask-manager-to-add-funds"),
     "barred": ("destination-barred",),
@@ -36,6 +37,7 @@ REFUSALS: Final = {
     "extension_not_allowed": ("extension-not-allowed",),
     "limit_reached": ("limit-reached",),
     "unavailable": ("service-unavailable",),
+    "forwarded": ("forwarded-call-refused",),
 }
 
 # By the `limit` of LimitReached, where "this phone has reached its spending limit" is not the case.

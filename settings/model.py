@@ -123,6 +123,9 @@ class CallSettings(_Section):
     # The next increment is reserved this long before it begins, or half an increment where shorter.
     reserve_ahead_s: PositiveFloat = 10
     allow_transfer: bool = False
+    # A call that another channel of Asterisk places (call forward, queue, follow-me) is paid by the
+    # phone that TOLLGATE_PAYER names, a variable of the dialplan; False: it is refused.
+    forwarded_calls: bool = False
     # With the application away the dialplan connects what the plan includes, of the site's country.
     included_without_application: bool = True
     live_calls_max: PositiveInt = 2000  # more are refused, so that those under way stay metered

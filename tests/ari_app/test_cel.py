@@ -80,6 +80,28 @@ def test_legs_of_a_call_are_put_together_line_by_line_as_they_are_written(tmp_pa
     )
 
 
+def test_forwarded_call_is_found_by_the_channel_that_dialled_for_it(tmp_path: Path) -> None:
+    """All of it has the linked id of the stranger who rang the office first."""
+    stranger, outer, inner, leg = "tg-1.1", "tg-1.2", "tg-1.3", "tg-1.4"
+    lines = [
+        line("ANSWER", leg, ANSWERED_MS, call=stranger),
+        *(
+            line("ANSWER", channel, ANSWERED_MS + 5, call=stranger).replace("PJSIP/x", name)
+            for channel, name in (
+                (inner, "Local/0033@office-1;2"),
+                (outer, "Local/0033@office-1;1"),
+            )
+        ),
+        line("ANSWER", stranger, ANSWERED_MS - 5, call=stranger),
+        line("HANGUP", leg, ANSWERED_MS + 61_000, call=stranger),
+    ]
+    file = tmp_path / "legs.json"
+    file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    found = carrier_leg(LegLog(file).read(ANSWERED_MS - 1000)[inner], caller=inner)
+    assert found is not None
+    assert (found.channel, found.ended_ms) == (leg, ANSWERED_MS + 61_000)
+
+
 def many_calls(count: int) -> list[str]:
     """The lines of so many calls of a second each, one after the other."""
     return [

@@ -184,13 +184,14 @@ def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
         + re.escape(f"{filtered},1:tollgate-written,s,1)")
     )
     # From [tollgate-gate], which is one of these.
-    entered_filtered = {"tollgate-fallback", "tollgate-away"}
+    entered_filtered = {"tollgate-fallback", "tollgate-away", "tollgate-forwarded"}
     for line in uses:
         if match := compared.search(line):
             entered_filtered.add(match["context"])
     assert entered_filtered == {
         "tollgate-away",
         "tollgate-fallback",
+        "tollgate-forwarded",
         "tollgate-free-call",
         "tollgate-gate",
     }

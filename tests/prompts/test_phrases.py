@@ -261,7 +261,7 @@ def test_every_refusal_has_a_sentence_of_its_own(code: str, language: str) -> No
 def test_every_refusal_of_a_call_that_charging_knows_has_a_sentence() -> None:
     of_top_ups = {"unknown_topup", "topup_spent"}  # told to an operator, never to a caller
     codes = {refusal.code for refusal in Refusal.__subclasses__()}
-    assert codes - of_top_ups == REFUSALS.keys() - {"unavailable"}
+    assert codes - of_top_ups == REFUSALS.keys() - {"unavailable", "forwarded"}
 
 
 def test_a_limit_is_named() -> None:
