@@ -85,6 +85,7 @@ def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     say("  pjsip.conf, taskprocessor_overload_trigger: else new calls are ignored, emergency")
     say("    calls too, while events wait for the application")
     say("  pjsip.conf, ignore_uri_user_options: else 999;phone-context=… is no emergency call")
+    say("  manager.conf, webenabled = yes: paid calls go on while AMI's own port is away")
     say("  manager.conf, disabledevents: a tenth of Asterisk's time, unless others read them")
 
 

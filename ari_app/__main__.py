@@ -8,6 +8,7 @@ import aiohttp
 import structlog
 
 from ari_app.ami import Ami
+from ari_app.ami_over_http import AmiOverHttp
 from ari_app.application import Application
 from ari_app.ari import Ari
 from ari_app.call_task import Services
@@ -34,7 +35,8 @@ async def serve(settings: Settings) -> None:
         aiohttp.ClientSession() as session,
         answering("ari_app", settings, _questions(settings, assembled)),
     ):
-        ami = Ami(settings.ami)
+        over_http = AmiOverHttp(session, settings.ami, base_url=settings.ari.base_url)
+        ami = Ami(settings.ami, second_way=over_http)
         ami.start()
         try:
             application = _application(settings, assembled, Ari(session, settings.ari), ami)

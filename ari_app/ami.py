@@ -4,11 +4,14 @@ AMI can extend the time limit of a channel that has left Stasis; ARI cannot (409
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 from panoramisk import Manager
 
+from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError, one_line
+from ari_app.ami_over_http import AmiOverHttp
 from settings import AmiSettings
 
 log = structlog.get_logger()
@@ -18,20 +21,18 @@ CHECK_EVERY_S = 5.0
 SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
 LATE_S = 0.1  # within what a leg is ended early by (`cut_off_early_s`)
 TELLINGS_MAX = 3
+PATIENCE_S = 0.5  # with the connection, before the second way is taken, too
 # Never sent again after a reconnection: "60 seconds from now" would then mean something else.
 SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "coreshowchannels")
 
 
-class AmiUnavailableError(Exception):
-    """There is no connection to AMI, or no answer within the time limit."""
-
-
-class AmiRefusedError(Exception):
-    """Asterisk said no, most often because the channel is gone."""
+Act = Callable[..., Awaitable[None]]
 
 
 class Ami:
-    def __init__(self, settings: AmiSettings) -> None:
+    def __init__(self, settings: AmiSettings, *, second_way: AmiOverHttp | None = None) -> None:
+        self._second_way = second_way
+        self._late: set[asyncio.Task[None]] = set()  # what the first way still waits for
         self._timeout_s = settings.request_timeout_s
         self._logged_in = asyncio.Event()
         self._lost = asyncio.Event()
@@ -76,16 +77,34 @@ class Ami:
         when nobody waits for it any more would be read far too late: then the connection is given
         up, and every leg is told again over the next one.
 
+        Where the connection is away or says nothing for a moment, it is told over HTTP.
+
         Raises:
             AmiRefusedError: there is no such channel.
             AmiUnavailableError: no connection, or no answer in time.
         """
+        first = asyncio.create_task(self._tell_end(self._act_now, channel, at_s))
+        self._late.add(first)
+        first.add_done_callback(self._forget)
+        await asyncio.wait({first}, timeout=None if self._second_way is None else PATIENCE_S)
+        if self._second_way is None or (first.done() and not is_unavailable(first)):
+            await first
+        else:
+            await self._tell_end(self._second_way.act, channel, at_s)
+
+    def _forget(self, first: "asyncio.Task[None]") -> None:
+        """Where it ended badly and nobody waited: the second way was taken, and is told of."""
+        self._late.discard(first)
+        if not first.cancelled():
+            first.exception()
+
+    async def _tell_end(self, act: Act, channel: str, at_s: float) -> None:
         loop = asyncio.get_running_loop()
         allowance_s = 0.0
         for _ in range(TELLINGS_MAX):
             written_s = loop.time()
             left_s = max(SHORTEST_TIMEOUT_S, at_s - written_s - allowance_s)
-            await self._act_now("AbsoluteTimeout", Channel=channel, Timeout=f"{left_s:.3f}")
+            await act("AbsoluteTimeout", Channel=channel, Timeout=f"{left_s:.3f}")
             took_s = loop.time() - written_s
             if took_s <= allowance_s + LATE_S:
                 return
@@ -93,7 +112,13 @@ class Ami:
         log.warning("ami_slow", took_s=round(allowance_s, 3))
 
     async def set_variable(self, channel: str, *, name: str, value: str) -> None:
-        await self._act("Setvar", Channel=channel, Variable=name, Value=value)
+        fields = {"Channel": channel, "Variable": name, "Value": value}
+        try:
+            await self._act("Setvar", **fields)
+        except AmiUnavailableError:
+            if self._second_way is None:
+                raise
+            await self._second_way.act("Setvar", **fields)
 
     async def _act_now(self, action: str, **fields: str) -> None:
         """An action that means something else when it is read late."""
@@ -158,12 +183,5 @@ class Ami:
         self._lost.set()
 
 
-def one_line(value: str) -> str:
-    """AMI ends a field at CR or LF: a value that holds one could smuggle in an action.
-
-    Raises:
-        ValueError: the value has a control character.
-    """
-    if not value.isprintable():
-        raise ValueError(f"not fit for an AMI field: {value!r}")
-    return value
+def is_unavailable(ended: "asyncio.Task[None]") -> bool:
+    return not ended.cancelled() and isinstance(ended.exception(), AmiUnavailableError)

@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 RECONNECT_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # and the last of them again and again
 SWEEP_EVERY_S = 10.0
+UNTOLD_EVERY_S = 1.0
 ECHO_EVERY_S = 5.0
 CLOCKS_DIFFER_S = 2.0  # less is nobody's trouble
 DEAF_AFTER = 2  # failures of echo or sweep in a row: then the connection is made anew
@@ -62,6 +63,7 @@ class Application:
                 tasks.create_task(collect_while_quiet(lambda: self._driver.live_calls))
                 tasks.create_task(self._listen())
                 tasks.create_task(self._keep_timeouts())
+                tasks.create_task(self._tell_untold())
                 tasks.create_task(self._sweep())
                 tasks.create_task(self._stay_heard())
                 tasks.create_task(self._keep_time())
@@ -179,6 +181,13 @@ class Application:
             await self._ami.wait_until_connected()
             await self._driver.extend_timeouts()
             await self._ami.wait_until_disconnected()
+
+    async def _tell_untold(self) -> None:
+        """What no way to AMI took is tried again until one does, or the leg has ended."""
+        while True:
+            await asyncio.sleep(UNTOLD_EVERY_S)
+            if any(task.untold for task in self._driver.tasks()):
+                await self._driver.extend_timeouts(untold_only=True)
 
     async def _sweep(self) -> None:
         while True:

@@ -116,6 +116,7 @@ class CallTask:
         self._clock = services.ari.clock
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
+        self.untold = False  # Asterisk does not know yet how long the leg is paid for
         self._whispers = Whispers(request.call_id)
         self._announcement: Announcement | None = None
         self._skipped = False
@@ -167,9 +168,11 @@ class CallTask:
 
     async def extend_timeout(self) -> None:
         """Tell Asterisk how long the leg is paid for; also after AMI was away."""
+        self.untold = False
         if self.call.state is State.TALKING:
             limit_s = self._limit_s(self.call.funded_s)
-            await self._line.end_at(self.call.leg, at_s=self.ends_at_s, limit_s=limit_s)
+            told = await self._line.end_at(self.call.leg, at_s=self.ends_at_s, limit_s=limit_s)
+            self.untold = not told
 
     async def let_go(self) -> None:
         """After a defect: whoever waits for us is not left in silence; whoever talks talks on.

@@ -5,7 +5,8 @@ from collections.abc import Coroutine
 
 import structlog
 
-from ari_app.ami import Ami, AmiRefusedError, AmiUnavailableError
+from ari_app.ami import Ami
+from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
 from ari_app.messages import Event, PromptFinished
 from dialplan.contexts import INCLUDED, PAID, REFUSED, SILENCE_MAX_S, paid_extension
@@ -91,18 +92,23 @@ class Line:
     async def refuse(self, hangup_cause: int) -> None:
         await self._leave_stasis(REFUSED, str(hangup_cause))
 
-    async def end_at(self, leg: str, *, at_s: float, limit_s: float) -> None:
+    async def end_at(self, leg: str, *, at_s: float, limit_s: float) -> bool:
         """Let Asterisk end the leg at `at_s` of the event loop's clock, whatever becomes of us.
 
         `limit_s` is the same, from answer: by it the dialplan knows an end of money from a hang-up.
+
+        Returns:
+            Whether there is nothing more to be told: it was, or the leg is gone.
         """
         try:
             await self._ami.end_at(leg, at_s=at_s)
             await self._tell_limit(limit_s)
         except AmiRefusedError as error:
             self._log.info("leg_already_gone", error=str(error))
-        except AmiUnavailableError as error:  # told again as soon as AMI is back
+        except AmiUnavailableError as error:
             self._log.warning("timeout_not_extended", error=str(error))
+            return False
+        return True
 
     async def _tell_limit(self, limit_s: float) -> None:
         try:

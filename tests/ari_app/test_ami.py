@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from pydantic import SecretStr
 
-from ari_app.ami import LATE_S, Ami, AmiRefusedError, AmiUnavailableError
+from ari_app.ami import LATE_S, Ami
+from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
+from ari_app.ami_over_http import AmiOverHttp
 from settings import AmiSettings
 
 LEG = "pbx-1.2"
@@ -67,11 +69,14 @@ class AmiStandIn:
 
 
 @asynccontextmanager
-async def connected(asterisk: AmiStandIn, *, patience_s: float = 5) -> AsyncIterator[Ami]:
+async def connected(
+    asterisk: AmiStandIn, *, patience_s: float = 5, second_way: AmiOverHttp | None = None
+) -> AsyncIterator[Ami]:
     server = await asyncio.start_server(asterisk.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     secret = SecretStr("secret")
-    ami = Ami(AmiSettings(port=port, secret=secret, request_timeout_s=patience_s))
+    settings = AmiSettings(port=port, secret=secret, request_timeout_s=patience_s)
+    ami = Ami(settings, second_way=second_way)
     ami.start()
     try:
         await ami.wait_until_connected()

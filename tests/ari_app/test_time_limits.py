@@ -27,6 +27,7 @@ class Waiting:
 
     ends_at_s: float
     told: list[float]
+    untold: bool = False
     answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def extend_timeout(self) -> None:
