@@ -91,14 +91,17 @@ def _why_not(form: str, site: Site) -> str:
     """What is wrong with a number that could not exist."""
     abroad = form.startswith(("+", site.international_prefix))
     digits = form.removeprefix("+").removeprefix(site.international_prefix)
-    if abroad and not any(_is_code(digits[:length]) for length in (1, 2, 3)):
-        return f"+{digits[:3]} is no country code"
+    code = _code_of(digits)
+    if abroad and code is None:
+        return f"+{digits[:3]} is no country code" if digits else "there is no number after it"
+    if not abroad and code is not None and _is_valid(f"+{digits}"):
+        return f"no such number can be dialled from {site.country}; abroad begins with + or 00"
     try:
         number = phonenumbers.parse(f"+{digits}" if abroad else form, site.country)
         found = phonenumbers.is_possible_number_with_reason(number)
     except NumberParseException:
         found = phonenumbers.ValidationResult.INVALID_LENGTH
-    country = f"+{digits[:3]}…" if abroad else site.country
+    country = f"+{code}" if abroad else site.country
     match found:
         case phonenumbers.ValidationResult.TOO_SHORT:
             return f"too short for a number of {country}"
@@ -108,11 +111,22 @@ def _why_not(form: str, site: Site) -> str:
             return f"no such number can be dialled from {site.country}"
 
 
-def _is_code(digits: str) -> bool:
-    return digits.isdecimal() and int(digits) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+def _code_of(digits: str) -> str | None:
+    codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    return next((digits[:n] for n in (1, 2, 3) if digits and int(digits[:n]) in codes), None)
 
 
-_WRITTEN: Final = re.compile(r"[\s.()\[\]/\u2010-\u2015\u2212-]")  # between digits, for the eye
+def _is_valid(written: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(written))
+    except NumberParseException:
+        return False
+
+
+# Between digits, for the eye; and the unseen marks that come along when a number is copied.
+_WRITTEN: Final = re.compile(
+    r"[\s.()\[\]/\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff-]"
+)
 _TRUNK_ZERO: Final = re.compile(r"((?:\+|00)[\s.-]*[1-9][0-9]{0,2}[\s.-]*)\(0\)")
 
 

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Final
 
 SAMPLE_LINES: Final = 100  # headings stand among these
+REASON_CHARACTERS_MAX: Final = 350  # a cell may hold anything
+REASON_BEGINNING, REASON_END = 150, 150
 DELIMITERS: Final = MappingProxyType(
     {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"},
 )
@@ -28,7 +30,10 @@ class Problem:
     place: str = "line"  # "row" in a workbook
 
     def __str__(self) -> str:
-        return f"{self.place} {self.line}: {self.reason}"
+        reason = self.reason
+        if len(reason) > REASON_CHARACTERS_MAX:
+            reason = f"{reason[:REASON_BEGINNING]} … {reason[-REASON_END:]}"
+        return f"{self.place} {self.line}: {reason}"
 
 
 class DeckFileError(Exception):

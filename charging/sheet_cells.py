@@ -20,6 +20,7 @@ PRICE_MAX: Final = 10_000 * MICROS_PER_UNIT  # a minute dearer than this is a mi
 BLOCK_MAX_S: Final = 86_400
 PREFIXES_MAX: Final = 10_000  # in one cell; a range wider than this is a typing error
 AREA_DIGITS_MAX: Final = 4  # after a dash; more is a range that nobody meant
+AMOUNT_CHARACTERS_MAX: Final = 60
 YEAR_MIN: Final = 1990
 CENTS_IN_UNIT: Final = 100
 _EXCEL_DIGITS: Final = Context(prec=15)  # what a spreadsheet holds exactly; the rest is noise
@@ -65,6 +66,7 @@ def join_prefixes(country_code: str, areas: str) -> tuple[str, ...]:
         return (code,)
     if not is_country_code(code):
         raise ValueError(f"{country_code!r} is not a country code, so areas cannot be joined to it")
+    areas = " ".join(areas.split())
     found = [area for token in _LISTED.split(areas) for area in _area_range(token)]
     for area in found:
         _require_national(area, code)
@@ -83,7 +85,7 @@ def country_code_of(prefix: str) -> str | None:
 
 def _unwrapped(cell: str) -> str:
     """Without what keeps a spreadsheet from eating zeros: `'0033`, `="0033"`; `33.0` is 33."""
-    cell = cell.removeprefix("'")
+    cell = " ".join(cell.split()).removeprefix("'")
     if cell.startswith('="') and cell.endswith('"'):
         cell = cell[2:-1]
     if whole := _WHOLE_FLOAT.fullmatch(cell):
@@ -206,7 +208,8 @@ _AMOUNT = re.compile(r"([^0-9.,+-]*)(-?\+?[0-9.,' ]*[0-9](?:[eE][+-]?[0-9]{1,3})
 @lru_cache(maxsize=65_536)
 def parse_amount(text: str, *, currency: str, unit: Unit) -> tuple[int, Mark]:
     """Micro-units of an amount, for a minute where the unit has a time, and its decimal mark."""
-    found = _AMOUNT.fullmatch(" ".join(text.split()))
+    plain = " ".join(text.split())
+    found = _AMOUNT.fullmatch(plain) if len(plain) <= AMOUNT_CHARACTERS_MAX else None
     if found is None:
         raise ValueError(f"{text!r} is not an amount of money")
     before, digits, after = found.groups()

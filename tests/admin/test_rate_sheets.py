@@ -241,6 +241,7 @@ def test_a_damaged_workbook_is_refused(site: Site) -> None:
             "020.7946.0000",
             "020 7946\u20110000",
             "tel:+442079460000",
+            "\u202a+44 20 7946 0000\u202c",
         ),
     ],
 )
@@ -256,6 +257,8 @@ def test_a_number_is_taken_as_people_write_it(site: Site, written: str) -> None:
         ("44+20", "a plus sign stands once, and first"),
         ("()", "there is no digit in it"),
         ("+999 123456", "+999 is no country code"),
+        ("44 20 7946 0000", "abroad begins with + or 00"),
+        ("00", "there is no number after it"),
         ("0033 1 42 68", "too short"),
         ("0033 1 42 68 53 00 00 00 00 00 00", "2 to 20 digits"),
         ("٠٢٠", "is no part of a number"),

@@ -267,6 +267,24 @@ def test_any_text_is_read_or_refused(lines: list[str]) -> None:
         return
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("cell", ["'", " ", "0", "-", ",", "1 ", "1-", "a", "/ sec ", "£", "33 "])
+@pytest.mark.parametrize("row", ["{},0.02,60/60", "33,{},60/60", "33,0.02,{}", "{}"])
+def test_a_cell_of_any_length_is_read_or_refused_at_once(row: str, cell: str) -> None:
+    long = cell * (100_000 // len(cell))
+    said = refusals("prefix,rate,billing", row.format(f'"{long}"'))
+    assert said or not long.strip()
+    assert all(len(problem) < 400 for problem in said)
+
+
+def refusals(*lines: str) -> list[str]:
+    try:
+        read(*lines)
+    except DeckFileError as refusal:
+        return [str(problem) for problem in refusal.problems]
+    return []
+
+
 @pytest.mark.parametrize("currency", ["GBP", "EUR"])
 def test_the_sample_decks_have_sixty_countries_with_landlines_and_mobiles(currency: str) -> None:
     data = (SAMPLES / f"sample-{currency.lower()}.csv").read_bytes()

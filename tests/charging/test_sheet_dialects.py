@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 import xlsxwriter
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
 from admin.workbooks import read_workbook
@@ -179,6 +179,14 @@ def read(data: bytes, **options: str) -> DeckFile | None:
         return None
 
 
+def is_also_utf8(data: bytes, dialect: Dialect) -> bool:
+    """Whether the Windows-1252 of some names happens to be the UTF-8 of others."""
+    try:
+        return dialect.encoding == "cp1252" and not data.isascii() and bool(data.decode())
+    except UnicodeDecodeError:
+        return False
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(RATES, DIALECTS, BLOCKS)
 def test_known_rates_are_read_back_exactly_or_refused(
@@ -190,6 +198,7 @@ def test_known_rates_are_read_back_exactly_or_refused(
         for known in rates
     ]
     data = sheet(rates, dialect)
+    assume(not is_also_utf8(data, dialect))
     note(data.decode(dialect.encoding))
     found = read(data, date_format=dialect.day_format)
     if found is not None:
