@@ -20,7 +20,7 @@ from charging.errors import (
 )
 from charging.extensions import Extension
 from charging.money import Money
-from charging.numbering import Number, Site, parse_number, written_number
+from charging.numbering import Number, Site, parse_written
 from charging.plan import Category, Plan, classify
 from charging.quotation import Quotation, describe, quote, require_allowed
 from charging.rate_deck import RateDeck
@@ -89,7 +89,7 @@ def caller_of(
 
 def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
     """Raises Refusal."""
-    number = parse_number(written_number(dialled), caller.site)
+    number = parse_written(dialled, caller.site)
     return quote(
         number, plan=caller.plan, deck=_deck_for(context, number, caller.plan), at=caller.at
     )
@@ -97,7 +97,7 @@ def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
 
 def explain_call(context: Context, dialled: str, caller: Caller) -> Explanation:
     try:
-        number = parse_number(written_number(dialled), caller.site)
+        number = parse_written(dialled, caller.site)
     except InvalidNumber as refusal:
         return Explanation(
             dialled=dialled,

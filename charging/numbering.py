@@ -26,6 +26,7 @@ __all__ = [
     "emergency_numbers",
     "find_emergency",
     "parse_number",
+    "parse_written",
     "written_number",
 ]
 
@@ -84,7 +85,20 @@ def parse_number(dialled: str, site: Site) -> Number:
         number = _resolve(dialled, form, site)
         if number is not None:
             return number
-    raise InvalidNumber(dialled, _why_not(_forms(dialled, site)[-1], site))
+    raise InvalidNumber(dialled, f"no such number can be dialled from {site.country}")
+
+
+def parse_written(text: str, site: Site) -> Number:
+    """Make sense of a number as people write it, and say what is wrong with it.
+
+    Raises:
+        InvalidNumber: not a number, or no number that could exist.
+    """
+    dialled = written_number(text)
+    try:
+        return parse_number(dialled, site)
+    except InvalidNumber as error:
+        raise InvalidNumber(text, _why_not(_forms(dialled, site)[-1], site)) from error
 
 
 def _why_not(form: str, site: Site) -> str:
