@@ -73,6 +73,9 @@ ledger: setup .setup/system  ## 10,000 histories and 16 processes, on both datab
 	@$(python) -m tests.db.histories 10000
 	@$(python) -m tests.db.stampede 100000
 
+distros:  ## make run, make test and the production install on bare Debian 12, 13 and forky (SUITE= ONLY=)
+	@ONLY="$(ONLY)" requirements/distros.sh $(SUITE)
+
 docs:  ## write docs/call-flow.md anew from the code
 	@$(python) -m ari_app.table > docs/call-flow.md
 
@@ -83,4 +86,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench chaos emergency carriers soak dialplans ledger hearing prompts docs lock clean files
+.PHONY: help setup run test check bench chaos emergency carriers soak dialplans ledger hearing prompts docs lock clean distros files

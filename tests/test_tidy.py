@@ -92,6 +92,26 @@ def test_lock_files_hold_hashes_and_no_address() -> None:
         assert "://" not in text
 
 
+def test_sqlite_is_opened_in_the_form_that_python_keeps() -> None:
+    """From Python 3.12 on, every argument behind the database is named or warned of."""
+    positional = [
+        f"{file}:{node.lineno}"
+        for file in tracked("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        for arguments in [_of_connect(node)]
+        if len(arguments) > 1
+    ]
+    assert not positional
+
+
+def _of_connect(call: ast.Call) -> list[ast.expr]:
+    """What is handed to sqlite3.connect, directly or through asyncio.to_thread."""
+    names = [ast.unparse(each) for each in (call.func, *call.args)]
+    place = names.index("sqlite3.connect") if "sqlite3.connect" in names else len(names)
+    return call.args[place:]
+
+
 def test_nothing_is_left_to_be_done_later() -> None:
     marks = "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX"])
     for file in [*tracked("*.py"), *tracked("*.conf"), *tracked("*.sh")]:

@@ -57,7 +57,7 @@ async def application_dead(paid: PaidOffice) -> AsyncIterator[None]:
 async def database_locked(paid: PaidOffice) -> AsyncIterator[None]:
     """Hold SQLite's one lock for writing: the application then gets an error after its patience."""
     _, _, file = paid.settings.database.url.partition("sqlite:///")
-    holder = await asyncio.to_thread(sqlite3.connect, file, 30, check_same_thread=False)
+    holder = await asyncio.to_thread(sqlite3.connect, file, timeout=30, check_same_thread=False)
     try:
         await asyncio.to_thread(holder.execute, "BEGIN EXCLUSIVE")
         yield

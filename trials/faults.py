@@ -64,7 +64,7 @@ async def stop_database(paid: PaidOffice, random: Random) -> None:
     """Hold SQLite's write lock, for longer at times than a transaction waits for it."""
     await asyncio.sleep(random.uniform(1.0, 6.0))
     _, _, file = paid.settings.database.url.partition("sqlite:///")
-    holder = await asyncio.to_thread(sqlite3.connect, file, 30, check_same_thread=False)
+    holder = await asyncio.to_thread(sqlite3.connect, file, timeout=30, check_same_thread=False)
     try:
         await asyncio.to_thread(holder.execute, "BEGIN EXCLUSIVE")
         await asyncio.sleep(random.uniform(*DATABASE_AWAY_S))

@@ -65,7 +65,7 @@ class locked_ledger:  # noqa: N801 - reads as what it is
 
     async def __aenter__(self) -> None:
         self._holder = await asyncio.to_thread(
-            sqlite3.connect, self._file, 30, check_same_thread=False
+            sqlite3.connect, self._file, timeout=30, check_same_thread=False
         )
         await asyncio.to_thread(self._holder.execute, "BEGIN EXCLUSIVE")
 
