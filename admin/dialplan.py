@@ -77,6 +77,10 @@ def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     say("In pjsip.conf, below the endpoint of your trunk, here [trunk]: what emergency calls dial,")
     say("  [emergency](trunk) with rtp_timeout = 0, rtp_timeout_hold = 0 and timers = no")
     say(f"As in {TEMPLATES}, once:")
+    say(
+        "  the secret of the feature codes: openssl rand -hex 32 > FILE; chown asterisk FILE; chmod"
+    )
+    say("    chmod 640 FILE, of the group of who runs `tollgate serve`; [agi] secret_file = FILE")
     say("  cel.conf [general]: enable = yes, and ANSWER,HANGUP among its events; what is there for")
     say("    others stays, but a dateformat of your own must be %s.%q")
     say("  cel_custom.conf: the section [legs.json], beside your own; then, once,")

@@ -8,6 +8,7 @@ from agi.balance import tell_balance
 from agi.language import switch_language
 from agi.last_call import tell_last_call
 from agi.price import tell_price
+from agi.secret import secret_of
 from agi.server import Server
 from assembly.charging import open_charging
 from assembly.health import answering, ledger_question
@@ -30,7 +31,8 @@ async def serve(settings: Settings) -> None:
     address, port = settings.agi.address, settings.agi.port
     async with open_charging(settings) as assembled:
         try:
-            server = await Server(SERVICES, assembled.enquiries).listen(address, port)
+            speaker = Server(SERVICES, assembled.enquiries, secret=secret_of(settings))
+            server = await speaker.listen(address, port)
         except OSError as error:
             raise SettingsError(
                 f"agi: port {port} of {address} cannot be listened at: {error.strerror}"

@@ -2,10 +2,12 @@
 
 Asterisk sends its whole environment the moment it connects. Whoever has not is pending; when too
 many are, the one that has been silent longest makes room. So port scans, half-open connections and
-a thousand peers that say nothing cost a caller nothing.
+a thousand peers that say nothing cost a caller nothing. The same holds for peers that fall silent
+after they asked. Who does not send the secret, where there is one, is told nothing.
 """
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -37,6 +39,7 @@ ENVIRONMENT_TIMEOUT_S: Final = 2
 SESSION_TIMEOUT_S: Final = 110  # the dialplan gives up after two minutes
 CLOSE_TIMEOUT_S: Final = 1
 PENDING_MAX: Final = 200
+SECRET_ARGUMENT: Final = 2  # behind the endpoint and the language
 SESSIONS_MAX: Final = 200
 # As many may be accepted at one go; with the two above, fewer files than any system's limit.
 BACKLOG: Final = 128
@@ -45,12 +48,15 @@ BACKLOG: Final = 128
 class Server:
     """Answers feature codes; many callers at once, each with limits."""
 
-    def __init__(self, services: Mapping[str, Service], enquiries: Enquiries) -> None:
+    def __init__(
+        self, services: Mapping[str, Service], enquiries: Enquiries, *, secret: str | None = None
+    ) -> None:
         """`services` by the name that stands in `AGI(agi://…/NAME)`."""
         self._services = services
         self._enquiries = enquiries
+        self._secret = secret
         self._pending: dict[asyncio.StreamWriter, None] = {}  # in the order they came
-        self._sessions = 0
+        self._sessions: dict[asyncio.StreamWriter, Session] = {}
 
     async def listen(self, address: str, port: int) -> asyncio.Server:
         """Take callers; port 0 chooses a free one.
@@ -93,17 +99,32 @@ class Server:
         service = self._services.get(environment.script)
         if service is None:
             raise AgiProtocolError("no such feature")
-        if self._sessions >= SESSIONS_MAX:
-            raise AgiProtocolError("too many callers")
-        self._sessions += 1
+        if not self._knows_the_secret(environment):
+            raise AgiProtocolError("a peer without the secret")
+        if len(self._sessions) >= SESSIONS_MAX:
+            self._end_the_most_silent()
+        session = Session(environment, reader=reader, writer=writer)
+        self._sessions[writer] = session
         try:
             async with asyncio.timeout(SESSION_TIMEOUT_S):
-                session = Session(environment, reader=reader, writer=writer)
                 await self._serve(environment.script, service, session)
         except TimeoutError:
             raise AgiProtocolError(f"a caller of more than {SESSION_TIMEOUT_S} s") from None
         finally:
-            self._sessions -= 1
+            self._sessions.pop(writer, None)
+
+    def _knows_the_secret(self, environment: Environment) -> bool:
+        if self._secret is None:
+            return True
+        sent = environment.arguments[SECRET_ARGUMENT : SECRET_ARGUMENT + 1]
+        return any(hmac.compare_digest(each.encode(), self._secret.encode()) for each in sent)
+
+    def _end_the_most_silent(self) -> None:
+        """Asterisk answers as soon as a clip is played; a peer that holds a place does not."""
+        writer = min(self._sessions, key=lambda each: self._sessions[each].asked_at_s)
+        log.warning("session_ended", reason="too many callers, and this one was silent longest")
+        del self._sessions[writer]
+        writer.transport.abort()
 
     async def _serve(self, script: str, service: Service, session: Session) -> None:
         about = log.bind(feature=script, extension=session.endpoint)

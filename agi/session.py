@@ -43,6 +43,7 @@ class Session:
         self.endpoint = _argument(environment, 0)
         self.chosen_language = _argument(environment, 1)
         self.language = environment.language
+        self.asked_at_s = asyncio.get_running_loop().time()  # since when the peer owes an answer
 
     async def speak(self, language: str) -> None:
         """Say everything from now on in this language."""
@@ -88,6 +89,7 @@ class Session:
     async def _ask(
         self, verb: Verb, *arguments: str | int, timeout_s: float = REPLY_TIMEOUT_S
     ) -> Reply:
+        self.asked_at_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(timeout_s):
                 self._writer.write(command_line(verb, *arguments))

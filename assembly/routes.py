@@ -58,6 +58,7 @@ def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:
         agi_address=settings.agi.address,
         agi_port=settings.agi.port,
         balance_script=settings.agi.balance_script,
+        agi_secret_file=settings.agi.secret_file,
         trunk=_trunk(settings),
         phone_rtp_timeout_s=settings.asterisk.phone_rtp_timeout_s,
         ring_timeout_s=settings.call.ring_timeout_s,

@@ -99,6 +99,7 @@ class AsteriskConfig:
     agi_address: str = "127.0.0.1"
     agi_port: int = 4573
     balance_script: Path | None = None
+    agi_secret_file: Path | None = None
     ring_timeout_s: int = 60
     # From entering Stasis to being handed back, or to the application's next sign of life.
     authorise_timeout_s: int = SILENCE_MAX_S
@@ -248,8 +249,10 @@ def _feature_problems(config: AsteriskConfig) -> Iterator[str]:
     for code, feature in config.features:
         if not _FEATURE.fullmatch(code) or not _FEATURE_NAME.fullmatch(feature):
             yield f"the feature code {code!r} ({feature}) is not * or # and digits"
-    if config.balance_script is not None and not _PROGRAM.fullmatch(str(config.balance_script)):
-        yield f"balance_script {config.balance_script} cannot stand in a dialplan"
+    for name in ("balance_script", "agi_secret_file"):
+        file = getattr(config, name)
+        if file is not None and not _PROGRAM.fullmatch(str(file)):
+            yield f"{name} {file} cannot stand in a dialplan"
 
 
 def _address_problems(config: AsteriskConfig) -> Iterator[str]:

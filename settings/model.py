@@ -162,6 +162,9 @@ class AgiSettings(_Section):
     address: str = "127.0.0.1"  # FastAGI knows no password, so loopback only
     port: PositiveInt = Field(default=4573, le=65535)
     codes: FeatureCodes = FeatureCodes()
+    # A file of letters and digits that Asterisk and `python -m agi` may read and nobody else: who
+    # does not send it is told nothing. Without it every user of this machine can ask any balance.
+    secret_file: Path | None = None
     # agi/balance_script.py, where Asterisk may run it: speaks the balance while no server answers
     balance_script: Path | None = None
 
@@ -298,7 +301,8 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         }
     )
     script = _from(folder, settings.agi.balance_script)
-    agi = settings.agi.model_copy(update={"balance_script": script})
+    secret_file = _from(folder, settings.agi.secret_file)
+    agi = settings.agi.model_copy(update={"balance_script": script, "secret_file": secret_file})
     cel_file = _from(folder, settings.asterisk.cel_file)
     asterisk = settings.asterisk.model_copy(update={"cel_file": cel_file})
     scheme, found, path = settings.database.url.partition(SQLITE)

@@ -95,6 +95,11 @@ class Caller:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def listen_on(self, result: bytes) -> "Caller":
+        """As `listen`, where a command is still to be answered."""
+        await self.send(result)
+        return await self.listen()
+
     async def listen(self) -> "Caller":
         """Carry out every command until the server closes the connection."""
         async with asyncio.timeout(PATIENCE_S):

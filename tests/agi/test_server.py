@@ -7,6 +7,9 @@ import pytest
 
 from agi import server as limits
 from agi import session as conversation
+from agi.__main__ import SERVICES
+from agi.server import Server
+from charging.enquiries import Enquiries
 from tests.agi.conftest import Caller, call, connected
 from tests.agi.test_protocol import malformed_lines
 
@@ -116,18 +119,47 @@ async def test_asterisk_that_falls_silent_is_given_up(
         assert await peer.closed()
 
 
-async def test_more_callers_than_can_be_served_are_turned_away(
+async def test_sessions_that_fall_silent_make_room_for_a_caller(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SESSIONS_MAX", 2)
+    monkeypatch.setattr(conversation, "REPLY_TIMEOUT_S", 60)
     async with AsyncExitStack() as stack:
-        for peer in await silent_peers(stack, port, 2):
+        first, second = await silent_peers(stack, port, 2)
+        for peer in (first, second):
             await peer.ask("balance", "1001")
-            await peer.reader.readline()
-        third = await stack.enter_async_context(connected(port))
-        await third.ask("balance", "1001")
-        assert await third.closed()
-    assert (await call(port, "balance", "1001")).told
+            assert (await peer.reader.readline()).startswith(b"STREAM FILE")
+        await first.send(b"200 result=0 endpos=800\n")  # it answers, so the other is silent longest
+        assert (await first.reader.readline()).startswith(b"STREAM FILE")
+        assert (await call(port, "balance", "1001")).told
+        assert await second.closed()
+        assert (await first.listen_on(b"200 result=0 endpos=800\n")).told
+
+
+async def test_260_silent_sessions_stop_no_caller(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "REPLY_TIMEOUT_S", 60)
+    async with AsyncExitStack() as stack:
+        for _ in range(260):
+            (peer,) = await silent_peers(stack, port, 1)
+            await peer.ask("balance", "1001")
+            assert (await peer.reader.readline()).startswith(b"STREAM FILE")
+        assert (await call(port, "balance", "1001")).told
+
+
+@pytest.mark.parametrize("sent", [(), ("b" * 32,), ("",), ("a" * 31,), ("a" * 33,), ("é",)])
+async def test_a_peer_without_the_secret_is_told_nothing(
+    enquiries: Enquiries, sent: tuple[str, ...]
+) -> None:
+    secret = "a" * 32
+    listening = await Server(SERVICES, enquiries, secret=secret).listen("127.0.0.1", 0)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        async with connected(port) as peer:
+            await peer.ask("balance", "1001", "en", *sent)
+            assert await peer.closed()
+        assert (await call(port, "balance", "1001", "en", secret)).told
 
 
 async def test_malformed_lines_over_the_wire_neither_stop_nor_delay_the_server(port: int) -> None:

@@ -68,8 +68,13 @@ async def dial_and_listen(phone: Phone, code: str) -> None:
     await phone.wait_for("CALL_CLOSED", after=seen, timeout_s=CLOSED_S)
 
 
-async def test_balance_is_heard_in_words(start_office: StartOffice) -> None:
-    async with start_office(opening="12.40") as paid, paid.feature_codes:
+async def test_balance_is_heard_in_words(start_office: StartOffice, tmp_path: Path) -> None:
+    """With the secret that Asterisk reads when somebody dials."""
+    secret = tmp_path / "agi-secret"
+    secret.touch(mode=0o600)
+    secret.write_text(f"{'0123456789abcdef' * 4}\n", encoding="ascii")
+    settings = {"agi": {"secret_file": str(secret)}}
+    async with start_office(opening="12.40", settings=settings) as paid, paid.feature_codes:
         async with paid.office.phone("1001") as phone:
             await dial_and_listen(phone, "*80")
         await paid.feature_codes.wait_for("feature_told", feature="balance", extension="1001")
