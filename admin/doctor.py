@@ -23,7 +23,7 @@ from admin.checks.asterisk import (
 )
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
 from admin.checks.findings import Check, Finding, Status, problem
-from admin.checks.leg_log import check_leg_log
+from admin.checks.leg_log import check_leg_log, check_ungated_legs
 from admin.checks.loaded import check_loaded
 from admin.checks.machine import check_clock, check_python
 from admin.checks.processes import check_processes
@@ -79,6 +79,7 @@ ASTERISK: Mapping[str, Check] = {
     "Asterisk's clock": check_asterisks_clock,
     "dead legs": check_dead_legs,
     "leg log": check_leg_log,
+    "ungated legs": check_ungated_legs,
     "features": check_feature_codes,
 }
 

@@ -17,9 +17,14 @@ from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from ari_app.only_one import only_one
 from ari_app.recovery import Recovery
+from ari_app.ungated import Carriers, UngatedWatch
 from assembly.charging import Assembled, open_charging
 from assembly.health import Question, answering, ledger_question, leg_log_question
 from assembly.process import main
+from assembly.sites import site_for
+from charging.unpaid import costs_nothing
+from db.ungated import UngatedLegs
+from dialplan.contexts import OUR_TRUNKS
 from settings import Settings, SettingsError
 
 log = structlog.get_logger()
@@ -70,7 +75,39 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
     driver = Driver(services, asterisk=asterisk.name, live_calls_max=settings.call.live_calls_max)
     recovery = Recovery(services, driver, asterisk=asterisk.name, cel_file=asterisk.cel_file)
     return Application(
-        ari=ari, ami=ami, driver=driver, recovery=recovery, sweep_wanted=sweep_wanted
+        ari=ari,
+        ami=ami,
+        driver=driver,
+        recovery=recovery,
+        sweep_wanted=sweep_wanted,
+        ungated=_ungated_watch(settings, assembled, ari, ami),
+    )
+
+
+def _ungated_watch(
+    settings: Settings, assembled: Assembled, ari: Ari, ami: Ami
+) -> UngatedWatch | None:
+    """None without a log of legs; the doctor says so."""
+    asterisk = settings.asterisk
+    if asterisk.cel_file is None:
+        return None
+
+    def is_free(sent: str) -> bool:
+        plans = {assembled.plans.plan_of(office_id) for office_id in settings.offices}
+        return costs_nothing(sent, ((plan, site_for(plan, settings.site)) for plan in plans))
+
+    carriers = Carriers(
+        endpoints=frozenset({*OUR_TRUNKS, *settings.trunks}),
+        addresses=frozenset({asterisk.trunk_host}),
+        costs_nothing=is_free,
+    )
+    return UngatedWatch(
+        asterisk.cel_file,
+        asterisk=asterisk.name,
+        carriers=carriers,
+        ami=ami,
+        ari=ari,
+        ungated=UngatedLegs(assembled.engine),
     )
 
 

@@ -23,7 +23,7 @@ LATE_S = 0.1  # within what a leg is ended early by (`cut_off_early_s`)
 TELLINGS_MAX = 3
 PATIENCE_S = 0.5  # with the connection, before the second way is taken, too
 # Never sent again after a reconnection: "60 seconds from now" would then mean something else.
-SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "coreshowchannels")
+SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "getvar", "coreshowchannels")
 
 
 Act = Callable[..., Awaitable[None]]
@@ -120,6 +120,13 @@ class Ami:
                 raise
             await self._second_way.act("Setvar", **fields)
 
+    async def variable(self, channel: str, name: str) -> str:
+        """A variable or a function of that channel, as `CHANNEL(pjsip,remote_addr)`."""
+        answer = await self._succeed(
+            "Getvar", self._write("Getvar", Channel=channel, Variable=name)
+        )
+        return str(answer.value)
+
     async def _act_now(self, action: str, **fields: str) -> None:
         """An action that means something else when it is read late."""
         try:
@@ -149,7 +156,7 @@ class Ami:
         written: asyncio.Future[Any] = self._manager.send_action({"Action": action, **clean})
         return written
 
-    async def _succeed(self, action: str, written: "asyncio.Future[Any]") -> None:
+    async def _succeed(self, action: str, written: "asyncio.Future[Any]") -> Any:
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await written
@@ -157,6 +164,7 @@ class Ami:
             raise AmiUnavailableError(f"{action}: no answer in {self._timeout_s} s") from error
         if answer.response != "Success":
             raise AmiRefusedError(f"{action}: {answer.message}")
+        return answer
 
     async def _drop_a_dead_connection(self) -> None:
         """A half-open socket says nothing: ask, and close it when there is no answer."""

@@ -12,6 +12,7 @@ from ari_app.clock import ASK_EVERY_S
 from ari_app.driver import Driver
 from ari_app.garbage import collect_while_quiet
 from ari_app.recovery import Recovery
+from ari_app.ungated import UngatedWatch
 from assembly.process import TakenError
 from charging.errors import ChargingUnavailable
 
@@ -33,7 +34,7 @@ CANNOT_BE_ASKED = (AriError, AriUnavailableError, ChargingUnavailable, OSError)
 
 
 class Application:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one part, given by name
         self,
         *,
         ari: Ari,
@@ -41,8 +42,10 @@ class Application:
         driver: Driver,
         recovery: Recovery,
         sweep_wanted: asyncio.Event,
+        ungated: UngatedWatch | None = None,
     ) -> None:
         """`sweep_wanted` is set by calls that suspect an end which nobody told them of."""
+        self._ungated = ungated
         self._sweep_wanted = sweep_wanted
         self._ari = ari
         self._ami = ami
@@ -67,6 +70,8 @@ class Application:
                 tasks.create_task(self._sweep())
                 tasks.create_task(self._stay_heard())
                 tasks.create_task(self._keep_time())
+                if self._ungated is not None:
+                    tasks.create_task(self._ungated.run())
         except* TakenError as taken:
             raise taken.exceptions[0] from None
 

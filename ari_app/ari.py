@@ -273,6 +273,15 @@ class Ari:
         await self.request("GET", "asterisk/ping")  # its answer comes after what is listed did
         return found
 
+    async def pjsip_object(self, kind: str, name: str) -> Mapping[str, str]:
+        """Of its configuration: `endpoint` or `aor`.
+
+        Raises:
+            AriError, AriUnavailableError: as `request`; there is none of that name, for one.
+        """
+        fields = await self._get(f"asterisk/config/dynamic/res_pjsip/{kind}/{name}")
+        return {field["attribute"]: field["value"] for field in fields}
+
     async def _get(self, uri: str) -> Any:
         try:
             async with (

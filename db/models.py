@@ -138,6 +138,7 @@ calls = Table(
     CheckConstraint("debited_intervals <= reserved_intervals", name="reserved_first"),
     CheckConstraint("settled_at IS NULL OR held_micros = 0", name="settled_holds_nothing"),
     # Limits add up what an extension, or an office, has committed on a day or in a month.
+    Index(None, "caller_channel"),
     Index("ix_calls_office_id_spending_day_endpoint", "office_id", "spending_day", "endpoint"),
     Index(
         "ix_calls_open",
@@ -146,6 +147,19 @@ calls = Table(
         sqlite_where=text("settled_at IS NULL"),
         postgresql_where=text("settled_at IS NULL"),
     ),
+)
+
+# What Asterisk's log of legs shows and neither ledger nor plan explains: somebody dialled past the
+# gate. The number is masked.
+ungated_legs = Table(
+    "ungated_legs",
+    metadata,
+    Column("channel", String(150), primary_key=True),
+    Column("asterisk", String(64), nullable=False),
+    Column("endpoint", String(120), nullable=False),
+    Column("number", String(40), nullable=False),
+    Column("answered_at", UtcDateTime, nullable=False),
+    Index(None, "answered_at"),
 )
 
 rate_decks = Table(

@@ -10,6 +10,8 @@ PAID = "tollgate-paid"  # extension: see `paid_extension`
 INCLUDED = "tollgate-included"  # extension: the number for the trunk
 REFUSED = "tollgate-refused"  # extension: the hang-up cause (Q.850)
 
+OUR_TRUNKS = frozenset({"trunk", "emergency"})  # PJSIP endpoints
+
 
 def paid_extension(dial_string: str, paid_ms: int) -> str:
     """How long the carrier's leg may last, and the number for the trunk."""

@@ -1,18 +1,20 @@
 """Asterisk's log of legs: what a call is charged by that ended while the application was away."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from admin.checks.asterisk import AriError, ari_session, get_json
 from admin.checks.database import ledger_of
-from admin.checks.findings import Finding, ok, problem, warning
+from admin.checks.findings import Finding, listed, ok, problem, warning
 from charging.evidence import EndUnproved
 from db.history import unproved_ends
 from db.ledger import read_from
+from db.ungated import legs_since
 from dialplan.render import TEMPLATES
 from settings import Settings
 
@@ -30,6 +32,10 @@ UNPROVED = {
 CONFIGURE = f"cel.conf and cel_custom.conf of Asterisk as in {TEMPLATES}, added to what is there"
 MODULE = "cel_custom.so"
 RUNNING = "Running"
+
+NEEDED = frozenset({"appdata", "dnid"})
+END_BYTES = 64 * 1024
+TOLD_FOR = timedelta(days=1)
 
 
 def check_leg_log(settings: Settings) -> Iterator[Finding]:
@@ -94,8 +100,15 @@ def _readable(file: Path) -> Iterator[Finding]:
         )
         return
     try:
-        with file.open("rb"):
-            yield ok(f"Asterisk's log of legs, {file}, can be read")
+        with file.open("rb") as log:
+            last = last_answer(log)
+        yield ok(f"Asterisk's log of legs, {file}, can be read")
+        if last is not None and not last.keys() >= NEEDED:
+            yield warning(
+                "Asterisk's log of legs does not say who was dialled, so a leg that nobody pays for"
+                " is not noticed",
+                f"{CONFIGURE}: APP_START and apps = dial,retrydial; fields AppData and DNID",
+            )
     except FileNotFoundError:
         yield warning(
             f"Asterisk's log of legs, {file}, is not there: right only before the first call",
@@ -106,3 +119,37 @@ def _readable(file: Path) -> Iterator[Finding]:
             f"Asterisk's log of legs, {file}, cannot be read: {error.strerror}",
             f"let the user who runs `tollgate serve` read it: chmod, or the group of {file.parent}",
         )
+
+
+def last_answer(log: BinaryIO) -> Mapping[str, Any] | None:
+    """The newest answer that the log tells of; None: none in what is read of it."""
+    log.seek(max(0, log.seek(0, 2) - END_BYTES))
+    for line in reversed(log.read().splitlines()):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("eventtype") == "ANSWER":
+            return event
+    return None
+
+
+def check_ungated_legs(settings: Settings) -> Iterator[Finding]:
+    """What the application saw in that log, and neither the ledger nor the plan explains."""
+    now = datetime.now(UTC)
+    with ledger_of(settings) as engine:
+        if engine is None:
+            return
+        legs = read_from(engine, lambda reader: legs_since(reader, now - TOLD_FOR))
+    if not legs:
+        yield ok("every leg to a trunk is explained, by the plan or by the ledger")
+        return
+    told = [f"{leg.endpoint} {leg.number or '?'} at {leg.answered_at:%H:%M:%S}" for leg in legs]
+    yield problem(
+        f"{_counted(len(legs))} to a trunk in the last day that nobody paid for: {listed(told)}",
+        "see `ways` for the Dial that does it; each leg is told of for a day",
+    )
+
+
+def _counted(legs: int) -> str:
+    return "1 leg" if legs == 1 else f"{legs} legs"

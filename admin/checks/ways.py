@@ -18,7 +18,7 @@ from assembly.sites import site_for
 from charging.numbering import Site
 from charging.plan import Category, Plan
 from charging.unpaid import costs_nothing
-from dialplan.contexts import INCLUDED, PAID, paid_extension
+from dialplan.contexts import INCLUDED, OUR_TRUNKS, PAID, paid_extension
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.plan_files import PlanFileError
 from dialplan.walk.listing import dialplan_of
@@ -30,7 +30,6 @@ from settings import Settings
 TIMEOUT_S = 10  # a dialplan of 30,000 priorities takes a second or two
 VARIABLES_MAX = 500
 TRUNK = "tollgate-trunk"
-OUR_TRUNKS = frozenset({"trunk", "emergency"})
 SENT = "33142685300"  # to see what a paid call's trunk does with it
 AS_RENDERED = "each Dial as in the file that `tollgate dialplan render` writes"
 FIRST = "put `include => tollgate` before every other include, and no number of your own beside it"
@@ -55,8 +54,8 @@ class Running:
     variables: Mapping[str, str]  # global ones
     endpoints: Sequence[Endpoint]
 
-    def phones(self) -> frozenset[str]:
-        return frozenset(each.name for each in self.endpoints if not each.is_trunk)
+    def trunks(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.endpoints if each.is_trunk)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ def judge_phones(
 ) -> Iterator[Finding]:
     walker = _walker(running, settings)
     tried = witnesses(offices[0].plan, offices[0].site)
-    carriers = Carriers(phones=running.phones(), is_paid=lambda sent: not _is_free(sent, offices))
+    carriers = Carriers(trunks=running.trunks(), is_paid=lambda sent: not _is_free(sent, offices))
     by_context: dict[str, list[Endpoint]] = {}
     for endpoint in running.endpoints:
         by_context.setdefault(endpoint.context, []).append(endpoint)

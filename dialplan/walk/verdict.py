@@ -20,15 +20,18 @@ IsPaid = Callable[[str], bool]  # of a number, as a carrier is told it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carriers:
-    """Which legs leave the office. Whatever is not known to be a phone does."""
+    """Which legs leave the office."""
 
-    phones: frozenset[str]  # endpoints
+    trunks: frozenset[str]  # endpoints of PJSIP
     is_paid: IsPaid
 
     def leaves(self, leg: Leg) -> bool:
-        """A phone that is rung as itself stays; `PJSIP/1001/sip:…` goes wherever that says."""
-        is_phone = leg.technology.upper() == "PJSIP" and leg.endpoint in self.phones
-        return not is_phone or bool(leg.number)
+        """A phone that is rung as itself stays; `PJSIP/1001/sip:…` goes wherever that says.
+
+        So does an endpoint of PJSIP that does not exist, which rings nowhere.
+        """
+        is_pjsip = leg.technology.upper() == "PJSIP"
+        return not is_pjsip or bool(leg.number) or leg.endpoint in self.trunks
 
     def costs(self, leg: Leg) -> bool:
         """A number that cannot be known may be one that costs."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from dialplan.walk import values
 from dialplan.walk.lookup import Dialplan, Extension, Found, Switched
+from dialplan.walk.targets import Target, target_of
 from dialplan.walk.values import UNKNOWN, is_known, split_arguments, truth
 
 STATES_MAX = 20_000  # of one walk; then the rest is a doubt
@@ -402,15 +403,15 @@ class _Walk:
         yield from self.aim(child, context, extension, priority)
 
     def rung(self, state: _State, targets: str, options: Mapping[str, str]) -> Iterator[_Event]:
-        for target in targets.split("&"):
-            technology, slash, resource = target.strip().partition("/")
-            if not technology or not is_known(technology) or not slash:
+        for text in targets.split("&"):
+            target = target_of(text)
+            if target is None or not is_known(target.technology):
                 yield Doubt(state.place, "whom it rings depends on what only a call decides")
-            elif technology.lower() == "local":
-                extension, _, context = resource.partition("@")
+            elif target.technology.lower() == "local":
+                extension, _, context = text.strip().partition("/")[2].partition("@")
                 yield from self._local(state, context.partition("/")[0] or "default", extension)
             else:
-                yield from self._leg(state, technology, resource, options)
+                yield from self._leg(state, target, options)
 
     def _local(self, state: _State, context: str, extension: str) -> Iterator[_State | Doubt]:
         """A channel of ours again; where there is no such extension, none is made."""
@@ -418,22 +419,15 @@ class _Walk:
             if isinstance(each, Doubt) or self.dialplan.exists(each.context, each.extension):
                 yield each
 
-    def _leg(
-        self, state: _State, technology: str, resource: str, options: Mapping[str, str]
-    ) -> Iterator[_Event]:
-        number, at, endpoint = resource.rpartition("@")
-        if technology.upper() == "PJSIP" and "/" in resource:  # PJSIP/endpoint/sip:somebody@where
-            endpoint, _, number = resource.partition("/")
-        elif not at and technology.upper() != "PJSIP":
-            endpoint, _, number = resource.partition("/")  # DAHDI/g1/number, SIP/peer/number
-        if not is_known(endpoint):
+    def _leg(self, state: _State, target: Target, options: Mapping[str, str]) -> Iterator[_Event]:
+        if not is_known(target.endpoint):
             yield Doubt(state.place, "whom it rings depends on what only a call decides")
             return
         yield Leg(
             place=state.place,
-            technology=technology,
-            endpoint=endpoint,
-            number=number,
+            technology=target.technology,
+            endpoint=target.endpoint,
+            number=target.number,
             options=options,
             without_application=state.application_away,
             after_an_answer=state.get("DIALSTATUS") == "ANSWER",

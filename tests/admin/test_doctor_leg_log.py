@@ -1,13 +1,16 @@
 """Asterisk's log of legs: named, there, and ours to read."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from admin.checks.findings import Status
-from admin.checks.leg_log import check_leg_log, judge_unproved
+from admin.checks.leg_log import check_leg_log, check_ungated_legs, judge_unproved
 from charging.evidence import EndUnproved
+from db.engine import open_engine
+from db.ungated import UngatedLeg, UngatedLegs
 from tests.admin.asterisk_stand_in import AsteriskStandIn, running
 from tests.admin.conftest import Site
 
@@ -71,3 +74,32 @@ def test_calls_whose_end_cannot_be_proved_are_counted(why: EndUnproved) -> None:
     (found,) = judge_unproved({why: 3})
     assert found.status is Status.WARNING
     assert found.message.startswith("3 calls of the last 30 days")
+
+
+def test_a_log_that_does_not_say_who_was_dialled_is_a_warning(site: Site, log: Path) -> None:
+    log.write_text('{"eventtype":"ANSWER","appdata":"","dnid":""}\n{"eventtype":"HANGUP"}\n')
+    assert [status for status, _ in site.said(check_leg_log)] == [Status.OK]
+    log.write_text('{"eventtype":"ANSWER","appdata":""}\n{"cut short')
+    found = site.said(check_leg_log)
+    assert [status for status, _ in found] == [Status.OK, Status.WARNING]
+    assert "a leg that nobody pays for is not noticed" in found[1][1]
+
+
+async def test_legs_that_nobody_paid_for_are_told_for_a_day(site: Site) -> None:
+    site.make_ledger(top_up=None)
+    assert [status for status, _ in site.said(check_ungated_legs)] == [Status.OK]
+    engine = open_engine(site.settings.database.url)
+    for channel, age in (("1.1", timedelta(hours=1)), ("1.2", timedelta(hours=25))):
+        leg = UngatedLeg(
+            channel=channel,
+            asterisk="asterisk",
+            endpoint="trunk",
+            number="00336123xxxx",
+            answered_at=datetime.now(UTC) - age,
+        )
+        assert await UngatedLegs(engine).add(leg)
+        assert not await UngatedLegs(engine).add(leg)  # the log may be read twice
+    engine.dispose()
+    ((status, message),) = site.said(check_ungated_legs)
+    assert status is Status.PROBLEM
+    assert message.startswith("1 leg to a trunk in the last day that nobody paid for: trunk 0033")

@@ -1,9 +1,5 @@
 """`tollgate doctor` looks at a real Asterisk, as its stand-in in tests/admin is believed to be."""
 
-import asyncio
-import json
-import os
-import sys
 from typing import Any
 
 import pytest
@@ -11,6 +7,7 @@ import pytest
 from lab.paid_office import PaidOffice
 from lab.watch import FileWatch
 from tests.live.conftest import StartOffice
+from tests.live.examined import examined
 
 pytestmark = pytest.mark.live
 
@@ -33,7 +30,7 @@ async def test_doctor_finds_a_working_asterisk_sound(start_office: StartOffice) 
         with FileWatch(legs.parent) as watch:
             await phone.dial("112")
             await watch.until(legs.exists, timeout_s=5)
-        found = await examined(paid)
+        found = await by_check(paid)
     assert {check: found[check]["status"] for check in OF_ASTERISK} == dict.fromkeys(
         OF_ASTERISK, "ok"
     ), found
@@ -43,10 +40,10 @@ async def test_doctor_finds_a_trunk_that_forgot_the_limit(start_office: StartOff
     async with start_office() as paid:
         asterisk = paid.office.asterisk
         await asterisk.cli("dialplan remove context tollgate-trunk")
-        assert (await examined(paid))["trunks"]["status"] == "problem"
+        assert (await by_check(paid))["trunks"]["status"] == "problem"
         dial = "Dial(PJSIP/${TOLLGATE_DIAL}@trunk,60,gi)"
         await asterisk.cli(f"dialplan add extension s,1,{dial} into tollgate-trunk")
-        finding = (await examined(paid))["trunks"]
+        finding = (await by_check(paid))["trunks"]
     assert finding["status"] == "problem"
     assert finding["message"].endswith("it does not end when the paid time is over")
 
@@ -61,13 +58,13 @@ async def test_doctor_finds_a_log_of_legs_that_asterisk_declined_to_write(
         await asterisk.cli("module unload cel_custom.so")
         file.write_text("; as a package leaves it\n", encoding="utf-8")
         await asterisk.cli("module load cel_custom.so")
-        assert (await examined(paid))["leg log"]["status"] == "problem"
+        assert (await by_check(paid))["leg log"]["status"] == "problem"
         file.write_text(written, encoding="utf-8")
         await asterisk.cli("core reload")
-        finding = (await examined(paid))["leg log"]
+        finding = (await by_check(paid))["leg log"]
         assert "module load cel_custom.so" in finding["remedy"]
         await asterisk.cli("module load cel_custom.so")
-        assert "does not run" not in (await examined(paid))["leg log"]["message"]
+        assert "does not run" not in (await by_check(paid))["leg log"]["message"]
 
 
 async def test_doctor_finds_a_dialplan_that_was_not_read_and_its_remedy_helps(
@@ -76,12 +73,12 @@ async def test_doctor_finds_a_dialplan_that_was_not_read_and_its_remedy_helps(
     async with start_office() as paid:
         asterisk = paid.office.asterisk
         await asterisk.cli("module unload pbx_config.so")
-        finding = (await examined(paid))["loaded"]
+        finding = (await by_check(paid))["loaded"]
         assert finding["status"] == "problem"
         assert "module load pbx_config.so" in finding["remedy"]
         assert "No such command" in await asterisk.cli("dialplan reload")
         await asterisk.cli("module load pbx_config.so")
-        assert (await examined(paid))["loaded"]["status"] == "ok"
+        assert (await by_check(paid))["loaded"]["status"] == "ok"
 
 
 @pytest.mark.parametrize(("directive", "kept"), [("#tryinclude", True), ("#include", False)])
@@ -101,11 +98,5 @@ async def test_file_that_cannot_be_read_costs_the_dialplan_only_where_it_is_incl
         assert known is kept
 
 
-async def examined(paid: PaidOffice) -> dict[str, dict[str, Any]]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "admin", "doctor", "--json"),
-        env={**os.environ, "TOLLGATE_SETTINGS": str(paid.settings_file)},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    printed, _ = await process.communicate()
-    return {each["check"]: each for each in json.loads(printed)["findings"]}
+async def by_check(paid: PaidOffice) -> dict[str, dict[str, Any]]:
+    return {each["check"]: each for each in await examined(paid)}

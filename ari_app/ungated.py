@@ -1,0 +1,297 @@
+"""Legs to a carrier that nobody pays for: seen in Asterisk's own log of legs, whoever dialled them.
+
+An admin's dialplan may dial past ours, and no check of it sees everything. So every answered leg is
+asked for what explains it: a number that costs nothing, or a call in the ledger. Off the path of
+calls: the log is read on every few seconds, and what is found is a row that the doctor tells of.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ari_app.ami import Ami
+from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
+from ari_app.ari import Ari, AriError, AriUnavailableError
+from ari_app.tail import Tail
+from charging.errors import ChargingUnavailable
+from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
+from dialplan.walk.targets import Target, targets_of
+
+log = structlog.get_logger()
+
+READ_EVERY_S = 2.0
+JUDGED_AFTER_S = 3.0  # by then the application has written an answer into the ledger
+KEPT_S = 10 * 60.0  # what was dialled: nothing rings for longer before it is answered
+BEGIN_BYTES = 256 * 1024  # of the log are read that was written before this process began
+ADDRESSES_KEPT_S = 60.0
+MASKED = 4
+
+_CHANNEL = re.compile(r"PJSIP/(?P<endpoint>.+)-[0-9a-f]{8}")
+_HOST = re.compile(r"@\[?(?P<host>[^;>:\]?]+)")
+_MADDR = re.compile(r"[;?&](?:maddr|route)=(?P<rest>.*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialled:
+    """A Dial that was begun."""
+
+    channel: str  # which dialled
+    targets: tuple[Target, ...]
+    read_at_s: float  # of this process's clock; Asterisk's may be another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredLeg:
+    channel: str
+    call: str
+    name: str  # of the channel
+    endpoint: str
+    at_ms: int  # since 1970, by Asterisk's clock
+    read_at_s: float
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the log has told so far."""
+
+    dials: dict[str, list[Dialled]] = field(default_factory=dict)  # by call
+    legs: dict[str, AnsweredLeg] = field(default_factory=dict)  # not judged yet, by channel
+
+
+def note(seen: Seen, line: bytes, *, now_s: float) -> None:
+    """A line that is cut short, or lacks the fields, says nothing."""
+    try:
+        _note(seen, json.loads(line.decode("utf-8", "replace")), now_s)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return
+
+
+def _note(seen: Seen, event: Mapping[str, Any], now_s: float) -> None:
+    call, channel = event["linkedid"], event["uniqueid"]
+    if event["eventtype"] == "APP_START":
+        targets = tuple(targets_of(event["appdata"]))
+        dialled = Dialled(channel=channel, targets=targets, read_at_s=now_s)
+        seen.dials.setdefault(call, []).append(dialled)
+    elif event["eventtype"] == "ANSWER" and not event["dnid"]:  # one that came in has a number
+        found = _CHANNEL.fullmatch(event["channame"])
+        if found is not None and event["appdata"] == "(Outgoing Line)":
+            seen.legs[channel] = AnsweredLeg(
+                channel=channel,
+                call=call,
+                name=event["channame"],
+                endpoint=found["endpoint"],
+                at_ms=round(float(event["eventtime"]) * 1000),
+                read_at_s=now_s,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carriers:
+    """What leaves the office, and what of it need not be paid for."""
+
+    endpoints: frozenset[str]  # trunks
+    addresses: frozenset[str]  # of theirs
+    costs_nothing: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A leg that only the ledger can explain: who dialled it, and with which numbers."""
+
+    leg: AnsweredLeg
+    dialling: tuple[Dialled, ...]
+    numbers: tuple[str, ...]
+
+
+def suspects(
+    legs: Iterable[AnsweredLeg], dials: Mapping[str, Collection[Dialled]], carriers: Carriers
+) -> Iterator[Suspect]:
+    for leg in legs:
+        dialling = tuple(
+            dialled
+            for dialled in dials.get(leg.call, ())
+            if any(target.endpoint == leg.endpoint for target in dialled.targets)
+        )
+        numbers = tuple(
+            target.number
+            for dialled in dialling
+            for target in dialled.targets
+            if target.endpoint == leg.endpoint and target.number
+        )
+        if leg.endpoint in carriers.endpoints:
+            costs = not numbers or not all(map(carriers.costs_nothing, numbers))
+        else:
+            costs = any(goes_to(number, carriers.addresses) for number in numbers)
+        if costs:
+            yield Suspect(leg=leg, dialling=dialling, numbers=numbers)
+
+
+def host_of(uri: str) -> str:
+    found = _HOST.search(uri)
+    return found["host"] if found else uri.partition(":")[2].partition(":")[0].partition(";")[0]
+
+
+async def addresses_of(host: str) -> frozenset[str]:
+    """Of a name, and the name itself."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except OSError:
+        return frozenset({host})
+    return frozenset({host, *(str(address[4][0]) for address in found)})
+
+
+def goes_to(uri: str, addresses: Collection[str]) -> bool:
+    """Whether a SIP URI leads to one of these addresses, itself or by what stands behind it."""
+    host, behind = host_of(uri), _MADDR.search(uri)
+    return host in addresses or any(behind is not None and a in behind["rest"] for a in addresses)
+
+
+def is_paid(suspect: Suspect, paid: Iterable[PaidLeg]) -> bool:
+    """One call in the ledger pays for one leg: its own, or that of the number it was made for.
+
+    Args:
+        suspect: the leg.
+        paid: the calls of whoever dialled it.
+    """
+    return any(
+        each.leg == suspect.leg.channel
+        or any(number.endswith(each.dial_string) for number in suspect.numbers)
+        for each in paid
+    )
+
+
+def masked(number: str) -> str:
+    """Enough to find it by, and not whom somebody called."""
+    digits = "".join(filter(str.isdigit, number.partition("@")[0]))
+    return f"{digits[:-MASKED]}{'x' * MASKED}" if len(digits) > MASKED + 2 else digits
+
+
+class UngatedWatch:
+    def __init__(  # noqa: PLR0913 - each is one part, given by name
+        self,
+        file: Path,
+        *,
+        asterisk: str,
+        carriers: Carriers,
+        ami: Ami,
+        ari: Ari,
+        ungated: UngatedLegs,
+    ) -> None:
+        self._tail = Tail(file, begin_bytes=BEGIN_BYTES)
+        self._asterisk = asterisk
+        self._carriers = carriers
+        self._ami = ami
+        self._ari = ari
+        self._ungated = ungated
+        self._seen = Seen()
+        self._asked_at_s: float | None = None  # when the carriers' addresses were
+
+    async def run(self) -> None:
+        """Until cancelled. What cannot be read or asked now is judged at the next reading."""
+        while True:
+            try:
+                await self.look(time.monotonic())
+            except (OSError, ChargingUnavailable) as error:
+                log.warning("legs_not_judged", error=str(error))
+            await asyncio.sleep(READ_EVERY_S)
+
+    async def look(self, now_s: float) -> None:
+        """Read on, and judge what was answered long enough ago.
+
+        Raises:
+            OSError: the log cannot be read.
+            ChargingUnavailable: the database is away.
+        """
+        await self._learn_addresses(now_s)
+        for line in await asyncio.to_thread(self._tail.lines):
+            note(self._seen, line, now_s=now_s)
+        due = [leg for leg in self._seen.legs.values() if leg.read_at_s <= now_s - JUDGED_AFTER_S]
+        found = [*suspects(due, self._seen.dials, self._carriers)]
+        found += await self._elsewhere(due, {suspect.leg.channel for suspect in found})
+        if found:
+            await self._tell([each for each in found if not await self._is_paid(each)])
+        for leg in due:
+            del self._seen.legs[leg.channel]
+        forget(self._seen, now_s)
+
+    async def _elsewhere(
+        self, due: Iterable[AnsweredLeg], suspected: Collection[str]
+    ) -> Sequence[Suspect]:
+        """Legs of phones that go to a carrier's address, by whatever their Contact said."""
+        return [
+            Suspect(leg=leg, dialling=(), numbers=())
+            for leg in due
+            if leg.channel not in suspected
+            and leg.endpoint not in self._carriers.endpoints
+            and await self._goes_to_a_carrier(leg.channel)
+        ]
+
+    async def _goes_to_a_carrier(self, channel: str) -> bool:
+        """By where its requests and its sound go; a leg that has ended cannot be asked."""
+        try:
+            uri = await self._ami.variable(channel, "CHANNEL(pjsip,target_uri)")
+            sound = await self._ami.variable(channel, "CHANNEL(rtp,dest)")
+        except (AmiRefusedError, AmiUnavailableError):
+            return False
+        addresses = self._carriers.addresses
+        return goes_to(uri, addresses) or sound.rpartition(":")[0].strip("[]") in addresses
+
+    async def _learn_addresses(self, now_s: float) -> None:
+        """Of the trunks, as Asterisk has them; what is known stays where it cannot be asked."""
+        if self._asked_at_s is not None and now_s < self._asked_at_s + ADDRESSES_KEPT_S:
+            return
+        try:
+            found = [await self._addresses_of(name) for name in sorted(self._carriers.endpoints)]
+        except AriUnavailableError:
+            return
+        self._asked_at_s = now_s
+        known = self._carriers.addresses.union(*found)
+        self._carriers = replace(self._carriers, addresses=known)
+
+    async def _addresses_of(self, endpoint: str) -> frozenset[str]:
+        try:
+            aors = (await self._ari.pjsip_object("endpoint", endpoint)).get("aors", "")
+            contacts = [
+                (await self._ari.pjsip_object("aor", aor.strip())).get("contact", "")
+                for aor in aors.split(",")
+                if aor.strip()
+            ]
+        except AriError:
+            return frozenset()  # no such endpoint
+        hosts = {host_of(uri) for contact in contacts for uri in contact.split(",") if uri}
+        return frozenset().union(*[await addresses_of(host) for host in sorted(hosts)])
+
+    async def _is_paid(self, suspect: Suspect) -> bool:
+        callers = {dialled.channel for dialled in suspect.dialling} | {suspect.leg.call}
+        return is_paid(suspect, await self._ungated.paid(callers))
+
+    async def _tell(self, suspects_: Iterable[Suspect]) -> None:
+        for suspect in suspects_:
+            leg = suspect.leg
+            number = masked(suspect.numbers[0] if suspect.numbers else "")
+            new = await self._ungated.add(
+                UngatedLeg(
+                    channel=leg.channel,
+                    asterisk=self._asterisk,
+                    endpoint=leg.endpoint,
+                    number=number,
+                    answered_at=datetime.fromtimestamp(leg.at_ms / 1000, UTC),
+                )
+            )
+            if new:
+                log.error("leg_ungated", channel=leg.name, number=number, call=leg.call)
+
+
+def forget(seen: Seen, now_s: float) -> None:
+    """Dials that no leg will be answered of any more."""
+    for call, dialled in tuple(seen.dials.items()):
+        if dialled[-1].read_at_s < now_s - KEPT_S:
+            del seen.dials[call]

@@ -1,0 +1,150 @@
+"""Which answered legs nobody pays for, told from Asterisk's log of legs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ari_app.tail import Tail
+from ari_app.ungated import Carriers, Seen, Suspect, goes_to, is_paid, masked, note, suspects
+from db.ungated import PaidLeg
+from dialplan.walk.targets import Target, targets_of
+
+CARRIERS = Carriers(
+    endpoints=frozenset({"trunk", "emergency"}),
+    addresses=frozenset({"192.0.2.1"}),
+    costs_nothing=lambda sent: sent in {"112", "442079460000"},
+)
+CALL = "a-1.0"
+
+
+def line(kind: str, channel: str, name: str, **fields: str) -> bytes:
+    event = {
+        "eventtype": kind,
+        "eventtime": "1795658359.929",
+        "uniqueid": channel,
+        "linkedid": CALL,
+        "channame": name,
+        "appdata": "",
+        "dnid": "",
+    }
+    return json.dumps(event | fields).encode()
+
+
+def dialled(data: str, channel: str = CALL) -> bytes:
+    return line("APP_START", channel, "PJSIP/1001-00000000", appdata=data, dnid="0033")
+
+
+def answered(endpoint: str = "trunk", channel: str = "a-1.1", **fields: str) -> bytes:
+    name = f"PJSIP/{endpoint}-00000001"
+    return line("ANSWER", channel, name, **{"appdata": "(Outgoing Line)"} | fields)
+
+
+def suspected(*lines: bytes) -> Sequence[Suspect]:
+    seen = Seen()
+    for each in lines:
+        note(seen, each, now_s=1)
+    return list(suspects(seen.legs.values(), seen.dials, CARRIERS))
+
+
+@pytest.mark.parametrize("number", ["112", "442079460000"])
+def test_leg_of_a_number_that_costs_nothing_is_explained(number: str) -> None:
+    assert not suspected(dialled(f"PJSIP/{number}@trunk,60,gi"), answered())
+
+
+def test_leg_of_any_other_number_is_a_suspect() -> None:
+    (found,) = suspected(dialled("PJSIP/33142685300@trunk,60"), answered())
+    assert (found.leg.endpoint, found.numbers) == ("trunk", ("33142685300",))
+
+
+def test_leg_that_no_dial_is_known_of_is_a_suspect() -> None:
+    (found,) = suspected(answered())
+    assert found.numbers == ()
+
+
+def test_every_number_that_was_dialled_there_counts() -> None:
+    assert suspected(dialled("PJSIP/112@trunk"), dialled("PJSIP/33@trunk"), answered())
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (answered("1002"),),
+        (dialled("PJSIP/1002/sip:1002@192.0.2.9:5060,60,i"), answered("1002")),
+        (answered(dnid="5001", appdata=""),),  # the carrier calls
+        (line("ANSWER", "a-1.1", "Local/5@office-00000001;1", appdata="(Outgoing Line)"),),
+        (b"{cut short", b"[]", b"7", b'{"eventtype":"ANSWER"}'),
+    ],
+)
+def test_what_is_no_leg_to_a_carrier_is_no_suspect(lines: Sequence[bytes]) -> None:
+    assert not suspected(*lines)
+
+
+def test_leg_to_a_phone_that_goes_to_the_carriers_address_is_a_suspect() -> None:
+    uri = "sip:0033612345678@192.0.2.1"
+    assert suspected(dialled(f"PJSIP/1002/{uri},60,i"), answered("1002"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "goes"),
+    [
+        ("sip:33@192.0.2.1:5060", True),
+        ("sip:33@192.0.2.9;maddr=192.0.2.1", True),
+        ("sip:33@192.0.2.9;MADDR=192.0.2.1", True),
+        ("sip:33@192.0.2.9?Route=%3Csip:192.0.2.1;lr%3E", True),
+        ("sip:192.0.2.1", True),
+        ("sip:1002@192.0.2.9:5060;transport=udp", False),
+    ],
+)
+def test_where_a_uri_leads(uri: str, goes: bool) -> None:  # noqa: FBT001 - a table
+    assert goes_to(uri, {"192.0.2.1"}) is goes
+
+
+def test_one_call_in_the_ledger_pays_for_its_own_leg_alone() -> None:
+    (found,) = suspected(dialled("PJSIP/33142685300@trunk"), answered())
+    assert is_paid(found, [PaidLeg(leg="a-1.1", dial_string="1")])
+    assert is_paid(found, [PaidLeg(leg=None, dial_string="33142685300")])
+    assert is_paid(found, [PaidLeg(leg="a-1.7", dial_string="142685300")])  # dialled again
+    assert not is_paid(found, [PaidLeg(leg="a-1.7", dial_string="4930123456")])
+    assert not is_paid(found, [])
+
+
+def test_numbers_are_masked() -> None:
+    assert masked("33142685300") == "3314268xxxx"
+    assert masked("sip:0033612345678@192.0.2.1") == "003361234xxxx"
+    assert masked("118") == "118"
+    assert masked("") == ""
+
+
+def test_what_dial_is_given() -> None:
+    assert targets_of("PJSIP/1@a&Local/5@office/n&SIP/p/7&nobody,60,gi(x)") == [
+        Target("PJSIP", "a", "1"),
+        Target("Local", "office/n", "5"),
+        Target("SIP", "p", "7"),
+    ]
+
+
+def test_log_is_read_on_over_rotation_and_begins_near_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "legs.json"
+    tail = Tail(log, begin_bytes=8)
+    assert tail.lines() == []
+    log.write_bytes(b"one\ntw")
+    assert tail.lines() == [b"one"]
+    with log.open("ab") as writer:
+        writer.write(b"o\nthree\n")
+    assert tail.lines() == [b"two", b"three"]
+    with log.open("ab") as writer:
+        writer.write(b"four\n")
+    log.rename(tmp_path / "legs.json.1")
+    assert tail.lines() == [b"four"]
+    log.write_bytes(b"five\n")
+    assert tail.lines() == [b"five"]
+    log.write_bytes(b"six\n")  # begun anew
+    log.write_bytes(b"7\n")
+    assert tail.lines() == [b"7"]
+    tail.close()
+    late = Tail(log, begin_bytes=5)
+    log.write_bytes(b"first\nab\ncd\n")
+    assert late.lines() == [b"cd"]
+    late.close()
