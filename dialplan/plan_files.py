@@ -152,6 +152,9 @@ def _zone(name: Any) -> ZoneInfo:
 def _prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
         raise ValueError(f"{text!r} is neither digits without + and 00, nor GB:118 or the like")
+    country, is_short, _ = text.partition(":")
+    if is_short:
+        require_country(country)
     return text
 
 

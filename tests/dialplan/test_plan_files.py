@@ -46,6 +46,7 @@ def rewrite(file: Path, old: str, new: str) -> None:
         ('"mobile", "national"]', '"mobil"]', "included.0.kinds.1: Input should be"),
         ('countries = ["GB"]', "countries = []", "included.0.countries: List should have"),
         ('prefixes = ["979"]', 'prefixes = ["+979"]', "'+979' is neither digits"),
+        ("excluded = []", 'excluded = ["UK:118"]', 'write "GB"'),
         ("excluded = []", 'excluded = ["0044"]', "'0044' is neither digits"),
         ("allowed = true", 'allowed = "yes"', "premium.allowed: Input should be a valid boolean"),
         ('"0.13"', '"cheap"', "'cheap' is not an amount"),
