@@ -51,8 +51,8 @@ prompts: .setup/venv  ## record every spoken word anew, with the engine the sett
 hearing: setup  ## what phones hear, word by word: wants a machine with nothing else to do
 	@$(python) -m pytest -n 1 -m hearing
 
-chaos: setup  ## break everything on purpose while calls go on; about half an hour (SEED=n repeats)
-	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED))
+chaos: setup .setup/system  ## break everything on purpose while calls go on; two hours (SEED=n ONLY=kind DATABASE=name)
+	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(DATABASE),--database $(DATABASE))
 
 soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n SEED=n)
 	@$(python) -m trials soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))

@@ -22,8 +22,8 @@ from db.batches import BatchRunner
 from db.engine import WRITER, open_engine
 from db.ledger import SqlLedger
 from db.schema import upgrade
+from lab.postgresql import running_server
 from tests.db.histories import call_record
-from tests.db.postgresql import running_server
 from tests.fakes.charging import gbp, rate
 from tests.fakes.clock import START
 

@@ -25,6 +25,7 @@ class Calls:
     calls: int = 1
     rate_per_s: int = 1
     talk_ms: int = 0  # then the caller hangs up; 0: the other side does
+    ear_port: int = 0  # where what the callers hear is sent (lab/ears.py); 0: nobody listens
     acknowledges: bool = True  # the answer; False: as if every ACK were lost
     sound: bool = False  # sends some, from the answer on
     refresh_status: int = 200  # its answer where the office refreshes the session
@@ -36,10 +37,14 @@ class PlacedCall:
     """One call as its caller saw it; times are seconds since 1970."""
 
     sip_call_id: str
+    dialled: str
     placed_at_s: float
+    early_at_s: float | None = None  # sound may come from now on
     ringing_at_s: float | None = None
+    sound_from_port: int | None = None  # of Asterisk's, for what this call hears
     answered_at_s: float | None = None
     ended_at_s: float | None = None
+    ended_by: str | None = None  # "caller" or "other"
     refused_with: int | None = None
 
     @property
@@ -108,6 +113,7 @@ def _prepare(folder: Path, wanted: Calls) -> None:
         password=wanted.password,
         talk_ms=wanted.talk_ms,
         acknowledges=wanted.acknowledges,
+        ear_port=wanted.ear_port,
         refusals=REFUSALS,
         session_expires_s=wanted.session_expires_s,
         refresh_line=sipp.status_line(wanted.refresh_status),
@@ -123,7 +129,9 @@ def _placed(log: Path) -> dict[str, PlacedCall]:
     calls: dict[str, PlacedCall] = {}
     for note in sipp.notes(log):
         if note.what == "placed":
-            call = PlacedCall(sip_call_id=note.sip_call_id, placed_at_s=note.at_s)
+            call = PlacedCall(
+                sip_call_id=note.sip_call_id, dialled=note.detail, placed_at_s=note.at_s
+            )
         else:
             call = _advanced(calls[note.sip_call_id], note)
         calls[note.sip_call_id] = call
@@ -134,10 +142,15 @@ def _advanced(call: PlacedCall, note: sipp.Note) -> PlacedCall:
     match note.what:
         case "ringing":
             return replace(call, ringing_at_s=call.ringing_at_s or note.at_s)
+        case "early":
+            port = int(note.detail) if note.detail else call.sound_from_port
+            early_at_s = call.early_at_s or note.at_s
+            return replace(call, early_at_s=early_at_s, sound_from_port=port)
         case "answered":
-            return replace(call, answered_at_s=note.at_s)
+            port = int(note.detail) if note.detail else call.sound_from_port
+            return replace(call, answered_at_s=note.at_s, sound_from_port=port)
         case "refused":
             return replace(call, ended_at_s=note.at_s, refused_with=int(note.detail))
         case "ended":
-            return replace(call, ended_at_s=note.at_s)
+            return replace(call, ended_at_s=note.at_s, ended_by=note.detail)
     raise LabError(f"the caller's log holds a line that means nothing: {note.what}")

@@ -21,3 +21,11 @@ def _binds(probe: socket.socket, address: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def find_free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -11,7 +11,7 @@ from rich.console import Console
 from trials import carriers as carriers_trial
 from trials import emergency as emergency_trial
 from trials import files as files_trial
-from trials.chaos import Outcome, Plan, run
+from trials.chaos import KINDS, Outcome, Plan, run
 from trials.dialplans import compare
 from trials.soak import SoakOutcome, SoakPlan
 from trials.soak import soak as run_soak
@@ -22,26 +22,40 @@ out = Console(highlight=False, soft_wrap=True)
 # What, calls, calls a second, breakages.
 FULL = (
     ("application", 2000, 4, 100),
+    ("application-stopped", 400, 3, 20),
+    ("second-application", 400, 3, 20),
     ("asterisk", 200, 2, 10),
+    ("asterisk-stopped", 400, 3, 25),
     ("ari", 1000, 3, 50),
     ("ami", 1000, 3, 50),
+    ("ami-password", 400, 3, 20),
     ("database", 400, 3, 20),
+    ("answer-lock", 400, 3, 20),
+    ("disk-full", 400, 3, 20),
+    ("log-lost", 600, 3, 40),
+    ("clocks", 600, 3, 40),
 )
+# What `make test` takes: those that need little time, and no more of them than it has.
 SHORT = (
-    ("application", 50, 3, 4),
-    ("asterisk", 30, 2, 1),
-    ("ari", 40, 3, 3),
-    ("ami", 40, 3, 3),
-    ("database", 40, 3, 2),
+    ("application", 40, 3, 3),
+    ("asterisk", 24, 2, 1),
+    ("ari", 30, 3, 2),
+    ("ami", 30, 3, 2),
+    ("database", 30, 3, 2),
+    ("asterisk-stopped", 24, 3, 2),
+    ("log-lost", 30, 3, 2),
+    ("clocks", 24, 3, 2),
 )
+DATABASES = ("sqlite", "postgresql")
 
 
 @app.command()
 def chaos(
     *,
     seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
-    only: Annotated[str | None, typer.Option(help="One of the five kinds of breakage.")] = None,
-    short: Annotated[bool, typer.Option("--short", help="Three minutes of it.")] = False,
+    only: Annotated[str | None, typer.Option(help=f"One of {', '.join(KINDS)}.")] = None,
+    database: Annotated[str | None, typer.Option(help="sqlite or postgresql; else both.")] = None,
+    short: Annotated[bool, typer.Option("--short", help="A few minutes of it.")] = False,
 ) -> None:
     """Real calls while the application, Asterisk, a connection or the database is broken.
 
@@ -51,14 +65,20 @@ def chaos(
     drawn = secrets.randbelow(10**6) if seed is None else seed
     out.print(f"seed {drawn}")
     wrong = 0
-    for what, calls, rate_per_s, breakages in SHORT if short else FULL:
-        if only in {None, what}:
-            plan = Plan(
-                what=what, calls=calls, rate_per_s=rate_per_s, breakages=breakages, seed=drawn
-            )
-            minutes = -(-calls // (60 * rate_per_s)) + 1
-            out.print(f"{what}: {calls} calls, {rate_per_s} a second: about {minutes} min")
-            wrong += _report(asyncio.run(run(plan, out.print)))
+    for base in DATABASES if database is None else (database,):
+        for what, calls, rate_per_s, breakages in SHORT if short else FULL:
+            if only in {None, what}:
+                plan = Plan(
+                    what=what,
+                    calls=calls,
+                    rate_per_s=rate_per_s,
+                    breakages=breakages,
+                    seed=drawn,
+                    database=base,
+                )
+                minutes = -(-calls // (60 * rate_per_s)) + 1
+                out.print(f"{what} on {base}: {calls} calls: about {minutes} min")
+                wrong += _report(asyncio.run(run(plan, out.print)))
     sys.exit(1 if wrong else 0)
 
 
@@ -182,9 +202,12 @@ def trials() -> None:
 def _report(outcome: Outcome) -> int:
     verdict = outcome.verdict
     out.print(
-        f"{outcome.plan.what}: {outcome.placed} calls placed, {verdict.answered} answered,"
+        f"{outcome.plan.what} on {outcome.plan.database}: {outcome.placed} calls placed,"
+        f" {verdict.answered} answered,"
         f" {verdict.unanswered} not; broken {outcome.broken} times;"
-        f" {verdict.increments} increments debited; {len(outcome.problems)} wrong;"
+        f" {verdict.increments} increments debited; {verdict.ended_at_paid_time} ended when their"
+        f" paid time was over; {verdict.unproved} marked; the longest silence"
+        f" {verdict.longest_silence_s:.1f} s; {len(outcome.problems)} wrong;"
         f" {outcome.seconds:.0f} s"
     )
     for problem in outcome.problems[:20]:

@@ -3,44 +3,65 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from charging.money import Money
-from lab.caller import Calls, place_calls
+from lab.caller import Calls, PlacedCall, place_calls
+from lab.ears import Ears, ears
 from lab.fault_proxy import FaultProxy
-from lab.paid_office import PaidOffice, make_paid_office
+from lab.paid_office import PaidOffice, Sections, make_paid_office
+from lab.postgresql import running_server
 from lab.telephony import Telephony, find_telephony
+from trials import faults
 from trials.evidence import kept_if_wrong
-from trials.faults import (
-    Breakage,
-    break_connection,
-    kill_application,
-    kill_asterisk,
-    stop_database,
-)
+from trials.faults import Breakage
 from trials.numbers import DECK, RULES, TrialNumber, draw_numbers
-from trials.oracle import Verdict, judge
+from trials.oracle import Callers, Leniency, Verdict, judge
 
 OPENING = Money(1_000_000_000_000, "GBP")  # money is not what is being tried here
 QUIET_TIMEOUT_S = 90.0
 LOOK_EVERY_S = 0.5
 REPORT_EVERY = 10  # breakages
 PROMPT_AND_RING_S = 30
+EAR_PORT = 30000
+IMPATIENT_S = 3.1  # how long every third caller would talk; the others leave it to the far end
+
+PAID_TIME = Leniency(paid_time=True)
+LONGEST_STOP_S = faults.ASTERISK_STOPS_S[1]
+KINDS: Mapping[str, tuple[Breakage | None, Leniency]] = {
+    "application": (faults.kill_application, PAID_TIME),
+    "application-stopped": (faults.suspend_application, PAID_TIME),
+    "second-application": (faults.start_a_second_application, PAID_TIME),
+    "asterisk": (faults.kill_asterisk, Leniency(asterisk_died=True)),
+    "asterisk-stopped": (
+        faults.suspend_asterisk,
+        Leniency(stopped_s=LONGEST_STOP_S, paid_time=True),
+    ),
+    "ari": (None, Leniency()),  # broken in between
+    "ami": (None, PAID_TIME),
+    "ami-password": (faults.change_the_ami_password, PAID_TIME),
+    "database": (faults.stop_database, PAID_TIME),
+    "answer-lock": (faults.lock_at_answer, PAID_TIME),
+    "disk-full": (faults.fill_the_disk, PAID_TIME),
+    "log-lost": (faults.lose_the_log, Leniency(less=True, paid_time=True)),
+    "clocks": (faults.set_the_clock, PAID_TIME),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One trial: so many calls, so many breakages of one kind."""
 
-    what: str  # application, asterisk, ari, ami, database
+    what: str  # one of KINDS
     calls: int
     rate_per_s: int
     breakages: int
     seed: int
+    database: str = "sqlite"  # or "postgresql"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,29 +94,41 @@ async def run(plan: Plan, report: Callable[[str], None]) -> Outcome:
 
 
 async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Outcome:
+    with _database(plan.database) as settings:
+        return await _try(plan, folder, report, settings)
+
+
+async def _try(
+    plan: Plan, folder: Path, report: Callable[[str], None], settings: Sections
+) -> Outcome:
     random = Random(plan.seed)  # noqa: S311 - to be repeated, not to be secret
     numbers = draw_numbers(random, plan.calls)
     began_s = time.monotonic()
-    async with _office(find_telephony(lambda _: None), folder, plan) as (paid, breakage):
-        calling = asyncio.create_task(_place(paid, numbers, plan))
-        broken = 0
-        while broken < plan.breakages and not calling.done():
-            await breakage(paid, random)
-            broken += 1
-            if broken % REPORT_EVERY == 0:
-                report(f"{plan.what}: broken {broken} of {plan.breakages} times")
-        placed = await calling
-        await until_quiet(paid, asterisk_died=plan.what == "asterisk")
+    _, lenient = KINDS[plan.what]
+    telephony = find_telephony(lambda _: None)
+    async with _office(telephony, folder, plan, settings) as (paid, breakage):
+        address = paid.office.addresses.next()
+        async with ears(address, EAR_PORT) as heard:
+            calling = asyncio.create_task(_place(paid, numbers, plan, address))
+            broken = 0
+            while broken < plan.breakages and not calling.done():
+                await breakage(paid, random)
+                broken += 1
+                if broken % REPORT_EVERY == 0:
+                    report(f"{plan.what}: broken {broken} of {plan.breakages} times")
+            placed = await calling
+        await until_quiet(paid, asterisk_died=lenient.asterisk_died)
         verdict = judge(
             paid.office.carrier.calls(),
             await paid.calls(),
-            asterisk_died=plan.what == "asterisk",
+            _callers(numbers, placed, heard),
+            lenient=lenient,
         )
         audit = await paid.audit()
         channels = await paid.office.asterisk.cli("core show channels concise")
     return Outcome(
         plan=plan,
-        placed=placed,
+        placed=len(placed),
         broken=broken,
         verdict=verdict,
         audit_problems=audit.problems,
@@ -104,11 +137,33 @@ async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Outco
     )
 
 
+def _callers(numbers: Sequence[TrialNumber], placed: Sequence[PlacedCall], heard: Ears) -> Callers:
+    impatient = {number.digits for number in numbers[::3]}
+    wish_s = {}
+    for number in numbers:
+        if number.carrier_talks_s is not None:
+            mine_s = IMPATIENT_S if number.digits in impatient else number.carrier_talks_s
+            wish_s[number.digits] = min(mine_s, number.carrier_talks_s)
+    return Callers(
+        placed={call.dialled: call for call in placed}, heard=heard.heard(placed), wish_s=wish_s
+    )
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[Sections]:
+    """The settings of a database of the trial's own; SQLite's is a file beside the rest."""
+    if kind == "sqlite":
+        yield {}
+        return
+    with running_server(durable=True) as server:
+        yield {"database": {"url": server.url()}}
+
+
 @asynccontextmanager
 async def _office(
-    telephony: Telephony, folder: Path, plan: Plan
+    telephony: Telephony, folder: Path, plan: Plan, settings: Sections
 ) -> AsyncIterator[tuple[PaidOffice, Breakage]]:
-    paid = office_under_trial(telephony, folder)
+    paid = office_under_trial(telephony, folder, settings)
     config = paid.office.config
     target = (config.control_address, config.http_port if plan.what == "ari" else config.ami_port)
     async with FaultProxy(target, address=config.control_address) as proxy:
@@ -116,48 +171,79 @@ async def _office(
             paid.reach_asterisk_at(ari=f"http://{config.control_address}:{proxy.port}")
         if plan.what == "ami":
             paid.reach_asterisk_at(ami_port=proxy.port)
-        breakages: dict[str, Breakage] = {
-            "application": kill_application,
-            "asterisk": kill_asterisk,
-            "ari": break_connection(proxy),
-            "ami": break_connection(proxy),
-            "database": stop_database,
-        }
+        breakage, _ = KINDS[plan.what]
         async with paid:
-            yield paid, breakages[plan.what]
+            yield paid, breakage or faults.break_connection(proxy)
 
 
-def office_under_trial(telephony: Telephony, folder: Path) -> PaidOffice:
+def office_under_trial(
+    telephony: Telephony, folder: Path, settings: Sections | None = None
+) -> PaidOffice:
     """Numbers that behave in every way; those that nobody answers must not make a trial long."""
     return make_paid_office(
         telephony,
         folder,
         deck=DECK,
         opening=OPENING,
+        settings=settings,
         rules=RULES,
         media=False,
         adapt=lambda config: replace(config, ring_timeout_s=6),
     )
 
 
-async def _place(paid: PaidOffice, numbers: Sequence[TrialNumber], plan: Plan) -> int:
+async def _place(
+    paid: PaidOffice, numbers: Sequence[TrialNumber], plan: Plan, address: str
+) -> list[PlacedCall]:
+    """Every third caller hangs up by itself after a while, the others leave it to the far end."""
+    impatient = list(numbers[::3])
+    patient = [number for n, number in enumerate(numbers) if n % 3]
+    rate_per_s = plan.rate_per_s
+    async with asyncio.TaskGroup() as group:
+        waits = group.create_task(
+            _placed(paid, patient, address, "1001", rate_per_s=max(1, round(rate_per_s * 2 / 3)))
+        )
+        leaves = group.create_task(
+            _placed(
+                paid,
+                impatient,
+                address,
+                "1002",
+                rate_per_s=max(1, round(rate_per_s / 3)),
+                talk_ms=round(1000 * IMPATIENT_S),
+            )
+        )
+    return [*waits.result(), *leaves.result()]
+
+
+async def _placed(  # noqa: PLR0913 - each is one setting, given by name
+    paid: PaidOffice,
+    numbers: Sequence[TrialNumber],
+    address: str,
+    extension: str,
+    *,
+    rate_per_s: int,
+    talk_ms: int = 0,
+) -> list[PlacedCall]:
     config = paid.office.config
-    placed = await place_calls(
+    return await place_calls(
         paid.office.telephony,
-        paid.office.folder / "callers",
+        paid.office.folder / f"callers-{extension}",
         Calls(
             number=[number.dialled for number in numbers],
-            user="1001",
-            password=config.secrets.phones["1001"],
-            calls=plan.calls,
-            rate_per_s=plan.rate_per_s,
+            user=extension,
+            password=config.secrets.phones[extension],
+            calls=len(numbers),
+            rate_per_s=rate_per_s,
+            talk_ms=talk_ms,
+            ear_port=EAR_PORT,
         ),
-        address=paid.office.addresses.next(),
+        address=address,
         server=config.sip_address,
-        timeout_s=plan.calls / plan.rate_per_s + 2 * QUIET_TIMEOUT_S,
+        port=5070 + 2 * int(extension[-1]),
+        timeout_s=len(numbers) / rate_per_s + 2 * QUIET_TIMEOUT_S,
         silence_s=PROMPT_AND_RING_S,
     )
-    return len(placed)
 
 
 async def until_quiet(paid: PaidOffice, *, asterisk_died: bool = False) -> None:

@@ -35,6 +35,12 @@ class TrialNumber:
         return f"00{self.digits}"
 
     @property
+    def carrier_talks_s(self) -> float | None:
+        """How long the carrier talks; None: it does not answer."""
+        code = int(self.digits[-2:])
+        return TALK_MS[code] / 1000 if code < len(TALK_MS) else None
+
+    @property
     def increment_s(self) -> int:
         return INCREMENT_S[self.digits[2]]
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from admin.serve import LONGEST_PAUSE_S, longer
-from tests.programs import find_free_port, python_program
+from lab.ports import find_free_port
+from tests.programs import python_program
 
 PATIENCE_S = 100  # each program takes seconds to start, many on a busy machine
 # No Asterisk answers there; the application keeps trying, as it does while Asterisk restarts.

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from assembly.charging import open_charging
+from lab.ports import find_free_port
 from prompts.phrases import Phrase, balance_phrase, refusal_phrase
 from settings import load_settings
 from tests.agi.conftest import call
 from tests.fakes.charging import gbp
-from tests.programs import ROOT, find_free_port, python_program
+from tests.programs import ROOT, python_program
 
 SCRIPT = ROOT / "agi" / "balance_script.py"
 PATIENCE_S = 30

@@ -9,8 +9,9 @@ import pytest
 from ari_app import only_one as module
 from ari_app.only_one import only_one
 from assembly.process import TakenError
+from lab.ports import find_free_port
 from settings import Settings
-from tests.programs import find_free_port, python_program
+from tests.programs import python_program
 
 HOLDER = """
 import asyncio, sys

@@ -11,7 +11,7 @@ from charging.usecases import Charging
 from db.engine import open_engine
 from db.ledger import SqlLedger
 from db.schema import upgrade
-from tests.db.postgresql import Server, running_server
+from lab.postgresql import Server, running_server
 from tests.fakes.charging import charging_with
 from tests.fakes.clock import ManualClock
 

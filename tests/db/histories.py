@@ -44,7 +44,7 @@ from db.engine import WRITER, open_engine
 from db.ledger import read_from
 from db.models import balances, postings
 from db.schema import upgrade
-from tests.db.postgresql import running_server
+from lab.postgresql import running_server
 from tests.fakes.charging import gbp, rate
 from tests.fakes.clock import START
 from tests.fakes.ledger import MemoryLedger

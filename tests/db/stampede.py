@@ -29,7 +29,7 @@ from db.engine import open_engine
 from db.ledger import SqlLedger, read_from
 from db.models import balances
 from db.schema import upgrade
-from tests.db.postgresql import running_server
+from lab.postgresql import running_server
 from tests.fakes.charging import OneDeck, charging_with, deck_row, gbp, rate, request
 from tests.fakes.clock import START
 

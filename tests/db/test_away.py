@@ -20,7 +20,7 @@ from db.engine import open_engine
 from db.group_commit import GroupCommit
 from db.ledger import SqlLedger, read_from
 from db.schema import upgrade
-from tests.db.postgresql import Server, running_server
+from lab.postgresql import Server, running_server
 from tests.fakes.charging import charging_with, gbp, request
 from tests.fakes.clock import START
 

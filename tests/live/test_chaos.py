@@ -1,4 +1,4 @@
-"""Three minutes of `make chaos`, each kind of breakage in an office of its own."""
+"""Some minutes of `make chaos`, each kind of breakage in an office of its own."""
 
 import pytest
 
