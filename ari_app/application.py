@@ -142,6 +142,8 @@ class Application:
             except (AriError, AriUnavailableError) as error:
                 log.info("time_not_told", error=str(error))
                 continue
+            for stop in self._ari.clock.new_stops():
+                log.warning("asterisk_did_not_run", for_s=round(stop.length_s, 1))
             ahead_s = self._ari.clock.ahead_s
             if abs(ahead_s - told_s) > CLOCKS_DIFFER_S:
                 told_s = ahead_s

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-ASK_EVERY_S = 0.5
-STOPPED_MS = 500  # an answer that Asterisk gave so much later than it was asked: it did not run
+ASK_EVERY_S = 0.25
+STOPPED_MS = 750  # without a sign of life for so long after it was asked: Asterisk did not run
 CATCHING_UP_MS = 1000  # so long it may take to work off what waited while it did not run
 STEP_MS = 500  # more than any answer is out by: somebody set Asterisk's clock
 FORGETS = 1.1  # how much worse than the best a measurement may be, more with each one after it
@@ -25,6 +25,10 @@ class Stop:
 
     since_ms: int
     until_ms: int
+
+    @property
+    def length_s(self) -> float:
+        return (self.until_ms - self.since_ms) / 1000
 
 
 class AsteriskClock:
@@ -46,6 +50,7 @@ class AsteriskClock:
         self._asked_s: float | None = None
         self._ran_ms: int | None = None
         self._stops: deque[Stop] = deque(maxlen=STOPS_KEPT)
+        self._untold: list[Stop] = []
 
     @property
     def ahead_s(self) -> float:
@@ -66,6 +71,11 @@ class AsteriskClock:
         clock was set since Asterisk was last asked, and now is when it happened.
         """
         at_ms -= self._set_by_ms
+        at_ms = self._plausible(at_ms)
+        self._note_ran(at_ms)
+        return at_ms
+
+    def _plausible(self, at_ms: int) -> int:
         too_old = self._ran_ms is not None and at_ms < self._ran_ms - STEP_MS
         too_young = self._known and at_ms > self.now_ms() + STEP_MS
         return self.now_ms() if too_old or too_young else at_ms
@@ -80,7 +90,6 @@ class AsteriskClock:
         if self._asked_s is None:
             return
         asked_s, now_s = self._asked_s, self._steady_s()
-        self._asked_s = None
         error_s = (now_s - asked_s) / 2
         zero_s = (now_s + asked_s) / 2 - (at_ms - self._set_by_ms) / 1000
         if not self._known:
@@ -92,7 +101,13 @@ class AsteriskClock:
             self._zero_s, self._error_s = zero_s, error_s
         else:
             self._error_s = max(self._error_s, 1e-4) * FORGETS
-        self._note_stop(at_ms - self._set_by_ms, asked_s)
+        self._note_ran(at_ms - self._set_by_ms)
+        self._asked_s = None
+
+    def new_stops(self) -> list[Stop]:
+        """Those that nobody was told of before."""
+        untold, self._untold = self._untold, []
+        return untold
 
     def gave_up(self) -> None:
         """No answer came, and none will: the connection is gone."""
@@ -108,16 +123,17 @@ class AsteriskClock:
         for stop in self._stops:
             if stop.since_ms < at_ms <= stop.until_ms + CATCHING_UP_MS:
                 return stop.since_ms
-        if self._asked_s is None or self._ran_ms is None:
-            return None
-        asked_ms = 1000 * (self._asked_s - self._zero_s)
-        return self._ran_ms if at_ms - asked_ms > STOPPED_MS else None
+        return None
 
-    def _note_stop(self, ran_ms: int, asked_s: float) -> None:
-        asked_ms = 1000 * (asked_s - self._zero_s)
-        if self._ran_ms is not None and ran_ms - asked_ms > STOPPED_MS:
-            self._stops.append(Stop(self._ran_ms, ran_ms))
-        self._ran_ms = ran_ms
+    def _note_ran(self, ran_ms: int) -> None:
+        """A sign of life. Asked, and silent until now: it did not run meanwhile."""
+        if self._ran_ms is not None and self._asked_s is not None:
+            asked_ms = 1000 * (self._asked_s - self._zero_s)
+            if ran_ms - max(asked_ms, self._ran_ms) > STOPPED_MS:
+                stop = Stop(self._ran_ms, ran_ms)
+                self._stops.append(stop)
+                self._untold.append(stop)
+        self._ran_ms = ran_ms if self._ran_ms is None else max(self._ran_ms, ran_ms)
 
 
 def milliseconds(timestamp: str) -> int:

@@ -11,6 +11,7 @@ from lab.telephony import Telephony
 
 # What may come instead of an answer; anything else is a defect, and SIPp reports it as such.
 REFUSALS = (401, 403, 404, 408, 480, 484, 486, 487, 488, 500, 503, 603)
+UNAUTHORISED = 401
 FINISH_TIMEOUT_S = 60
 CALLER_TONE_HZ = 660
 
@@ -79,7 +80,7 @@ async def place_calls(  # noqa: PLR0913 - each is one setting, given by name
     Raises:
         LabError: SIPp met something that has no place in a call, or the calls did not end in time.
     """
-    _prepare(folder, wanted)
+    _prepare(folder, wanted, broken_on_purpose=silence_s is not None)
     process = await processes.spawn(
         telephony.tool("sipp"),
         [
@@ -105,7 +106,7 @@ async def place_calls(  # noqa: PLR0913 - each is one setting, given by name
     return list(_placed(folder / "caller.log").values())
 
 
-def _prepare(folder: Path, wanted: Calls) -> None:
+def _prepare(folder: Path, wanted: Calls, *, broken_on_purpose: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     scenario = sipp.render_scenario(
         "caller.xml",
@@ -114,7 +115,8 @@ def _prepare(folder: Path, wanted: Calls) -> None:
         talk_ms=wanted.talk_ms,
         acknowledges=wanted.acknowledges,
         ear_port=wanted.ear_port,
-        refusals=REFUSALS,
+        refusals=[s for s in REFUSALS if not (broken_on_purpose and s == UNAUTHORISED)],
+        stray_challenges=broken_on_purpose and bool(wanted.password),
         session_expires_s=wanted.session_expires_s,
         refresh_line=sipp.status_line(wanted.refresh_status),
         audio=sipp.tone(folder / "caller.alaw", CALLER_TONE_HZ) if wanted.sound else None,

@@ -9,7 +9,7 @@ from random import Random
 
 from sqlalchemy import Connection, text
 
-from db.engine import open_engine
+from db.engine import WRITER, open_engine
 from lab.application import Application
 from lab.errors import LabError
 from lab.fault_proxy import Fault, FaultProxy
@@ -86,7 +86,7 @@ async def lock_at_answer(paid: PaidOffice, random: Random) -> None:
 async def database_locked(paid: PaidOffice) -> AsyncIterator[None]:
     """Nobody else can write, nor on PostgreSQL read balances and calls."""
     engine = open_engine(paid.settings.database.url)
-    connection = await asyncio.to_thread(engine.connect)
+    connection = await asyncio.to_thread(engine.execution_options(**WRITER).connect)
     try:
         await asyncio.to_thread(_lock, connection)
         yield
@@ -96,10 +96,10 @@ async def database_locked(paid: PaidOffice) -> AsyncIterator[None]:
 
 
 def _lock(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.execute(text("BEGIN EXCLUSIVE"))
-    else:
-        connection.execute(text("LOCK TABLE balances, calls IN ACCESS EXCLUSIVE MODE"))
+    """SQLite's transactions of ours lock from their first statement on (`db.engine`)."""
+    sqlite = connection.dialect.name == "sqlite"
+    lock = "SELECT 1" if sqlite else "LOCK TABLE balances, calls IN ACCESS EXCLUSIVE MODE"
+    connection.execute(text(lock))
 
 
 async def suspend_application(paid: PaidOffice, random: Random) -> None:

@@ -81,7 +81,7 @@ def judge(
         increments=sum(call.debited_intervals for call in recorded.values()),
         problems=tuple(problems),
         unproved=sum(call.end_unproved is not None for call in recorded.values()),
-        ended_at_paid_time=sum(_ended_at_paid_time(call, callers) for call in seen),
+        ended_at_paid_time=sum(_ended_at_paid_time(call, callers, lenient) for call in seen),
         longest_silence_s=max(silences.values(), default=0.0),
     )
 
@@ -147,7 +147,7 @@ def _lasted(
         yield f"{call.dialled}: lasted {call.talk_s:.3f} s, and {wish_s:.3f} were wanted"
     if call.talk_s >= wish_s - ENDS_EARLY_BY_S:
         return
-    if lenient.paid_time and _ended_at_paid_time(call, callers):
+    if lenient.paid_time and _ended_at_paid_time(call, callers, lenient):
         return
     record = recorded.get(call.dialled)
     why = "" if record is None else f", {record.reserved_intervals} intervals were reserved"
@@ -157,12 +157,14 @@ def _lasted(
     )
 
 
-def _ended_at_paid_time(call: CarrierCall, callers: Callers) -> bool:
+def _ended_at_paid_time(call: CarrierCall, callers: Callers, lenient: Leniency) -> bool:
     """By Asterisk, at the end of an increment, before anybody wished it."""
     wish_s = callers.wish_s.get(call.dialled, 0.0)
     if not call.answered or not call.ended or call.talk_s >= wish_s - ENDS_EARLY_BY_S:
         return False
     increment_s = TrialNumber(call.dialled).increment_s
+    if lenient.stopped_s:  # and its timers ran only when it ran again
+        return call.ended_by == "office" and call.talk_s > increment_s - ENDS_EARLY_BY_S
     into_s = (call.talk_s + CUT_EARLY_S) % increment_s
     return call.ended_by == "office" and min(into_s, increment_s - into_s) < ENDS_EARLY_BY_S
 
