@@ -62,8 +62,8 @@ class DestinationBarred(Refusal):
 class NoRateForDestination(Refusal):
     code = "no_rate"
 
-    def __init__(self, digits: str) -> None:
-        super().__init__(f"the rate deck has no rate for {digits}")
+    def __init__(self, digits: str, why: str = "") -> None:
+        super().__init__(f"the rate deck has no rate for {digits}{why}")
         self.digits = digits
 
 

@@ -50,8 +50,11 @@ def _priced(
     number: Number, classification: Classification, plan: Plan, deck: RateDeck, *, on: date
 ) -> Quotation:
     row = deck.lookup(number.key, on)
-    if row is None or not reaches(row.prefix, number, row.destination):
+    if row is None:
         raise NoRateForDestination(number.digits)
+    if not reaches(row.prefix, number, row.destination):
+        named = f"{row.prefix} {row.destination}"
+        raise NoRateForDestination(number.digits, f": {named} does not mean {describe(number)}")
     service = number.kind in PREMIUM_KINDS and number.country == plan.country
     return Quotation(
         number=number,

@@ -120,7 +120,9 @@ def test_whom_a_row_does_not_price_is_said_at_import_and_refused_at_a_call(site:
     assert "49 Germany fixed also prices mobiles in DE" in said
     assert price(site, "0012025550123") == 10_000
     assert price(site, "0014165550123") == 10_000
-    assert told(site, "explain", "0018765550123")["refusal"] == "no_rate"
+    jamaica = told(site, "explain", "0018765550123")
+    assert jamaica["refusal"] == "no_rate"
+    assert "1 USA and Canada does not mean JM" in jamaica["reason"]
 
 
 @pytest.mark.parametrize(
