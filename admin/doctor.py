@@ -27,6 +27,7 @@ from admin.checks.leg_log import check_leg_log, check_ungated_legs
 from admin.checks.loaded import check_loaded
 from admin.checks.machine import check_clock, check_python
 from admin.checks.processes import check_processes
+from admin.checks.second_way import check_second_way
 from admin.checks.site import (
     check_addresses,
     check_phones,
@@ -72,6 +73,7 @@ ASTERISK: Mapping[str, Check] = {
     "processes": check_processes,
     "sounds": check_sounds,
     "ami": check_ami,
+    "AMI over HTTP": check_second_way,
     "loaded": check_loaded,
     "dialplan": check_dialplan,
     "ways": check_ways,

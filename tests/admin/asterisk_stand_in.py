@@ -39,6 +39,7 @@ class AsteriskStandIn:
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sounds: Sequence[str] | None = tuple(f"tollgate/{clip}" for clip in texts_of("en"))
     modules: Mapping[str, str] = field(default_factory=lambda: dict(RUNNING))
+    web_enabled: bool = True  # AMI over HTTP
     banner: str = "Asterisk Call Manager/11.0.0"
     clock_ahead: timedelta = timedelta()
     ari_port: int = 0
@@ -97,6 +98,11 @@ class AsteriskStandIn:
             return web.json_response({"message": "not found"}, status=404)
         return web.json_response([{"id": sound} for sound in self.sounds])
 
+    async def challenge(self, request: web.Request) -> web.Response:
+        asked = await request.post()
+        assert dict(asked) == {"Action": "Challenge", "AuthType": "MD5"}
+        return web.Response(text="Response: Success\r\nChallenge: 1\r\n\r\n")
+
     # --- AMI ---
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,6 +154,8 @@ async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
     ari.router.add_get("/ari/applications/{name}", asterisk.application)
     ari.router.add_get("/ari/asterisk/modules/{name}", asterisk.module)
     ari.router.add_get("/ari/endpoints", asterisk.list_endpoints)
+    if asterisk.web_enabled:
+        ari.router.add_post("/rawman", asterisk.challenge)
     ari.router.add_get("/ari/sounds", asterisk.list_sounds)
     ari.router.add_get("/ari/asterisk/config/dynamic/res_pjsip/{kind}/{name}", asterisk.endpoint)
     ami = await asyncio.start_server(asterisk.converse, "127.0.0.1", 0)
