@@ -1,6 +1,7 @@
 """What commands share: the settings, the ledger's database, and how a command fails."""
 
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class Context:
     def prepared(self) -> Engine:
         """The ledger as it should be, made if it is not there."""
         engine = open_engine(self.settings.database.url)
-        upgrade(engine)
+        upgrade(engine, tell=_say_progress)
         return engine
 
     @cached_property
@@ -147,6 +148,19 @@ def _cure(settings: Settings) -> str:
     if file_of(settings.database.url) is None:
         return "start PostgreSQL, or correct [database] url"
     return "see that it is the ledger, that this user may read and write it and its folder"
+
+
+def _say_progress(done: int, of: int) -> None:
+    say(f"the ledger is brought up to date: {done:,} of {of:,} postings", err=True)
+
+
+def actor() -> str:
+    """Who changes something, as entries keep it."""
+    uid = os.getuid()
+    try:
+        return f"cli:{pwd.getpwuid(uid).pw_name}"
+    except KeyError:  # a container may run as a user without a name
+        return f"cli:{uid}"
 
 
 def fail_with(error: Exception) -> NoReturn:

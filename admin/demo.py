@@ -22,8 +22,9 @@ from rich.console import Console
 from admin.amounts import shown
 from admin.narrator import Narrator
 from assembly.charging import AssemblyError
+from charging.entries import REVENUE, PostedEntry
 from charging.errors import ChargingError
-from charging.ledger import REVENUE, Balances, LedgerEntry
+from charging.ledger import Balances
 from charging.money import Money
 from charging.rates import Rate, charge_for
 from dialplan.phones import PhonesError
@@ -79,7 +80,7 @@ class Demonstration:
     number: str
     before: Balances
     after: Balances
-    entries: Sequence[LedgerEntry]
+    entries: Sequence[PostedEntry]
     settled: Entry
     rate: Rate
     carrier: CarrierCall
@@ -88,8 +89,8 @@ class Demonstration:
     def debited(self) -> Money:
         """What left the account for good, by the postings."""
         moved = 0
-        for entry in self.entries:
-            for posting in entry.postings:
+        for posted in self.entries:
+            for posting in posted.entry.postings:
                 moved += posting.amount.micros * (
                     (posting.target == REVENUE) - (posting.source == REVENUE)
                 )
@@ -106,7 +107,8 @@ class Demonstration:
             - self.after.available
             != self.debited,
             "money is still reserved": self.after.reserved != self.before.reserved,
-            "an entry was posted twice": len({e.key for e in self.entries}) != len(self.entries),
+            "an entry was posted twice": len({e.entry.key for e in self.entries})
+            != len(self.entries),
         }
         return tuple(problem for problem, is_so in found.items() if is_so)
 
@@ -319,7 +321,7 @@ def _keep_recording(phone: Phone, folder: Path) -> Path:
 
 def _report(demonstration: Demonstration, out: Console) -> bool:
     out.print("\nThe ledger, entry by entry:")
-    for entry in demonstration.entries:
+    for entry in (posted.entry for posted in demonstration.entries):
         for posting in entry.postings:
             name = str(entry.key).rpartition(f"{entry.call_id}:")[2]
             amount = shown(posting.amount.micros, CURRENCY)

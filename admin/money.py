@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from admin.amounts import shown
-from admin.context import AsJson, Office, command, fail
+from admin.context import AsJson, Office, actor, command, fail
 from admin.output import print_json, say
 from charging.commands import TopUp
 from charging.ledger import Balances
@@ -36,7 +36,9 @@ def topup(
     key: Annotated[
         str | None, typer.Option("--key", help="Repeating a key changes nothing. Else a new one.")
     ] = None,
-    note: Annotated[str, typer.Option("--note", help="Kept with the entry.")] = "by hand",
+    reason: Annotated[
+        str, typer.Option("--reason", "--note", help="Kept with the entry.")
+    ] = "by hand",
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +49,12 @@ def topup(
             money = parse_money(amount, context.plan_of(office_id).currency)
             chosen = uuid.uuid4().hex if key is None else key
             top_up = TopUp(
-                office_id=office_id, amount=money, key=chosen, note=note, at=datetime.now(UTC)
+                office_id=office_id,
+                amount=money,
+                key=chosen,
+                actor=actor(),
+                reason=reason,
+                at=datetime.now(UTC),
             )
         except ValueError as error:
             fail(str(error))

@@ -135,10 +135,14 @@ def report_plan(error: PlanFileError) -> None:
     log.error("plan_refused", error=str(error))
 
 
+def _report_progress(done: int, of: int) -> None:
+    log.info("ledger_migrating", postings=done, of=of)
+
+
 async def prepare(engine: Engine, decks: LiveDecks) -> bool:
     """Bring the tables up to date and read the decks; whether that could be done."""
     try:
-        await asyncio.to_thread(upgrade, engine)
+        await asyncio.to_thread(upgrade, engine, tell=_report_progress)
         await decks.refresh()
     except ChargingUnavailable as error:
         log.error("database_away", error=str(error))

@@ -37,11 +37,10 @@ _PLAIN_INSERT = text("INSERT INTO plain_debits VALUES (:n, 1)")
 
 
 def run() -> list[Figure]:
-    with _sqlite() as engine:
-        on_sqlite = _measure("SQLite", engine)
-    with _postgresql() as engine:
-        on_postgresql = _measure("PostgreSQL", engine)
-    return [*on_sqlite, *on_postgresql]
+    with on_sqlite() as engine:
+        figures = _measure("SQLite", engine)
+    with on_postgresql() as engine:
+        return [*figures, *_measure("PostgreSQL", engine)]
 
 
 def _measure(name: str, engine: Engine) -> list[Figure]:
@@ -121,7 +120,7 @@ async def _prepare_alone(engine: Engine, name: str) -> None:
 async def _prepare(ledger: SqlLedger, name: str, calls: int, increments: int) -> None:
     """Authorised calls with everything reserved that is to be debited."""
     await ledger.carry_out(
-        TopUp(office_id="main", amount=gbp("1000000"), key=name, note="", at=START)
+        TopUp(office_id="main", amount=gbp("1000000"), key=name, actor="bench", reason="", at=START)
     )
     records = [call_record("main", f"{name}-{n}", rate("0.01"), NO_LIMITS) for n in range(calls)]
     await asyncio.gather(
@@ -146,7 +145,7 @@ def _create_plain_tables(writer: Connection) -> None:
 
 
 @contextmanager
-def _sqlite() -> Iterator[Engine]:
+def on_sqlite() -> Iterator[Engine]:
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{Path(folder) / 'ledger.sqlite'}")
         yield engine
@@ -154,7 +153,7 @@ def _sqlite() -> Iterator[Engine]:
 
 
 @contextmanager
-def _postgresql() -> Iterator[Engine]:
+def on_postgresql() -> Iterator[Engine]:
     with running_server(durable=True) as server:
         engine = open_engine(server.url())
         yield engine

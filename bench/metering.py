@@ -235,7 +235,9 @@ async def live_office(
 ) -> AsyncIterator[LiveOffice]:
     await asyncio.to_thread(import_rates, settings, DECK, "GBP")
     async with open_charging(settings) as assembled, aiohttp.ClientSession() as session:
-        await assembled.charging.top_up("main", amount=OPENING, key="bench", note="bench")
+        await assembled.charging.top_up(
+            "main", amount=OPENING, key="bench", actor="bench", reason="bench"
+        )
         office = LiveOffice(settings, assembled, punctuality, session, folder)
         collecting = asyncio.create_task(collect_while_quiet(lambda: office.driver.live_calls))
         try:

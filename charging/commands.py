@@ -6,15 +6,20 @@ Each command is decided by pure code; `charging.ledger.Books` carries it out.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from charging.entry_keys import (
-    cancel_key,
-    earlier_cancel_key,
-    earlier_top_up_key,
-    is_cancellation_of,
-    is_top_up_of,
-    require_top_up_key,
-    top_up_key,
+from charging.entries import (
+    REVENUE,
+    Account,
+    EntryKey,
+    EntryKind,
+    FundingSource,
+    LedgerEntry,
+    Posting,
+    available,
+    extension_actor,
+    funding,
+    reserved,
 )
+from charging.entry_keys import cancel_key, require_top_up_key, top_up_key
 from charging.errors import (
     CallSettled,
     EntryKeyReused,
@@ -26,20 +31,12 @@ from charging.errors import (
 )
 from charging.evidence import EndUnproved
 from charging.ledger import (
-    FUNDING,
-    REVENUE,
-    Account,
     Balances,
     Books,
     CallRecord,
     Command,
     Decision,
-    EntryKey,
-    LedgerEntry,
-    Posting,
-    available,
     limited_scopes,
-    reserved,
 )
 from charging.money import MICROS_PER_UNIT, Money
 from charging.plain_text import require_plain
@@ -254,32 +251,44 @@ class SettleCall(Command[Settlement]):
 class TopUp(Command[Balances]):
     """Put money into an office's account. Key: top-up:<office>:<key>."""
 
-    def __init__(self, *, office_id: str, amount: Money, key: str, note: str, at: datetime) -> None:
+    def __init__(  # noqa: PLR0913 - what is written into the entry
+        self,
+        *,
+        office_id: str,
+        amount: Money,
+        key: str,
+        actor: str,
+        reason: str,
+        at: datetime,
+        source: FundingSource = FundingSource.MANUAL,
+    ) -> None:
         """Raises ValueError unless the amount is positive, not too large, and the key is one."""
         require_top_up_key(key)
-        require_plain(note, "the note")
+        require_plain(reason, "the reason")
         if amount.micros > TOP_UP_MAX_MICROS:
             raise ValueError(f"{amount} is more than {TOP_UP_MAX} at once")
         self.office_id = office_id
+        self._amount = amount
         self._entry = LedgerEntry(
             key=top_up_key(office_id, key),
+            kind=EntryKind.TOP_UP,
             office_id=office_id,
-            postings=(Posting(source=FUNDING, target=available(office_id), amount=amount),),
-            posted_at=at,
-            note=note,
+            actor=actor,
+            postings=(Posting(source=funding(source), target=available(office_id), amount=amount),),
+            at=at,
+            reason=reason,
         )
-        self.entry_keys = (self._entry.key, earlier_top_up_key(key))
-        self._currency = amount.currency
+        self.entry_keys = (self._entry.key,)
 
     def decide(self, books: Books) -> Decision[Balances]:
-        posted = _top_up_among(self.entry_keys, self._entry.office_id, books)
+        posted = books.find_entry(self._entry.key)
         if posted is None:
-            amount = self._entry.postings[0].amount
-            result = _balances(self._entry.office_id, books, added=amount)
+            result = _balances(self._entry.office_id, books, added=self._amount)
             return Decision(result=result, entries=(self._entry,))
         if posted.postings != self._entry.postings:
             raise EntryKeyReused(posted.key)
-        return Decision(result=_balances(posted.office_id, books, added=Money(0, self._currency)))
+        nothing = Money(0, self._amount.currency)
+        return Decision(result=_balances(posted.office_id, books, added=nothing))
 
 
 class CancelTopUp(Command[TopUpCancelled]):
@@ -288,51 +297,47 @@ class CancelTopUp(Command[TopUpCancelled]):
     Key: top-up-cancel:<office>:<key>. The key may be one of an earlier version, of any alphabet.
     """
 
-    def __init__(self, *, office_id: str, key: str, note: str, at: datetime) -> None:
-        """Raises ValueError: the note cannot be shown as it is."""
-        require_plain(note, "the note")
+    def __init__(self, *, office_id: str, key: str, actor: str, reason: str, at: datetime) -> None:
+        """Raises ValueError: the reason cannot be shown as it is."""
+        require_plain(reason, "the reason")
         self.office_id: str = office_id
         self._key = key
-        self._topup_keys = (top_up_key(office_id, key), earlier_top_up_key(key))
-        self._cancel_keys = (cancel_key(office_id, key), earlier_cancel_key(key))
-        self._note = note
+        self._top_up_key = top_up_key(office_id, key)
+        self._cancel_key = cancel_key(office_id, key)
+        self._actor = actor
+        self._reason = reason
         self._at = at
-        self.entry_keys = self._topup_keys + self._cancel_keys
+        self.entry_keys = (self._top_up_key, self._cancel_key)
 
     def decide(self, books: Books) -> Decision[TopUpCancelled]:
-        topped_up = _top_up_among(self._topup_keys, self.office_id, books)
+        topped_up = books.find_entry(self._top_up_key)
         if topped_up is None:
             raise UnknownTopUp(self._key)
-        cancelled = self._cancellation(books)
+        cancelled = books.find_entry(self._cancel_key)
         if cancelled is not None:
             amount = cancelled.postings[0].amount
             nothing = Money(0, amount.currency)
-            balances = _balances(cancelled.office_id, books, added=nothing)
+            balances = _balances(self.office_id, books, added=nothing)
             return Decision(result=TopUpCancelled(amount=amount, balances=balances))
-        return self._cancel(topped_up, books)
+        return self._cancel(topped_up.postings[0], books)
 
-    def _cancellation(self, books: Books) -> LedgerEntry | None:
-        for key in self._cancel_keys:
-            entry = books.find_entry(key)
-            if entry is not None and is_cancellation_of(self.office_id, entry):
-                return entry
-        return None
-
-    def _cancel(self, topped_up: LedgerEntry, books: Books) -> Decision[TopUpCancelled]:
-        amount = topped_up.postings[0].amount
-        account = available(topped_up.office_id)
-        unspent = min(amount, books.balance(account, amount.currency))
+    def _cancel(self, topped_up: Posting, books: Books) -> Decision[TopUpCancelled]:
+        """The money goes back to where it came from."""
+        currency = topped_up.amount.currency
+        unspent = min(topped_up.amount, books.balance(topped_up.target, currency))
         if not unspent:
             raise TopUpSpent(self._key)
         entry = LedgerEntry(
-            key=self._cancel_keys[0],
-            office_id=topped_up.office_id,
-            postings=(Posting(source=account, target=FUNDING, amount=unspent),),
-            posted_at=self._at,
-            note=self._note,
+            key=self._cancel_key,
+            kind=EntryKind.TOP_UP_CANCEL,
+            office_id=self.office_id,
+            actor=self._actor,
+            postings=(Posting(source=topped_up.target, target=topped_up.source, amount=unspent),),
+            at=self._at,
+            reverses=self._top_up_key,
+            reason=self._reason,
         )
-        taken = Money(0, amount.currency) - unspent
-        balances = _balances(topped_up.office_id, books, added=taken)
+        balances = _balances(self.office_id, books, added=Money(0, currency) - unspent)
         result = TopUpCancelled(amount=unspent, balances=balances)
         return Decision(result=result, entries=(entry,))
 
@@ -350,12 +355,8 @@ def _reserve_next(
     if balance < amount:
         raise InsufficientBalance(available=balance, needed=amount)
     after = replace(call, reserved_intervals=interval + 1, held=call.held + amount)
-    entries = _entries(
-        call,
-        f"reserve:{interval}",
-        at,
-        (available(call.office_id), reserved(call.office_id), amount),
-    )
+    movement = (available(call.office_id), reserved(call.office_id), amount)
+    entries = _entries(call, EntryKind.RESERVE, f"reserve:{interval}", at, movement)
     return after, amount, entries
 
 
@@ -375,8 +376,8 @@ def _debit_next(call: CallRecord, *, at: datetime) -> tuple[CallRecord, tuple[Le
         held=call.held - amount,
         debited=call.debited + amount,
     )
-    entries = _entries(call, f"debit:{interval}", at, (reserved(call.office_id), REVENUE, amount))
-    return after, entries
+    movement = (reserved(call.office_id), REVENUE, amount)
+    return after, _entries(call, EntryKind.DEBIT, f"debit:{interval}", at, movement)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,20 +413,26 @@ def _settle_parts(call: CallRecord, *, owed: Money, books: Books) -> _SettlePart
 def _settle_entries(call: CallRecord, parts: _SettleParts) -> tuple[LedgerEntry, ...]:
     at = call.settled_at or call.authorised_at
     ready, set_aside = available(call.office_id), reserved(call.office_id)
-    released = _entries(call, "release", at, (set_aside, ready, parts.released))
-    settled = _entries(
-        call,
-        "settle",
-        at,
-        (set_aside, REVENUE, parts.from_reserved),
-        (ready, REVENUE, parts.from_available),
-        (REVENUE, ready, parts.refunded),
+    return (
+        *_entries(
+            call,
+            EntryKind.SETTLE,
+            "settle",
+            at,
+            (set_aside, REVENUE, parts.from_reserved),
+            (ready, REVENUE, parts.from_available),
+        ),
+        *_entries(call, EntryKind.CORRECT, "correct", at, (REVENUE, ready, parts.refunded)),
+        *_entries(call, EntryKind.RELEASE, "release", at, (set_aside, ready, parts.released)),
     )
-    return settled + released
 
 
 def _entries(
-    call: CallRecord, name: str, at: datetime, *movements: tuple[Account, Account, Money]
+    call: CallRecord,
+    kind: EntryKind,
+    name: str,
+    at: datetime,
+    *movements: tuple[Account, Account, Money],
 ) -> tuple[LedgerEntry, ...]:
     """One entry, or none where nothing moves: a posting is of a positive amount."""
     postings = tuple(
@@ -438,20 +445,14 @@ def _entries(
     return (
         LedgerEntry(
             key=_key(call, name),
+            kind=kind,
             office_id=call.office_id,
+            actor=extension_actor(call.endpoint),
             postings=postings,
-            posted_at=at,
+            at=at,
             call_id=call.call_id,
         ),
     )
-
-
-def _top_up_among(keys: tuple[EntryKey, ...], office_id: str, books: Books) -> LedgerEntry | None:
-    for key in keys:
-        entry = books.find_entry(key)
-        if entry is not None and is_top_up_of(office_id, entry):
-            return entry
-    return None
 
 
 def _key(call: CallRecord, name: str) -> EntryKey:

@@ -1,17 +1,16 @@
 """The names of ledger entries: each kind of entry has a beginning of its own.
 
-    call:<call id>:reserve:<n>, :debit:<n>, :settle, :release
+    call:<call id>:reserve:<n>, :debit:<n>, :settle, :correct, :release
     top-up:<office>:<key>
     top-up-cancel:<office>:<key>
-    topup:<key>, topup:<key>:cancel    written by earlier versions, still valid
 
-What follows the kind cannot change it: neither an office nor a new key has a colon in it. The two
-kinds of earlier versions could be mistaken for one another, so the postings tell which one it was.
+What follows the kind cannot change it: neither an office nor a new key has a colon in it. The
+database refuses an entry whose key does not begin with its kind and its office.
 """
 
 import re
 
-from charging.ledger import FUNDING, EntryKey, LedgerEntry
+from charging.entries import EntryKey
 
 TOP_UP_KEY_MAX = 64
 _TOP_UP_KEY = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._/-]{{0,{TOP_UP_KEY_MAX - 1}}}")
@@ -33,19 +32,3 @@ def top_up_key(office_id: str, key: str) -> EntryKey:
 
 def cancel_key(office_id: str, key: str) -> EntryKey:
     return EntryKey(f"top-up-cancel:{office_id}:{key}")
-
-
-def earlier_top_up_key(key: str) -> EntryKey:
-    return EntryKey(f"topup:{key}")
-
-
-def earlier_cancel_key(key: str) -> EntryKey:
-    return EntryKey(f"topup:{key}:cancel")
-
-
-def is_top_up_of(office_id: str, entry: LedgerEntry) -> bool:
-    return entry.office_id == office_id and entry.postings[0].source == FUNDING
-
-
-def is_cancellation_of(office_id: str, entry: LedgerEntry) -> bool:
-    return entry.office_id == office_id and entry.postings[0].target == FUNDING

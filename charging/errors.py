@@ -18,6 +18,7 @@ ChargingError
 │   ├── CallSettled
 │   ├── IntervalNotReserved
 │   ├── ReservationMissing
+│   ├── NothingOwed
 │   └── ConstraintBroken
 └── ChargingUnavailable      the database is locked, full or away: nothing is known to be changed,
                              and the same command may be sent again
@@ -175,6 +176,14 @@ class ReservationMissing(LedgerFault):
 
     def __init__(self, account: str) -> None:
         super().__init__(f"{account} holds less than its calls have reserved")
+        self.account = account
+
+
+class NothingOwed(LedgerFault):
+    code = "nothing_owed"
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"{account} would be paid more than is owed")
         self.account = account
 
 

@@ -1,68 +1,37 @@
-"""The double-entry ledger: accounts, postings, entries, and the books a batch of commands works on.
+"""Calls, commands, and the books that a batch of commands works on.
 
 Nothing here stores anything. `db` loads what a batch of commands touches into `Books`, lets the
 commands change the books, and writes the changes in one transaction.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, NewType, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from charging.errors import InsufficientBalance, ReservationMissing, UnknownCall
+from charging.entries import (
+    Account,
+    BalancesAfter,
+    EntryKey,
+    LedgerEntry,
+    PostedEntry,
+    Posting,
+    has_balance,
+)
+from charging.errors import (
+    CurrencyMismatch,
+    InsufficientBalance,
+    NothingOwed,
+    ReservationMissing,
+    UnknownCall,
+)
 from charging.evidence import EndUnproved
 from charging.money import Money
 from charging.rates import Rate
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
-
-Account = NewType("Account", str)
-EntryKey = NewType("EntryKey", str)
-
-# Operator accounts have no balance row: a row shared by every call would make every call wait for
-# every other one. Their balance is the sum of their postings.
-REVENUE = Account("operator:revenue")
-FUNDING = Account("operator:funding")
-
-
-def available(office_id: str) -> Account:
-    return Account(f"office:{office_id}:available")
-
-
-def reserved(office_id: str) -> Account:
-    return Account(f"office:{office_id}:reserved")
-
-
-def has_floor(account: Account) -> bool:
-    """Whether the account has a stored balance that may not fall below zero."""
-    return account.startswith("office:")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
-    """Moves a positive amount from one account to another; it cannot be unbalanced."""
-
-    source: Account
-    target: Account
-    amount: Money
-
-    def __post_init__(self) -> None:
-        if self.amount.micros <= 0:
-            raise ValueError(f"a posting moves a positive amount, not {self.amount}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
-    """An immutable record of one thing that happened to money, named by its key."""
-
-    key: EntryKey
-    office_id: str
-    postings: tuple[Posting, ...]
-    posted_at: datetime
-    call_id: str | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,17 +133,26 @@ class Decision(Generic[Result_co]):
     call: CallRecord | None = None  # as it is to be from now on
 
 
+class Place(NamedTuple):
+    """Where the entries of an office have come to."""
+
+    number: int
+    posted_at: datetime
+
+
 class Books:
     """What one batch of commands may read, and what it has changed so far.
 
-    A command sees the changes of the commands before it. A refused one leaves no trace.
+    A command sees the changes of the commands before it. A refused one leaves no trace. Entries
+    are numbered here, and carry the balances they leave: whoever writes them holds the locks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything that a batch may read
         self,
         *,
         calls: Mapping[str, CallRecord],
         balances: Mapping[Account, Money],
+        places: Mapping[str, Place] | None = None,
         entries: Mapping[EntryKey, LedgerEntry] | None = None,
         spending: Mapping[SpendingScope, int] | None = None,
         open_calls: Mapping[tuple[str, str], int] | None = None,
@@ -182,13 +160,15 @@ class Books:
         self.balances_before: Mapping[Account, Money] = balances
         self._calls = dict(calls)
         self._balances = dict(balances)
+        self._places = dict(places or {})
         self._entries = dict(entries or {})
         self._spending = dict(spending or {})
         self._open_calls = dict(open_calls or {})
-        self.new_entries: list[LedgerEntry] = []
+        self.new_entries: list[PostedEntry] = []
         self.new_calls: dict[str, CallRecord] = {}
         self.changed_calls: dict[str, CallRecord] = {}
         self.changed_balances: dict[Account, Money] = {}
+        self.changed_in: dict[Account, Place] = {}  # the last entry that changed it
 
     def carry_out(self, command: Command[Result]) -> Result:
         """Decide, check every floor, then change the books.
@@ -216,7 +196,8 @@ class Books:
         return self._entries.get(key)
 
     def balance(self, account: Account, currency: str) -> Money:
-        return self._balances.get(account) or Money(0, currency)
+        found = self._balances.get(account)
+        return Money(0, currency) if found is None else found
 
     def spent(self, scope: SpendingScope, currency: str) -> Money:
         return Money(self._spending.get(scope, 0), currency)
@@ -225,16 +206,17 @@ class Books:
         return self._open_calls.get((call.office_id, call.endpoint), 0)
 
     def _post(self, entries: tuple[LedgerEntry, ...]) -> None:
+        """Check all before changing any."""
         if not entries:
             return
-        after: dict[Account, Money] = {}
-        for account, change in net_changes(entries).items():  # check all before changing any
-            balance = self.balance(account, change.currency)
-            after[account] = _above_floor(account, balance=balance, change=change)
-        self._balances.update(after)
-        self.changed_balances.update(after)
-        self.new_entries.extend(entries)
-        self._entries.update((entry.key, entry) for entry in entries)
+        draft = _Draft(self._balances, self._places)
+        posted = [draft.post(entry) for entry in entries]
+        self._balances.update(draft.balances)
+        self._places.update(draft.places)
+        self._entries.update((each.entry.key, each.entry) for each in posted)
+        self.new_entries.extend(posted)
+        self.changed_balances.update(draft.balances)
+        self.changed_in.update(draft.changed_in)
 
     def _save(self, call: CallRecord) -> None:
         before = self._calls.get(call.call_id)
@@ -260,31 +242,64 @@ class Books:
                 self._spending[scope] += change
 
 
-def net_changes(entries: Iterable[LedgerEntry]) -> dict[Account, Money]:
-    """What entries do to the accounts that have a floor."""
-    changes: dict[Account, Money] = {}
-    for entry in entries:
-        for posting in entry.postings:
-            amount = posting.amount
-            if has_floor(posting.source):
-                _add(changes, posting.source, Money(-amount.micros, amount.currency))
-            if has_floor(posting.target):
-                _add(changes, posting.target, amount)
-    return changes
+class _Draft:
+    """Entries on their way into the books, until every one of them is allowed."""
 
+    def __init__(self, balances: Mapping[Account, Money], places: Mapping[str, Place]) -> None:
+        self._balances_before = balances
+        self._places_before = places
+        self.balances: dict[Account, Money] = {}
+        self.places: dict[str, Place] = {}
+        self.changed_in: dict[Account, Place] = {}
 
-def _add(changes: dict[Account, Money], account: Account, change: Money) -> None:
-    so_far = changes.get(account)
-    changes[account] = change if so_far is None else so_far + change
+    def post(self, entry: LedgerEntry) -> PostedEntry:
+        place = self._next_place(entry)
+        self.places[entry.office_id] = place
+        return PostedEntry(
+            entry=entry,
+            number=place.number,
+            posted_at=place.posted_at,
+            balances_after=tuple(self._move(posting, place) for posting in entry.postings),
+        )
 
+    def _next_place(self, entry: LedgerEntry) -> Place:
+        """A clock that goes back, or one of another machine, never turns the order round."""
+        office = entry.office_id
+        last = self.places.get(office) or self._places_before.get(office)
+        if last is None:
+            return Place(1, entry.at)
+        return Place(last.number + 1, max(last.posted_at, entry.at))
 
-def _above_floor(account: Account, *, balance: Money, change: Money) -> Money:
-    after = balance + change
-    if after.micros >= 0:
+    def _move(self, posting: Posting, place: Place) -> BalancesAfter:
+        amount = posting.amount
+        return BalancesAfter(
+            source=self._change(posting.source, -amount.micros, amount.currency, place),
+            target=self._change(posting.target, amount.micros, amount.currency, place),
+        )
+
+    def _change(self, account: Account, micros: int, currency: str, place: Place) -> Money | None:
+        if not has_balance(account):
+            return None
+        before = self.balances.get(account, self._balances_before.get(account))
+        if before is None:
+            before = Money(0, currency)
+        elif before.currency != currency:
+            raise CurrencyMismatch(before.currency, currency)
+        after = Money(before.micros + micros, currency)
+        _require_within_bounds(account, before=before, after=after)
+        self.balances[account] = after
+        self.changed_in[account] = place
         return after
-    if account.endswith(":available"):
-        raise InsufficientBalance(available=balance, needed=Money(0, change.currency) - change)
-    raise ReservationMissing(account)
+
+
+def _require_within_bounds(account: Account, *, before: Money, after: Money) -> None:
+    if account.endswith(":owed"):
+        if after.micros > 0:
+            raise NothingOwed(account)
+    elif after.micros < 0 and account.endswith(":available"):
+        raise InsufficientBalance(available=before, needed=before - after)
+    elif after.micros < 0:
+        raise ReservationMissing(account)
 
 
 def every_scope(call: CallRecord) -> tuple[SpendingScope, ...]:

@@ -234,7 +234,9 @@ class Charging:
         currency = self._plans.plan_of(office_id).currency
         return await self._ledger.balances(office_id, currency)
 
-    async def top_up(self, office_id: str, *, amount: Money, key: str, note: str) -> Balances:
+    async def top_up(
+        self, office_id: str, *, amount: Money, key: str, actor: str, reason: str
+    ) -> Balances:
         """Put money into an office's account; once per key.
 
         Raises:
@@ -244,10 +246,19 @@ class Charging:
         """
         _ = amount + Money(0, self._plans.plan_of(office_id).currency)
         return await self._ledger.carry_out(
-            TopUp(office_id=office_id, amount=amount, key=key, note=note, at=self._clock.now())
+            TopUp(
+                office_id=office_id,
+                amount=amount,
+                key=key,
+                actor=actor,
+                reason=reason,
+                at=self._clock.now(),
+            )
         )
 
-    async def cancel_top_up(self, office_id: str, *, key: str, note: str) -> TopUpCancelled:
+    async def cancel_top_up(
+        self, office_id: str, *, key: str, actor: str, reason: str
+    ) -> TopUpCancelled:
         """Take a mistaken top-up out again, as far as it is unspent; once per key.
 
         Raises:
@@ -255,7 +266,9 @@ class Charging:
             TopUpSpent: nothing of it is unspent.
         """
         return await self._ledger.carry_out(
-            CancelTopUp(office_id=office_id, key=key, note=note, at=self._clock.now())
+            CancelTopUp(
+                office_id=office_id, key=key, actor=actor, reason=reason, at=self._clock.now()
+            )
         )
 
     def _emergency(self, request: CallRequest, number: Number) -> Authorisation:

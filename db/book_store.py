@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row,
     bindparam,
     func,
     insert,
@@ -18,22 +17,12 @@ from sqlalchemy import (
     update,
 )
 
-from charging.ledger import (
-    Account,
-    Books,
-    CallRecord,
-    Command,
-    EntryKey,
-    LedgerEntry,
-    Posting,
-    SpendingScope,
-    available,
-    limited_scopes,
-    reserved,
-)
+from charging.entries import Account, EntryKey, LedgerEntry, account_of, owner_and_name
+from charging.ledger import Books, CallRecord, Command, Place, SpendingScope, limited_scopes
 from charging.money import Money
-from db.call_rows import call_of, changing_columns, row_of
-from db.models import balances, calls, postings
+from db.call_rows import call_of, insert_calls, update_calls
+from db.entry_rows import POSTED, insert_entries, posted_from
+from db.models import balances, calls, entries
 
 # Built once: building a statement costs more than running it.
 _SELECT_CALLS = (
@@ -43,16 +32,12 @@ _SELECT_CALLS = (
     .with_for_update()
 )
 _SELECT_BALANCES = (
-    select(balances.c.account, balances.c.currency, balances.c.micros)
-    .where(balances.c.account.in_(bindparam("accounts", expanding=True)))
-    .order_by(balances.c.account)
+    select(balances)
+    .where(balances.c.office_id.in_(bindparam("offices", expanding=True)))
+    .order_by(balances.c.office_id, balances.c.account)
     .with_for_update()
 )
-_SELECT_ENTRIES = (
-    select(postings)
-    .where(postings.c.entry_key.in_(bindparam("keys", expanding=True)))
-    .order_by(postings.c.entry_key, postings.c.line)
-)
+_SELECT_ENTRIES = POSTED.where(entries.c.key.in_(bindparam("keys", expanding=True)))
 _COUNT_OPEN = (
     select(calls.c.office_id, calls.c.endpoint, func.count())
     .where(
@@ -78,16 +63,21 @@ _SUM_OF_OFFICES = (
     )
     .group_by(calls.c.office_id, calls.c.spending_day)
 )
-_INSERT_CALLS = insert(calls)
-_INSERT_POSTINGS = insert(postings)
 _INSERT_BALANCES = insert(balances)
-_UPDATE_CALLS = update(calls).where(calls.c.call_id == bindparam("of_call"))
 # Conditional, although the row is locked: a balance that is not the one we read is never
 # overwritten.
 _UPDATE_BALANCES = (
     update(balances)
-    .where(balances.c.account == bindparam("of_account"), balances.c.micros == bindparam("before"))
-    .values(micros=bindparam("after"))
+    .where(
+        balances.c.office_id == bindparam("of_office"),
+        balances.c.account == bindparam("of_account"),
+        balances.c.micros == bindparam("before"),
+    )
+    .values(
+        micros=bindparam("after"),
+        entry_number=bindparam("changed_in"),
+        posted_at=bindparam("changed_at"),
+    )
 )
 
 
@@ -98,9 +88,11 @@ class BalanceChanged(Exception):  # noqa: N818 - what happened, and the batch is
 def load_books(connection: Connection, commands: Sequence[Command[Any]]) -> Books:
     found = _calls_of(connection, commands)
     offices = {office for command in commands if (office := _office_of(command, found)) is not None}
+    stored, places = _lock_balances(connection, offices)
     return Books(
         calls=found,
-        balances=_lock_balances(connection, offices),
+        balances=stored,
+        places=places,
         entries=_entries_of(connection, commands),
         spending=_spending(connection, commands, found),
         open_calls=_open_calls(connection, commands),
@@ -114,11 +106,11 @@ def write_changes(connection: Connection, books: Books) -> None:
         BalanceChanged: somebody else changed a balance meanwhile; nothing may be committed.
     """
     if books.new_calls:
-        connection.execute(_INSERT_CALLS, [row_of(call) for call in books.new_calls.values()])
+        insert_calls(connection, books.new_calls.values())
     if books.changed_calls:
-        connection.execute(_UPDATE_CALLS, [_changes_of(c) for c in books.changed_calls.values()])
+        update_calls(connection, books.changed_calls.values())
     if books.new_entries:
-        connection.execute(_INSERT_POSTINGS, [*_posting_rows(books.new_entries)])
+        insert_entries(connection, books.new_entries)
     _write_balances(connection, books)
 
 
@@ -137,14 +129,18 @@ def _office_of(command: Command[Any], found: Mapping[str, CallRecord]) -> str | 
     return None if call is None else call.office_id
 
 
-def _lock_balances(connection: Connection, offices: Iterable[str]) -> dict[Account, Money]:
-    accounts = sorted(
-        account for office in offices for account in (available(office), reserved(office))
-    )
-    if not accounts:
-        return {}
-    rows = connection.execute(_SELECT_BALANCES, {"accounts": accounts})
-    return {Account(row.account): Money(row.micros, row.currency) for row in rows}
+def _lock_balances(
+    connection: Connection, offices: Iterable[str]
+) -> tuple[dict[Account, Money], dict[str, Place]]:
+    """The balances of offices, and the last entry of each: it changed one of them."""
+    stored: dict[Account, Money] = {}
+    places: dict[str, Place] = {}
+    wanted = sorted(offices)
+    for row in connection.execute(_SELECT_BALANCES, {"offices": wanted}) if wanted else ():
+        stored[account_of(row.account, row.office_id)] = Money(row.micros, row.currency)
+        place = Place(row.entry_number, row.posted_at)
+        places[row.office_id] = max(place, places.get(row.office_id, place))
+    return stored, places
 
 
 def _entries_of(
@@ -153,33 +149,8 @@ def _entries_of(
     keys = [key for command in commands for key in command.entry_keys]
     if not keys:
         return {}
-    return entries_from(connection.execute(_SELECT_ENTRIES, {"keys": keys}).all())
-
-
-def entries_from(rows: Sequence[Row[Any]]) -> dict[EntryKey, LedgerEntry]:
-    """Gather rows of `postings`, ordered by key and line, into entries."""
-    lines: dict[EntryKey, list[Row[Any]]] = {}
-    for row in rows:
-        lines.setdefault(EntryKey(row.entry_key), []).append(row)
-    return {key: _entry_from(key, of_key) for key, of_key in lines.items()}
-
-
-def _entry_from(key: EntryKey, rows: Sequence[Row[Any]]) -> LedgerEntry:
-    return LedgerEntry(
-        key=key,
-        office_id=rows[0].office_id,
-        postings=tuple(
-            Posting(
-                source=Account(row.source),
-                target=Account(row.target),
-                amount=Money(row.micros, row.currency),
-            )
-            for row in rows
-        ),
-        posted_at=rows[0].posted_at,
-        call_id=rows[0].call_id,
-        note=rows[0].note,
-    )
+    found = posted_from(connection.execute(_SELECT_ENTRIES, {"keys": keys}).all())
+    return {posted.entry.key: posted.entry for posted in found}
 
 
 def _open_calls(
@@ -246,35 +217,34 @@ def _days(scopes: Iterable[SpendingScope]) -> dict[str, str]:
     return {"first_day": periods[0], "last_day": f"{periods[-1][:7]}-31"}
 
 
-def _changes_of(call: CallRecord) -> dict[str, Any]:
-    return {"of_call": call.call_id} | changing_columns(call)
-
-
-def _posting_rows(entries: Iterable[LedgerEntry]) -> Iterable[dict[str, Any]]:
-    for entry in entries:
-        for line, posting in enumerate(entry.postings):
-            yield {
-                "entry_key": entry.key,
-                "line": line,
-                "office_id": entry.office_id,
-                "call_id": entry.call_id,
-                "source": posting.source,
-                "target": posting.target,
-                "micros": posting.amount.micros,
-                "currency": posting.amount.currency,
-                "posted_at": entry.posted_at,
-                "note": entry.note,
-            }
-
-
 def _write_balances(connection: Connection, books: Books) -> None:
     known, new = [], []
     for account, after in books.changed_balances.items():
+        office_id, name = owner_and_name(account)
+        place = books.changed_in[account]
         before = books.balances_before.get(account)
         if before is None:
-            new.append({"account": account, "currency": after.currency, "micros": after.micros})
-        elif before != after:
-            known.append({"of_account": account, "before": before.micros, "after": after.micros})
+            new.append(
+                {
+                    "office_id": office_id,
+                    "account": name,
+                    "currency": after.currency,
+                    "micros": after.micros,
+                    "entry_number": place.number,
+                    "posted_at": place.posted_at,
+                }
+            )
+        else:
+            known.append(
+                {
+                    "of_office": office_id,
+                    "of_account": name,
+                    "before": before.micros,
+                    "after": after.micros,
+                    "changed_in": place.number,
+                    "changed_at": place.posted_at,
+                }
+            )
     if new:
         connection.execute(_INSERT_BALANCES, new)
     if known:

@@ -1,67 +1,65 @@
 """Calls as rows, and rows as calls."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, RowMapping
+from sqlalchemy import Connection, Row, RowMapping
 
 from charging.evidence import EndUnproved
 from charging.ledger import NO_LIMITS, CallRecord, SpendingLimits
 from charging.money import Money
 from charging.rates import Rate
+from db.bulk import Insert, Update, Values
+from db.models import calls
+
+_FIXED = (
+    *("call_id", "office_id", "endpoint", "extension", "language", "dialled", "number"),
+    *("dial_string", "country", "kind", "destination", "reason", "currency"),
+    *("per_minute_micros", "connection_micros", "per_call_micros", "initial_s", "increment_s"),
+    *("extension_day_limit_micros", "extension_month_limit_micros", "office_day_limit_micros"),
+    *("caller_channel", "asterisk", "authorised_at", "spending_day"),
+)
+_CHANGING = (
+    *("reserved_intervals", "debited_intervals", "held_micros", "debited_micros", "leg"),
+    *("answered_at", "ended_at", "talk_s", "released_micros", "hangup_cause", "settled_at"),
+    "end_unproved",
+)
+_INSERT = Insert(calls, *_FIXED, *_CHANGING)
+_UPDATE = Update(calls, *_CHANGING, key="call_id")
 
 
-def row_of(call: CallRecord) -> dict[str, Any]:
-    """Every column of a new call."""
-    return _fixed_columns(call) | changing_columns(call)
+def insert_calls(connection: Connection, new: Iterable[CallRecord]) -> None:
+    _INSERT.run(connection, [_fixed(call) + _changing(call) for call in new])
 
 
-def _fixed_columns(call: CallRecord) -> dict[str, Any]:
-    return {
-        "call_id": call.call_id,
-        "office_id": call.office_id,
-        "endpoint": call.endpoint,
-        "extension": call.extension,
-        "language": call.language,
-        "dialled": call.dialled,
-        "number": call.number,
-        "dial_string": call.dial_string,
-        "country": call.country,
-        "kind": call.kind,
-        "destination": call.destination,
-        "reason": call.reason,
-        "currency": call.rate.currency,
-        "per_minute_micros": call.rate.per_minute.micros,
-        "connection_micros": call.rate.connection_charge.micros,
-        "per_call_micros": call.rate.per_call.micros,
-        "initial_s": call.rate.initial_s,
-        "increment_s": call.rate.increment_s,
-        "extension_day_limit_micros": _micros(call.limits.extension_day),
-        "extension_month_limit_micros": _micros(call.limits.extension_month),
-        "office_day_limit_micros": _micros(call.limits.office_day),
-        "caller_channel": call.caller_channel,
-        "asterisk": call.asterisk,
-        "authorised_at": call.authorised_at,
-        "spending_day": call.spending_day,
-    }
+def update_calls(connection: Connection, changed: Iterable[CallRecord]) -> None:
+    _UPDATE.run(connection, [(*_changing(call), call.call_id) for call in changed])
 
 
-def changing_columns(call: CallRecord) -> dict[str, Any]:
-    """The columns that an existing call may change."""
-    return {
-        "reserved_intervals": call.reserved_intervals,
-        "debited_intervals": call.debited_intervals,
-        "held_micros": call.held.micros,
-        "debited_micros": call.debited.micros,
-        "leg": call.leg,
-        "answered_at": call.answered_at,
-        "ended_at": call.ended_at,
-        "talk_s": call.talk_s,
-        "released_micros": _micros(call.released),
-        "hangup_cause": call.hangup_cause,
-        "settled_at": call.settled_at,
-        "end_unproved": call.end_unproved,
-    }
+def _fixed(call: CallRecord) -> Values:
+    """In the order of _FIXED."""
+    return (
+        *(call.call_id, call.office_id, call.endpoint, call.extension, call.language),
+        *(call.dialled, call.number, call.dial_string, call.country, call.kind),
+        *(call.destination, call.reason, call.rate.currency),
+        *(call.rate.per_minute.micros, call.rate.connection_charge.micros),
+        *(call.rate.per_call.micros, call.rate.initial_s, call.rate.increment_s),
+        *(_micros(call.limits.extension_day), _micros(call.limits.extension_month)),
+        _micros(call.limits.office_day),
+        *(call.caller_channel, call.asterisk, call.authorised_at, call.spending_day),
+    )
+
+
+def _changing(call: CallRecord) -> Values:
+    """In the order of _CHANGING: what an existing call may change."""
+    return (
+        *(call.reserved_intervals, call.debited_intervals),
+        *(call.held.micros, call.debited.micros),
+        *(call.leg, call.answered_at, call.ended_at, call.talk_s),
+        *(_micros(call.released), call.hangup_cause, call.settled_at),
+        None if call.end_unproved is None else call.end_unproved.value,
+    )
 
 
 def call_of(row: Row[Any]) -> CallRecord:

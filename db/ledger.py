@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from charging.ledger import Balances, CallRecord, Command, available, reserved
+from charging.ledger import Balances, CallRecord, Command
 from charging.money import Money
 from db.batches import BatchRunner, unavailable
 from db.call_rows import call_of
@@ -60,13 +60,12 @@ class SqlLedger:
         return await self.read(lambda reader: [call_of(row) for row in reader.execute(query)])
 
     async def balances(self, office_id: str, currency: str) -> Balances:
-        accounts = (available(office_id), reserved(office_id))
-        query = select(balances).where(balances.c.account.in_(accounts))
+        query = select(balances).where(balances.c.office_id == office_id)
         rows = await self.read(lambda reader: reader.execute(query).all())
         found = {row.account: Money(row.micros, row.currency) for row in rows}
         nothing = Money(0, currency)
         return Balances(
-            available=found.get(accounts[0], nothing), reserved=found.get(accounts[1], nothing)
+            available=found.get("available", nothing), reserved=found.get("reserved", nothing)
         )
 
     async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:

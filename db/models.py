@@ -1,6 +1,10 @@
 """Tables. Column names carry units; amounts are whole micro-units, never Numeric.
 
-One ledger entry is the rows of `postings` that share an entry key: a movement per row.
+An entry of the ledger is a row of `entries` and a row of `postings` for each movement. Both belong
+to an office and are numbered in it, so offices share no rows. Accounts are named within their
+office ("available", "revenue"): no posting can move money from one office to another. Triggers,
+which are in the migrations, refuse what is no CHECK: entries and postings are never changed, a
+posting moves what its entry's kind may move, and a balance is what a posting left.
 """
 
 from datetime import UTC, datetime
@@ -14,6 +18,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -21,7 +26,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    UniqueConstraint,
     text,
 )
 
@@ -62,35 +66,105 @@ _RowId = BigInteger().with_variant(Integer, "sqlite")
 # By code point on both databases: a deck arrives in the order its lookup wants.
 _Prefix = String(24, collation="C").with_variant(String(24), "sqlite")
 
-balances = Table(
-    "balances",
+# By code point on both databases: the keys of one call lie between "call:<id>:" and "call:<id>;".
+_EntryKey = String(240, collation="C").with_variant(String(240), "sqlite")
+
+_OF_CALLS = "('reserve', 'debit', 'settle', 'correct', 'release')"
+# Every call has entries of these kinds, so they are found by walking; the others by an index.
+SELDOM = "kind NOT IN ('reserve', 'debit')"
+
+entries = Table(
+    "entries",
     metadata,
-    Column("account", String(120), primary_key=True),
-    Column("currency", String(3), nullable=False),
-    Column("micros", BigInteger, nullable=False),
-    # The last line of defence: whatever the code believes, no balance falls below zero.
-    CheckConstraint("micros >= 0", name="not_negative"),
+    Column("office_id", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1, without gaps
+    Column("key", _EntryKey, nullable=False, unique=True),
+    Column("kind", String(24), nullable=False),
+    Column("call_id", String(64)),
+    Column("actor", String(120), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("payment_id", String(64)),
+    Column("reverses", ForeignKey("entries.key")),
+    # Never earlier than that of the number before: the number finds a moment, and the other way.
+    Column("posted_at", UtcDateTime, nullable=False),
+    CheckConstraint("number > 0", name="numbered"),
+    CheckConstraint("actor <> ''", name="somebody"),
+    CheckConstraint(f"(call_id IS NOT NULL) = (kind IN {_OF_CALLS})", name="kind_of_call"),
+    CheckConstraint(
+        "CASE WHEN call_id IS NULL"
+        " THEN substr(key, 1, length(kind) + length(office_id) + 2)"
+        " = kind || ':' || office_id || ':'"
+        " ELSE substr(key, 1, length(call_id) + 6) = 'call:' || call_id || ':' END",
+        name="name_space",
+    ),
+    Index(
+        "ix_entries_seldom",
+        *("office_id", "kind", "number"),
+        sqlite_where=text(SELDOM),
+        postgresql_where=text(SELDOM),
+    ),
+    Index(
+        "ix_entries_reverses",  # an entry is reversed at most once
+        "reverses",
+        unique=True,
+        sqlite_where=text("reverses IS NOT NULL"),
+        postgresql_where=text("reverses IS NOT NULL"),
+    ),
+    Index(
+        "ix_entries_payment_id",
+        "payment_id",
+        sqlite_where=text("payment_id IS NOT NULL"),
+        postgresql_where=text("payment_id IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
 )
 
 postings = Table(
     "postings",
     metadata,
-    Column("id", _RowId, primary_key=True),  # the order of posting
-    Column("entry_key", String(160), nullable=False),
-    Column("line", Integer, nullable=False),
-    Column("office_id", String(64), nullable=False),
-    Column("call_id", String(64)),
-    Column("source", String(120), nullable=False),
-    Column("target", String(120), nullable=False),
+    Column("office_id", String(64), primary_key=True),
+    Column("entry_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("source", String(40), nullable=False),
+    Column("target", String(40), nullable=False),
     Column("micros", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
-    Column("posted_at", UtcDateTime, nullable=False),
-    Column("note", Text, nullable=False, server_default=""),
-    UniqueConstraint("entry_key", "line"),
+    # What it left in the accounts that have a balance.
+    Column("source_after_micros", BigInteger),
+    Column("target_after_micros", BigInteger),
+    ForeignKeyConstraint(["office_id", "entry_number"], ["entries.office_id", "entries.number"]),
     CheckConstraint("micros > 0", name="positive"),
     CheckConstraint("source <> target", name="moves"),
-    Index(None, "office_id", "id"),
-    Index(None, "call_id"),
+    *(
+        CheckConstraint(
+            f"CASE {side} WHEN 'owed' THEN coalesce({side}_after_micros, 1) <= 0"
+            f" WHEN 'available' THEN coalesce({side}_after_micros, -1) >= 0"
+            f" WHEN 'reserved' THEN coalesce({side}_after_micros, -1) >= 0"
+            f" ELSE {side}_after_micros IS NULL END",
+            name=f"{side}_after",
+        )
+        for side in ("source", "target")
+    ),
+    sqlite_with_rowid=False,
+)
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("office_id", String(64), primary_key=True),
+    Column("account", String(40), primary_key=True),
+    Column("currency", String(3), nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    Column("entry_number", BigInteger, nullable=False),  # the last that changed it
+    Column("posted_at", UtcDateTime, nullable=False),  # and when that was
+    ForeignKeyConstraint(["office_id", "entry_number"], ["entries.office_id", "entries.number"]),
+    # The last line of defence: whatever the code believes, no balance falls below zero, and nobody
+    # owes less than nothing.
+    CheckConstraint(
+        "CASE account WHEN 'owed' THEN micros <= 0 ELSE micros >= 0 END", name="not_negative"
+    ),
+    CheckConstraint("account IN ('available', 'owed', 'reserved')", name="of_an_office"),
+    sqlite_with_rowid=False,
 )
 
 calls = Table(

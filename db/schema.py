@@ -1,26 +1,40 @@
 """The version of the tables: find it out, and bring it up to date."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from charging.errors import ChargingUnavailable
 from db.engine import WRITER
 
-HEAD = "0003"  # the last file of db/migrations/versions; a test compares
+HEAD = "0004"  # the last file of db/migrations/versions; a test compares
 _ADVISORY_LOCK = 8_655_428  # on PostgreSQL: one process migrates, the others wait
 
 
-def upgrade(engine: Engine) -> None:
+Tell = Callable[[int, int], None]  # how much is done, of how much
+
+
+class MigrationRefusedError(ChargingUnavailable):
+    """The ledger does not add up, so its tables are left as they are; the message says where."""
+
+
+def upgrade(engine: Engine, *, tell: Tell = lambda _done, _of: None, to: str = "head") -> None:
     """Bring the tables up to date; does nothing if they are.
+
+    What takes long is done in steps of their own: whoever is killed meanwhile goes on where he was.
 
     Raises:
         ChargingUnavailable: the database is away.
+        MigrationRefusedError: what is copied would not be what there was.
     """
     try:
-        if version_of(engine) != HEAD:
-            _migrate(engine)
+        if version_of(engine) != (HEAD if to == "head" else to):
+            if to == "head":
+                _copy_entries(engine, tell)
+            _migrate(engine, to)
     except DBAPIError as error:
         raise ChargingUnavailable(str(error.orig)) from error
 
@@ -46,16 +60,43 @@ def read_version(engine: Engine) -> str | None:
         raise ChargingUnavailable(str(error.orig)) from error
 
 
-def _migrate(engine: Engine) -> None:
+def _copy_entries(engine: Engine, tell: Tell) -> None:
+    """The long part of migration 0004, before it: batch by batch, beside whoever still posts."""
+    from db.migrations import entry_copy  # noqa: PLC0415 - seldom needed
+
+    with _alone(engine) as connection:
+        if not entry_copy.is_wanted(connection):
+            return
+        entry_copy.begin(connection)
+    with _alone(engine) as connection:
+        last = entry_copy.last_posting(connection)
+    copied = -1
+    while copied:
+        with _alone(engine) as connection:
+            if not entry_copy.is_wanted(connection):  # another process was faster
+                return
+            copied = entry_copy.copy_batch(connection, last)
+            done = entry_copy.copied_up_to(connection)
+        tell(done, last)
+
+
+def _migrate(engine: Engine, to: str) -> None:
     # Seldom needed and slow to load: a command that only reads a balance does without.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with _alone(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, to)
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which nobody else migrates."""
     with engine.connect().execution_options(**WRITER) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             lock = text("SELECT pg_advisory_xact_lock(:lock)")
             connection.execute(lock, {"lock": _ADVISORY_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        yield connection

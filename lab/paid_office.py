@@ -20,12 +20,13 @@ from sqlalchemy import Connection, select
 from assembly.charging import open_charging
 from assembly.routes import with_routes
 from charging.deck_file import DeckFormat, read_deck_text
-from charging.ledger import Balances, CallRecord, LedgerEntry
+from charging.entries import PostedEntry
+from charging.ledger import Balances, CallRecord
 from charging.money import Money
 from db.audit import Audit, audit
 from db.call_rows import call_of
 from db.engine import open_engine
-from db.history import last_entries
+from db.history import Wanted, last_entries
 from db.ledger import read_from
 from db.models import calls
 from db.rate_decks import import_deck
@@ -113,17 +114,22 @@ class PaidOffice(Runnable):
         async with open_charging(self.settings) as assembled:
             key = f"lab-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
             return await assembled.charging.top_up(
-                OFFICE_ID, amount=amount, key=key, note="laboratory"
+                OFFICE_ID, amount=amount, key=key, actor="lab", reason="laboratory"
             )
 
     async def balances(self) -> Balances:
         async with open_charging(self.settings) as assembled:
             return await assembled.charging.balance(OFFICE_ID)
 
-    async def entries(self, call_id: str | None = None) -> Sequence[LedgerEntry]:
+    async def entries(self, call_id: str | None = None) -> Sequence[PostedEntry]:
         """The ledger's entries, oldest first: all of the office, or of one call."""
         return await self._read(
-            partial(last_entries, office_id=OFFICE_ID, limit=ENTRIES_MAX, call_id=call_id)
+            partial(
+                last_entries,
+                office_id=OFFICE_ID,
+                limit=ENTRIES_MAX,
+                wanted=Wanted(call_id=call_id),
+            )
         )
 
     async def calls(self) -> Sequence[CallRecord]:

@@ -158,15 +158,19 @@ def test_what_is_no_amount_is_not_put_in(amount: str) -> None:
 def test_the_ledger_is_shown_and_verified() -> None:
     told("topup", "20", "--key", "k1", "--note", "cash")
     (entry,) = told("ledger", "show")["entries"]
-    assert (entry["key"], entry["note"], entry["call_id"]) == ("top-up:main:k1", "cash", None)
+    assert (entry["key"], entry["reason"], entry["call_id"]) == ("top-up:main:k1", "cash", None)
     assert entry["postings"] == [
         {
-            "source": "operator:funding",
+            "source": "operator:funding:manual",
             "target": "office:main:available",
             "micros": 20_000_000,
             "currency": "GBP",
+            "source_after_micros": None,
+            "target_after_micros": 20_000_000,
         }
     ]
+    assert (entry["number"], entry["kind"], entry["direction"]) == (1, "top-up", "in")
+    assert entry["actor"].startswith("cli:")
     assert told("ledger", "verify") == {
         "sound": True,
         "accounts": 1,
@@ -174,6 +178,26 @@ def test_the_ledger_is_shown_and_verified() -> None:
         "calls": 0,
         "problems": [],
     }
+
+
+def test_the_ledger_is_filtered_and_paged() -> None:
+    for number in range(3):
+        told("topup", "1", "--key", f"k{number}")
+    told("ledger", "cancel-topup", "k1", "--reason", "twice")
+
+    def numbers(*filters: str) -> list[int]:
+        return [entry["number"] for entry in told("ledger", "show", *filters)["entries"]]
+
+    assert numbers() == [1, 2, 3, 4]
+    assert numbers("--last", "2") == [3, 4]
+    assert numbers("--last", "2", "--before", "3") == [1, 2]
+    assert numbers("--kind", "top-up-cancel") == [4]
+    assert numbers("--kind", "top-up-cancel", "--kind", "top-up") == [1, 2, 3, 4]
+    assert numbers("--direction", "out") == [4]
+    assert numbers("--extension", "1001") == numbers("--call", "c1") == []
+    assert numbers("--from", "2000-01-01", "--to", "2001-01-01") == []
+    (cancelled,) = told("ledger", "show", "--direction", "out")["entries"]
+    assert (cancelled["reverses"], cancelled["reason"]) == ("top-up:main:k1", "twice")
 
 
 def test_commands_speak_to_people_too() -> None:

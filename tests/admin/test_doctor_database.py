@@ -109,6 +109,7 @@ def test_a_disk_that_fills_up_is_told_in_time(site: Site) -> None:
 
 def test_a_balance_that_was_changed_by_hand_is_a_problem(site: Site) -> None:
     site.make_ledger()
+    change(site, "DROP TRIGGER balances_rule_update")
     change(site, "UPDATE balances SET micros = 21000000")
     ((status, message),) = site.said(check_ledger)
     assert status is PROBLEM

@@ -24,7 +24,7 @@ def test_a_note_that_cannot_be_shown_is_refused(site: Site) -> None:
     for arguments in (["topup", "5", "--key", "k1"], ["ledger", "cancel-topup", "k1"]):
         done = site.run(*arguments, "--note", HOSTILE)
         assert (done.exit_code, done.stdout) == (1, "")
-        assert "the note holds a character that cannot be shown" in done.stderr
+        assert "the reason holds a character that cannot be shown" in done.stderr
         assert plain_lines(done.stderr)
 
 
@@ -32,15 +32,15 @@ def test_what_an_earlier_version_stored_is_written_out(site: Site) -> None:
     site.make_ledger()
     engine = open_engine(site.settings.database.url)
     with engine.begin() as writer:
-        writer.execute(text("DROP TRIGGER postings_refuse_update"))
-        writer.execute(text("UPDATE postings SET note = :note"), {"note": HOSTILE})
+        writer.execute(text("DROP TRIGGER entries_refuse_update"))
+        writer.execute(text("UPDATE entries SET reason = :reason"), {"reason": HOSTILE})
     engine.dispose()
     shown = site.run("ledger", "show").stdout
     assert r"\x1b]0;owned\x07\x9b2J\u202e00.1£\u2066" in shown
     assert plain_lines(shown)
     told = site.run("ledger", "show", "--json").stdout
     assert plain_lines(told)
-    assert json.loads(told)["entries"][0]["note"] == HOSTILE
+    assert json.loads(told)["entries"][0]["reason"] == HOSTILE
 
 
 def test_names_of_files_and_settings_are_written_out(site: Site) -> None:

@@ -59,7 +59,7 @@ async def port(enquiries: Enquiries, charging: Charging) -> AsyncIterator[int]:
     asyncio.get_running_loop().set_exception_handler(
         lambda _loop, context: surprises.append(context)
     )
-    await charging.top_up("main", amount=gbp("12.40"), key="opening", note="")
+    await charging.top_up("main", amount=gbp("12.40"), key="opening", actor="test", reason="")
     listening = await Server(SERVICES, enquiries).listen("127.0.0.1", 0)
     async with listening:
         yield listening.sockets[0].getsockname()[1]

@@ -30,7 +30,9 @@ async def settings_file(tmp_path: Path) -> Path:
     phones.write_text('[phones.1001]\n[phones.1002]\nlanguage = "fr"\n', encoding="utf-8")
     file.write_text('[site]\nphones_file = "phones.toml"\n', encoding="utf-8")
     async with open_charging(load_settings(file)) as assembled:
-        await assembled.charging.top_up("main", amount=gbp("12.40"), key="opening", note="")
+        await assembled.charging.top_up(
+            "main", amount=gbp("12.40"), key="opening", actor="test", reason=""
+        )
     return file
 
 

@@ -81,7 +81,7 @@ class OfficeOfOne:
         self.driver.remind(call_id, event)
 
     async def dial(self, dialled: str = FRANCE_MOBILE) -> None:
-        await self.charging.top_up("main", amount=gbp("500"), key="fill", note="")
+        await self.charging.top_up("main", amount=gbp("500"), key="fill", actor="test", reason="")
         channel = {"id": CALLER, "language": "en"}
         args = ["outbound", "1001", dialled]
         self.driver.take({"type": "StasisStart", "channel": channel, "args": args})

@@ -84,7 +84,7 @@ class Office:
         self.driver.remind(call_id, event)
 
     async def dial(self, call_id: str = "c1", *, caller: str = CALLER) -> None:
-        await self._charging.top_up("main", amount=gbp("10"), key=call_id, note="")
+        await self._charging.top_up("main", amount=gbp("10"), key=call_id, actor="test", reason="")
         await self._charging.authorise(request(call_id, FRANCE_MOBILE, channel=caller))
 
     async def look(self) -> None:

@@ -11,7 +11,7 @@ from tests.fakes.ledger import MemoryLedger
 async def test_warning_reckons_with_what_is_still_to_be_reserved_before_the_end() -> None:
     """Germany: 0.08 up to 30 s, then 0.006 for each 6 s. There is money up to 48 s and no more."""
     charging = charging_with(MemoryLedger())
-    await charging.top_up("main", amount=gbp("0.098"), key="fill", note="")
+    await charging.top_up("main", amount=gbp("0.098"), key="fill", actor="test", reason="")
     till = Till(
         request("c1", GERMANY), charging=charging, reserve_ahead_s=10, log=structlog.get_logger()
     )
@@ -19,5 +19,5 @@ async def test_warning_reckons_with_what_is_still_to_be_reserved_before_the_end(
     assert await till.check_money(CheckMoney(talk_s=48, funded_s=30)) == MoneyShort(
         left_s=10, talk_s=48
     )
-    await charging.top_up("main", amount=gbp("0.006"), key="more", note="")
+    await charging.top_up("main", amount=gbp("0.006"), key="more", actor="test", reason="")
     assert await till.check_money(CheckMoney(talk_s=48, funded_s=30)) is None

@@ -27,7 +27,7 @@ async def office(
     """Ten pounds, a limited reception and a workshop without limits."""
     reception = replace(RECEPTION, **limits)  # type: ignore[arg-type]
     charging = charging_with(ledger, extensions=[reception, WORKSHOP], clock=clock, plan=plan)
-    await charging.top_up("main", amount=gbp("10"), key="fill", note="")
+    await charging.top_up("main", amount=gbp("10"), key="fill", actor="test", reason="")
     return charging
 
 
@@ -131,11 +131,13 @@ async def test_a_limit_of_nothing_allows_nothing(ledger: Ledger) -> None:
 async def test_a_top_up_is_taken_back_once(ledger: Ledger) -> None:
     charging = await office(ledger)
     for _ in range(2):
-        cancelled = await charging.cancel_top_up("main", key="fill", note="twice")
+        cancelled = await charging.cancel_top_up("main", key="fill", actor="test", reason="twice")
         assert cancelled.amount == gbp("10")
         assert cancelled.balances.available == gbp("0")
-    await charging.top_up("main", amount=gbp("3"), key="again", note="")
-    assert (await charging.cancel_top_up("main", key="fill", note="")).amount == gbp("10")
+    await charging.top_up("main", amount=gbp("3"), key="again", actor="test", reason="")
+    assert (
+        await charging.cancel_top_up("main", key="fill", actor="test", reason="")
+    ).amount == gbp("10")
     assert (await charging.balance("main")).available == gbp("3")
 
 
@@ -145,7 +147,7 @@ async def test_only_what_is_unspent_is_taken_back_and_live_calls_keep_their_rese
     charging = await office(ledger)
     await talk(charging, "c1", minutes=1)
     await charging.authorise(request("c2"))
-    cancelled = await charging.cancel_top_up("main", key="fill", note="")
+    cancelled = await charging.cancel_top_up("main", key="fill", actor="test", reason="")
     assert cancelled.amount == gbp("9.80")
     assert cancelled.balances.reserved == gbp("0.10")
     settled = await charging.settle("c2", talk_s=30, ended_at=START, hangup_cause=16)
@@ -155,10 +157,10 @@ async def test_only_what_is_unspent_is_taken_back_and_live_calls_keep_their_rese
 async def test_a_spent_or_unknown_top_up_is_not_taken_back(ledger: Ledger) -> None:
     charging = await office(ledger)
     with pytest.raises(UnknownTopUp):
-        await charging.cancel_top_up("main", key="another", note="")
+        await charging.cancel_top_up("main", key="another", actor="test", reason="")
     with pytest.raises(UnknownTopUp):
-        await charging.cancel_top_up("branch", key="fill", note="")
+        await charging.cancel_top_up("branch", key="fill", actor="test", reason="")
     for call in range(100):
         await charging.authorise(request(f"c{call}"))
     with pytest.raises(TopUpSpent):
-        await charging.cancel_top_up("main", key="fill", note="")
+        await charging.cancel_top_up("main", key="fill", actor="test", reason="")

@@ -1,4 +1,4 @@
-"""Kinds of entries never share keys, and what earlier versions wrote stays valid."""
+"""Kinds of entries never share keys, nor do offices."""
 
 import re
 from datetime import datetime
@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from charging.commands import CancelTopUp, TopUp
 from charging.entry_keys import TOP_UP_KEY_MAX, cancel_key, top_up_key
-from charging.errors import EntryKeyReused, UnknownTopUp
-from charging.ledger import FUNDING, Command, Decision, EntryKey, LedgerEntry, Posting, available
-from charging.money import Money
+from charging.errors import UnknownTopUp
 from tests.fakes.charging import gbp
 from tests.fakes.clock import START
 from tests.fakes.ledger import MemoryLedger
@@ -23,30 +21,11 @@ _texts = st.text(alphabet="a:/-topucancel", max_size=12)
 
 
 def top_up(amount: str, key: str, *, office: str = "main", at: datetime = START) -> TopUp:
-    return TopUp(office_id=office, amount=gbp(amount), key=key, note="", at=at)
+    return TopUp(office_id=office, amount=gbp(amount), key=key, actor="test", reason="", at=at)
 
 
 def cancel(key: str, *, office: str = "main") -> CancelTopUp:
-    return CancelTopUp(office_id=office, key=key, note="", at=START)
-
-
-class Posted(Command[None]):
-    """An entry as an earlier version wrote it."""
-
-    def __init__(self, key: str, amount: Money, *, out: bool = False, office: str = "main") -> None:
-        self.office_id = office
-        account = available(office)
-        source, target = (account, FUNDING) if out else (FUNDING, account)
-        self._entry = LedgerEntry(
-            key=EntryKey(key),
-            office_id=office,
-            postings=(Posting(source=source, target=target, amount=amount),),
-            posted_at=START,
-        )
-
-    def decide(self, books: object) -> Decision[None]:
-        del books
-        return Decision(result=None, entries=(self._entry,))
+    return CancelTopUp(office_id=office, key=key, actor="test", reason="", at=START)
 
 
 async def test_no_key_of_a_top_up_can_be_that_of_a_cancellation() -> None:
@@ -77,14 +56,11 @@ def test_every_key_of_the_alphabet_fits_the_ledger(office: str, key: str) -> Non
     assert len(cancel_key(office, key)) <= 160
 
 
-@given(_offices, _offices, _keys, _texts, _texts)
-def test_keys_of_different_things_differ(
-    one: str, other: str, key: str, earlier: str, call_id: str
-) -> None:
+@given(_offices, _offices, _keys, _texts)
+def test_keys_of_different_things_differ(one: str, other: str, key: str, call_id: str) -> None:
     keys = [
         top_up_key(one, key),
         cancel_key(one, key),
-        f"topup:{earlier}",  # both kinds of an earlier version
         f"call:{call_id}:reserve:0",
     ]
     if other != one:
@@ -100,43 +76,3 @@ async def test_two_offices_may_use_the_same_key() -> None:
     assert (await ledger.balances("branch", "GBP")).available == gbp("2")
     with pytest.raises(UnknownTopUp):
         await ledger.carry_out(cancel("inv7", office="third"))
-
-
-async def test_a_top_up_of_an_earlier_version_is_repeated_and_cancelled_by_its_key() -> None:
-    ledger = MemoryLedger()
-    await ledger.carry_out(Posted("topup:inv7", gbp("10")))
-    await ledger.carry_out(top_up("10", "inv7"))  # a script that is repeated after the upgrade
-    assert (await ledger.balances("main", "GBP")).available == gbp("10")
-    with pytest.raises(EntryKeyReused):
-        await ledger.carry_out(top_up("11", "inv7"))
-    for _ in range(2):
-        assert (await ledger.carry_out(cancel("inv7"))).amount == gbp("10")
-    assert (await ledger.balances("main", "GBP")).available == gbp("0")
-
-
-async def test_a_cancellation_of_an_earlier_version_counts() -> None:
-    ledger = MemoryLedger()
-    await ledger.carry_out(Posted("topup:inv7", gbp("10")))
-    await ledger.carry_out(Posted("topup:inv7:cancel", gbp("4"), out=True))
-    assert (await ledger.carry_out(cancel("inv7"))).amount == gbp("4")
-    assert (await ledger.balances("main", "GBP")).available == gbp("6")
-    with pytest.raises(UnknownTopUp):  # it is no top-up, though its key looks like one
-        await ledger.carry_out(cancel("inv7:cancel"))
-
-
-async def test_what_an_earlier_version_confused_can_be_cancelled_now() -> None:
-    ledger = MemoryLedger()
-    await ledger.carry_out(Posted("topup:inv7", gbp("100")))
-    await ledger.carry_out(Posted("topup:inv7:cancel", gbp("5")))  # a top-up of that key
-    assert (await ledger.carry_out(cancel("inv7"))).amount == gbp("100")
-    assert (await ledger.carry_out(cancel("inv7:cancel"))).amount == gbp("5")
-    assert (await ledger.balances("main", "GBP")).available == gbp("0")
-
-
-async def test_an_earlier_top_up_of_one_office_is_not_that_of_another() -> None:
-    ledger = MemoryLedger()
-    await ledger.carry_out(Posted("topup:inv7", gbp("10"), office="branch"))
-    await ledger.carry_out(top_up("3", "inv7"))
-    assert (await ledger.balances("main", "GBP")).available == gbp("3")
-    assert (await ledger.carry_out(cancel("inv7"))).amount == gbp("3")
-    assert (await ledger.balances("branch", "GBP")).available == gbp("10")

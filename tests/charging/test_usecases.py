@@ -76,7 +76,7 @@ async def test_an_emergency_number_of_any_office_connects_from_every_phone(
 
 
 async def fill(charging: Charging, amount: str) -> None:
-    await charging.top_up("main", amount=gbp(amount), key=f"fill-{amount}", note="")
+    await charging.top_up("main", amount=gbp(amount), key=f"fill-{amount}", actor="test", reason="")
 
 
 async def test_a_paid_call_is_told_its_price_its_balance_and_what_is_reserved(
@@ -293,7 +293,7 @@ async def test_a_key_that_names_something_else_is_a_fault(charging: Charging) ->
     with pytest.raises(EntryKeyReused):  # a second Dial() in the admin's own dialplan
         await charging.answered("c1", leg="o2", answered_at=START)
     with pytest.raises(EntryKeyReused):
-        await charging.top_up("main", amount=gbp("6"), key="fill-5.00", note="")
+        await charging.top_up("main", amount=gbp("6"), key="fill-5.00", actor="test", reason="")
 
 
 async def test_an_answer_recorded_after_the_first_debit_debits_nothing_more(
@@ -398,9 +398,9 @@ async def test_a_phone_speaks_its_own_language_or_its_offices(ledger: Ledger) ->
 
 async def test_a_top_up_must_be_positive_and_of_the_offices_currency(charging: Charging) -> None:
     with pytest.raises(ValueError, match="positive"):
-        await charging.top_up("main", amount=gbp("0"), key="k", note="")
+        await charging.top_up("main", amount=gbp("0"), key="k", actor="test", reason="")
     with pytest.raises(CurrencyMismatch):
-        await charging.top_up("main", amount=eur("5"), key="k", note="")
+        await charging.top_up("main", amount=eur("5"), key="k", actor="test", reason="")
 
 
 async def test_offices_do_not_share_money(ledger: Ledger) -> None:

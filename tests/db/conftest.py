@@ -1,7 +1,7 @@
 """Every test here runs on SQLite and on PostgreSQL."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,12 @@ def _create_database(server: Server, name: str, template: str = "template1") -> 
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     engine.dispose()
+
+
+@pytest.fixture
+def create_database() -> Callable[[Server, str], None]:
+    """Makes a database without tables."""
+    return _create_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -33,14 +34,16 @@ from charging.commands import (
     SettleCall,
     TopUp,
 )
+from charging.entries import PostedEntry, name_of
 from charging.errors import ChargingError
-from charging.ledger import NO_LIMITS, CallRecord, Command, SpendingLimits, available, reserved
+from charging.ledger import NO_LIMITS, CallRecord, Command, SpendingLimits
 from charging.money import Money
 from charging.rates import Rate, charge_for
 from db.audit import audit
 from db.batches import BatchRunner
 from db.book_store import load_books, write_changes
 from db.engine import WRITER, open_engine
+from db.history import history
 from db.ledger import read_from
 from db.models import balances, postings
 from db.schema import upgrade
@@ -62,7 +65,7 @@ LIMITS = (
     SpendingLimits(extension_day=gbp("0.35"), extension_month=gbp("0.5"), office_day=gbp("0.6")),
 )
 _BALANCES = select(balances.c.account, balances.c.micros).where(
-    balances.c.account.in_(bindparam("accounts", expanding=True))
+    balances.c.office_id == bindparam("office")
 )
 _MOVES = (
     select(postings.c.source, postings.c.target, func.sum(postings.c.micros), func.count())
@@ -86,13 +89,19 @@ class History(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.runner.close()
+        self._require_the_same_entries()
 
     # --- what may happen -----------------------------------------------------------------
 
     @initialize(amount=st.sampled_from(["0.000001", "0.35", "5"]))
     def the_office_has_some_money(self, amount: str) -> None:
         top_up = TopUp(
-            office_id=self.office, amount=gbp(amount), key=self.office, note="", at=START
+            office_id=self.office,
+            amount=gbp(amount),
+            key=self.office,
+            actor="test",
+            reason="",
+            at=START,
         )
         self.runner.run([top_up])
         self._in_memory(top_up)
@@ -136,7 +145,8 @@ class History(RuleBasedStateMachine):
     @invariant()
     def balances_are_the_sums_of_postings_and_never_negative(self) -> None:
         stored, summed, lines = self._stored()
-        assert stored == {account: m.micros for account, m in self.memory.stored.items()}
+        expected = self.memory.stored.items()
+        assert stored == {name_of(account, self.office): m.micros for account, m in expected}
         assert all(micros >= 0 for micros in stored.values())
         assert {account: summed[account] for account in stored} == stored
         assert lines == sum(len(entry.postings) for entry in self.memory.entries.values())
@@ -153,6 +163,16 @@ class History(RuleBasedStateMachine):
 
     # --- helpers -------------------------------------------------------------------------
 
+    def _require_the_same_entries(self) -> None:
+        """Numbered, and with the balances they left; once a history is at its end."""
+        page = read_from(
+            self.engine, lambda reader: history(reader, office_id=self.office, limit=1000)
+        )
+        assert page.before is None
+        stored = list(reversed(page.entries))
+        assert [posted.number for posted in stored] == [*range(1, len(stored) + 1)]
+        assert list(map(_as_stored, self.memory.posted)) == list(map(_as_stored, stored))
+
     def _in_memory(self, command: Command[Any]) -> Any:
         try:
             return self.memory.carry_out_now(command)
@@ -161,11 +181,10 @@ class History(RuleBasedStateMachine):
 
     def _stored(self) -> tuple[dict[str, int], dict[str, int], int]:
         """Balances, the sums that they should be, and how many postings there are."""
-        accounts = [available(self.office), reserved(self.office)]
         with self.engine.connect() as reader:
-            stored = reader.execute(_BALANCES, {"accounts": accounts}).all()
+            stored = reader.execute(_BALANCES, {"office": self.office}).all()
             moves = reader.execute(_MOVES, {"office": self.office}).all()
-        summed: dict[str, int] = dict.fromkeys(accounts, 0)
+        summed = {"available": 0, "reserved": 0}
         for source, target, micros, _ in moves:
             summed[source] = summed.get(source, 0) - int(micros)
             summed[target] = summed.get(target, 0) + int(micros)
@@ -184,10 +203,12 @@ class History(RuleBasedStateMachine):
             case 0 | 1:
                 amount = gbp(("0.000001", "0.15", "1", "2.500003")[choice])
                 key = f"{self.office}-{number}"
-                return TopUp(office_id=self.office, amount=amount, key=key, note="", at=START)
+                return TopUp(
+                    office_id=self.office, amount=amount, key=key, actor="test", reason="", at=START
+                )
             case 2:
                 key = f"{self.office}-{number}"
-                return CancelTopUp(office_id=self.office, key=key, note="", at=at)
+                return CancelTopUp(office_id=self.office, key=key, actor="test", reason="", at=at)
             case 3 | 4:
                 limits = LIMITS[data.draw(st.integers(0, len(LIMITS) - 1))]
                 call = call_record(self.office, call_id, RATES[choice], limits)
@@ -206,6 +227,11 @@ class History(RuleBasedStateMachine):
 
 
 _four = st.integers(0, 3)
+
+
+def _as_stored(posted: PostedEntry) -> PostedEntry:
+    """What is stored of an entry: not when it was asked for, but when it was posted."""
+    return replace(posted, entry=replace(posted.entry, at=posted.posted_at))
 
 
 def _comparable(outcome: Any) -> Any:

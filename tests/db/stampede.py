@@ -192,7 +192,7 @@ def _charging(ledger: SqlLedger) -> Charging:
 async def _fill(url: str, increments: int) -> None:
     async with SqlLedger(open_engine(url)) as ledger:
         amount = Money(PRICE.micros * increments, PRICE.currency)
-        await _charging(ledger).top_up("main", amount=amount, key="fill", note="")
+        await _charging(ledger).top_up("main", amount=amount, key="fill", actor="test", reason="")
 
 
 async def _balances(url: str) -> Balances:

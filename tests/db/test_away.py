@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 import db.engine
 import db.group_commit
+from charging import commands
 from charging.commands import TopUp
 from charging.errors import ChargingUnavailable, ConstraintBroken
 from charging.ledger import Balances, Books, Decision
@@ -39,7 +40,7 @@ async def test_a_locked_database_is_unavailable_and_works_when_it_is_unlocked(
     other = open_engine(url)
     async with SqlLedger(open_engine(url)) as ledger:
         charging = charging_with(ledger)
-        await charging.top_up("main", amount=gbp("1"), key="k", note="")
+        await charging.top_up("main", amount=gbp("1"), key="k", actor="test", reason="")
         with other.connect().execution_options(**db.engine.WRITER) as holder, holder.begin():
             with pytest.raises(ChargingUnavailable, match="locked"):
                 await charging.authorise(request("c1"))
@@ -69,20 +70,20 @@ async def test_a_full_disk_is_unavailable_and_nothing_is_half_done(url: str) -> 
         assert read_from(engine, audit).problems == ()
         pages *= 2
         engine.dispose()
-        await charging.top_up("main", amount=gbp("1"), key="after", note="")
+        await charging.top_up("main", amount=gbp("1"), key="after", actor="test", reason="")
         assert read_from(engine, audit).problems == ()
 
 
 async def _top_up_for_ever(charging: Charging) -> None:
     for n in itertools.count():
-        await charging.top_up("main", amount=gbp("1"), key=f"k{n}", note="x" * 100)
+        await charging.top_up("main", amount=gbp("1"), key=f"k{n}", actor="test", reason="x" * 100)
 
 
 async def test_a_lost_reply_and_a_repeat_change_nothing(engine: Engine) -> None:
     """The commit is done, and the connection is lost before we hear of it."""
     async with SqlLedger(engine) as ledger:
         charging = charging_with(ledger)
-        await charging.top_up("main", amount=gbp("1"), key="k", note="")
+        await charging.top_up("main", amount=gbp("1"), key="k", actor="test", reason="")
         with _replies_lost(engine), pytest.raises(ChargingUnavailable):
             await charging.authorise(request("c1"))
         stored = await charging.balance("main")
@@ -118,7 +119,7 @@ async def test_a_connection_cut_between_two_commands_is_not_noticed(
 ) -> None:
     async with SqlLedger(open_engine(url)) as ledger:
         charging = charging_with(ledger)
-        await charging.top_up("main", amount=gbp("1"), key="k", note="")
+        await charging.top_up("main", amount=gbp("1"), key="k", actor="test", reason="")
         with engine.begin() as operator:
             operator.execute(
                 text(
@@ -143,7 +144,7 @@ async def test_a_server_that_crashes_and_comes_back_keeps_every_acknowledged_com
     upgrade(engine)
     async with SqlLedger(engine) as ledger:
         charging = charging_with(ledger)
-        await charging.top_up("main", amount=gbp("1"), key="k", note="")
+        await charging.top_up("main", amount=gbp("1"), key="k", actor="test", reason="")
         await charging.authorise(request("c1"))
         own_server.crash()
         with pytest.raises(ChargingUnavailable):
@@ -161,15 +162,16 @@ async def test_a_server_that_crashes_and_comes_back_keeps_every_acknowledged_com
 
 
 async def test_an_amount_too_large_for_the_database_is_the_senders_problem_alone(
-    engine: Engine,
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(commands, "TOP_UP_MAX_MICROS", MICROS_MAX)  # else it gets no further
     async with SqlLedger(engine) as ledger:
         charging = charging_with(ledger)
         huge = Money(MICROS_MAX, "GBP")
-        await charging.top_up("main", amount=huge, key="most", note="")
+        await charging.top_up("main", amount=huge, key="most", actor="test", reason="")
         too_much, fine = await asyncio.gather(
-            charging.top_up("main", amount=huge, key="more", note=""),
-            charging.top_up("branch", amount=gbp("1"), key="some", note=""),
+            charging.top_up("main", amount=huge, key="more", actor="test", reason=""),
+            charging.top_up("branch", amount=gbp("1"), key="some", actor="test", reason=""),
             return_exceptions=True,
         )
         assert isinstance(too_much, ConstraintBroken)
@@ -186,7 +188,9 @@ async def test_a_defect_in_one_command_is_its_senders_problem_alone(engine: Engi
     async with SqlLedger(engine) as ledger:
         wrong, fine = await asyncio.gather(
             ledger.carry_out(
-                Defective(office_id="main", amount=gbp("1"), key="a", note="", at=START)
+                Defective(
+                    office_id="main", amount=gbp("1"), key="a", actor="test", reason="", at=START
+                )
             ),
             ledger.carry_out(_top_up("b")),
             return_exceptions=True,
@@ -200,7 +204,7 @@ async def test_a_defect_in_one_command_is_its_senders_problem_alone(engine: Engi
 
 
 def _top_up(key: str) -> TopUp:
-    return TopUp(office_id="main", amount=gbp("1"), key=key, note="", at=START)
+    return TopUp(office_id="main", amount=gbp("1"), key=key, actor="test", reason="", at=START)
 
 
 async def test_nobody_waits_for_ever_and_who_gave_up_is_not_carried_out_later() -> None:
@@ -250,7 +254,8 @@ async def test_under_overload_new_calls_are_refused_and_ends_of_calls_are_not(
         urgent = True
 
     urgent = [
-        Urgent(office_id="main", amount=gbp("1"), key=f"{n}", note="", at=START) for n in range(3)
+        Urgent(office_id="main", amount=gbp("1"), key=f"{n}", actor="test", reason="", at=START)
+        for n in range(3)
     ]
     outcomes = await asyncio.gather(
         *(commit.carry_out(command) for command in urgent),

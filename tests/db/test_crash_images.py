@@ -49,7 +49,7 @@ async def _debit_and_record(live: Path, file: Path) -> Sequence[Acknowledged]:
     history = []
     async with SqlLedger(open_engine(f"sqlite:///{live}")) as ledger:
         charging = charging_with(ledger)
-        await charging.top_up("main", amount=gbp("100"), key="k", note="")
+        await charging.top_up("main", amount=gbp("100"), key="k", actor="test", reason="")
         await charging.authorise(request("c1"))
         for debits in range(1, DEBITS + 1):
             await charging.debit("c1", interval=debits - 1)
@@ -63,7 +63,7 @@ async def _debit_and_record(live: Path, file: Path) -> Sequence[Acknowledged]:
 
 def debits_in(file: Path) -> int:
     with sqlite3.connect(file) as connection:
-        query = "SELECT count(*) FROM postings WHERE entry_key LIKE 'call:c1:debit:%'"
+        query = "SELECT count(*) FROM entries WHERE key LIKE 'call:c1:debit:%'"
         count: int = connection.execute(query).fetchone()[0]
     connection.close()
     return count
@@ -102,7 +102,7 @@ from tests.fakes.clock import START
 async def work(file, name):
     async with SqlLedger(open_engine(f"sqlite:///{file}")) as ledger:
         charging = charging_with(ledger)
-        await charging.top_up("main", amount=gbp("100"), key=name, note="")
+        await charging.top_up("main", amount=gbp("100"), key=name, actor="test", reason="")
         await charging.authorise(request(name))
         for n in range(1000):
             await charging.debit(name, interval=n)
@@ -123,7 +123,7 @@ def test_a_process_killed_at_any_moment_leaves_every_acknowledged_debit(tmp_path
     for kill in range(KILLS):
         acknowledged |= _work_until_killed(file, f"c{kill}", debits=dice.randint(1, 40))
         with sqlite3.connect(file) as connection:
-            stored = {row[0] for row in connection.execute("SELECT entry_key FROM postings")}
+            stored = {row[0] for row in connection.execute("SELECT key FROM entries")}
         connection.close()
         assert acknowledged <= stored
         assert read_from(engine, audit).problems == ()
@@ -148,7 +148,7 @@ async def test_files_copied_between_two_commits_are_a_whole_ledger(tmp_path: Pat
     upgrade(engine)
     async with SqlLedger(engine) as ledger:
         charging = charging_with(ledger)
-        await charging.top_up("main", amount=gbp("100"), key="k", note="")
+        await charging.top_up("main", amount=gbp("100"), key="k", actor="test", reason="")
         await charging.authorise(request("c1"))
         for n in range(120):  # long enough for the log to be moved into the file on the way
             await charging.debit("c1", interval=n)

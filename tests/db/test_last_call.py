@@ -20,7 +20,7 @@ async def make_call(charging: Charging, call_id: str, *, talk_s: int) -> None:
 async def test_last_call_is_the_last_one_of_this_phone_that_was_answered_and_is_over(
     charging: Charging, ledger: SqlLedger, clock: ManualClock
 ) -> None:
-    await charging.top_up("main", amount=gbp("5.00"), key="opening", note="")
+    await charging.top_up("main", amount=gbp("5.00"), key="opening", actor="test", reason="")
     assert await ledger.last_call("main", "1001") is None
     for call_id, talk_s in (("c1", 10), ("c2", 70), ("c3", 0)):
         await make_call(charging, call_id, talk_s=talk_s)

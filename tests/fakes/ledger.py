@@ -6,19 +6,16 @@ tests/db replays everything that is claimed of it against SQLite and PostgreSQL.
 from collections.abc import Sequence
 from typing import TypeVar
 
+from charging.entries import Account, EntryKey, LedgerEntry, PostedEntry, available, reserved
 from charging.errors import ChargingUnavailable
 from charging.ledger import (
-    Account,
     Balances,
     Books,
     CallRecord,
     Command,
-    EntryKey,
-    LedgerEntry,
+    Place,
     SpendingScope,
-    available,
     every_scope,
-    reserved,
 )
 from charging.money import Money
 
@@ -29,6 +26,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.calls: dict[str, CallRecord] = {}
         self.entries: dict[EntryKey, LedgerEntry] = {}
+        self.posted: list[PostedEntry] = []
         self.stored: dict[Account, Money] = {}
         self.away = False  # True: as if the database were locked or gone
 
@@ -40,13 +38,15 @@ class MemoryLedger:
         books = Books(
             calls=self.calls,
             balances=self.stored,
+            places={p.entry.office_id: Place(p.number, p.posted_at) for p in self.posted},
             entries=self.entries,
             spending=self._spending(command),
             open_calls=self._open_calls(),
         )
         result = books.carry_out(command)
         self.calls |= books.new_calls | books.changed_calls
-        self.entries |= {entry.key: entry for entry in books.new_entries}
+        self.entries |= {posted.entry.key: posted.entry for posted in books.new_entries}
+        self.posted += books.new_entries
         self.stored |= books.changed_balances
         return result
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from charging.ledger import LedgerEntry
+from charging.entries import PostedEntry
 from charging.money import Money
 from lab.paid_office import PaidOffice
 from lab.phone import Phone
@@ -32,8 +32,9 @@ def increments(talk_s: float) -> int:
     return math.ceil(talk_s / INCREMENT_S)
 
 
-def keys(entries: Sequence[LedgerEntry]) -> list[str]:
-    return [entry.key.rpartition(f"{entry.call_id}:")[2] for entry in entries if entry.call_id]
+def keys(entries: Sequence[PostedEntry]) -> list[str]:
+    of_calls = [posted.entry for posted in entries if posted.entry.call_id]
+    return [entry.key.rpartition(f"{entry.call_id}:")[2] for entry in of_calls]
 
 
 def loudness(phone: Phone, *, first_s: float) -> float:
