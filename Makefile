@@ -60,6 +60,9 @@ soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n S
 emergency: setup  ## 100 emergency calls under each condition that stops a paid one
 	@$(python) -m trials emergency
 
+attack: setup  ## 2,000 hostile registrations and calls from a phone, transfers off and on (COUNT=n SEED=n)
+	@$(python) -m trials attack $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
 carriers: setup  ## calls of two minutes, paid and emergency, to carriers of every temper
 	@$(python) -m trials carriers
 
@@ -86,4 +89,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench chaos emergency carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: help setup run test check bench chaos emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -31,6 +31,7 @@ from db.ledger import read_from
 from db.models import calls
 from db.rate_decks import import_deck
 from db.schema import upgrade
+from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig
 from lab.addresses import Addresses
 from lab.application import Application
@@ -179,6 +180,7 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
     media: bool = True,
     addresses: Addresses | None = None,
     adapt: Callable[[AsteriskConfig], AsteriskConfig] = lambda config: config,
+    phones: Sequence[Phone] | None = None,
 ) -> PaidOffice:
     """A paid office whose dialplan is rendered from its plan; `adapt` has the last word.
 
@@ -195,6 +197,7 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
         default=default,
         media=media,
         addresses=addresses,
+        phones=phones,
         adapt=lambda config: adapt(
             replace(with_routes(config, routed), agi_address=config.control_address)
         ),

@@ -83,7 +83,10 @@ class RawPhone(Runnable, asyncio.DatagramProtocol):
         password: str,
         address: str,
         server: tuple[str, int],
+        silence_s: float = PATIENCE_S,
     ) -> None:
+        """`silence_s`: give a request up after so long, to which nothing at all was said."""
+        self._silence_s = silence_s
         self.extension = extension
         self.address = address
         self.invited: list[str] = []  # the first line of every INVITE that came here
@@ -207,9 +210,10 @@ class RawPhone(Runnable, asyncio.DatagramProtocol):
         self._waiting[branch] = answers
         repeating = asyncio.create_task(self._repeat(request, answers))
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._silence_s) as patience:
                 while True:
                     answer = await answers.get()
+                    patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_S)
                     repeating.cancel()
                     if answer.status >= _FIRST_FINAL:
                         break

@@ -11,6 +11,8 @@ from rich.console import Console
 from trials import carriers as carriers_trial
 from trials import emergency as emergency_trial
 from trials import files as files_trial
+from trials.attack import AttackOutcome, AttackPlan
+from trials.attack import attack as run_attack
 from trials.chaos import KINDS, Outcome, Plan, run
 from trials.dialplans import compare
 from trials.soak import SoakOutcome, SoakPlan
@@ -194,6 +196,28 @@ def dialplans(
     sys.exit(1 if found.problems else 0)
 
 
+@app.command()
+def attack(
+    *,
+    count: Annotated[int, typer.Option(min=1, help="Registrations, and as many calls.")] = 2000,
+    seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
+) -> None:
+    """Hostile registrations and hostile calls from a registered phone, transfers off and on.
+
+    Exit status 0 only if what reached the carrier equals the ledger's rows and the included, free
+    and emergency calls, exactly. Sends traffic to loopback addresses only.
+    """
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    out.print(f"seed {drawn}")
+    wrong = 0
+    for allow_transfer in (False, True):
+        plan = AttackPlan(
+            registrations=count, invites=count, allow_transfer=allow_transfer, seed=drawn
+        )
+        wrong += _report_attack(asyncio.run(run_attack(plan, out.print)))
+    sys.exit(1 if wrong else 0)
+
+
 @app.callback()
 def trials() -> None:
     """Longer trials of the whole thing."""
@@ -209,6 +233,20 @@ def _report(outcome: Outcome) -> int:
         f" paid time was over; {verdict.unproved} marked; the longest silence"
         f" {verdict.longest_silence_s:.1f} s; {len(outcome.problems)} wrong;"
         f" {outcome.seconds:.0f} s"
+    )
+    for problem in outcome.problems[:20]:
+        out.print(f"  {problem}")
+    return len(outcome.problems)
+
+
+def _report_attack(outcome: AttackOutcome) -> int:
+    plan = outcome.plan
+    reached = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.reached.items()))
+    out.print(
+        f"transfers {'on' if plan.allow_transfer else 'off'}: {plan.registrations} registrations,"
+        f" {outcome.registered} taken; {plan.invites} calls, of which reached the carrier:"
+        f" {reached or 'none'}; {outcome.referrals.total()} requests to transfer;"
+        f" {len(outcome.problems)} wrong"
     )
     for problem in outcome.problems[:20]:
         out.print(f"  {problem}")
