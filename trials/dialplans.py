@@ -95,11 +95,8 @@ def added(one: Compared, other: Compared) -> Compared:
 
 
 async def _batch(office: Office, drawn: Sequence[Drawn], calls: Mapping[str, str]) -> Compared:
-    (office.config.folder / "etc/drawn.conf").write_text(
-        "".join(each.text for each in drawn), encoding="utf-8"
-    )
-    await office.asterisk.cli("dialplan reload")
-    events = await _listed(office)
+    await write_drawn(office, drawn)
+    events = await listed_dialplan(office)
     dialplan = dialplan_of(events)
     problems = [
         f"{name}: the extensions are in another order than Asterisk's"
@@ -108,7 +105,7 @@ async def _batch(office: Office, drawn: Sequence[Drawn], calls: Mapping[str, str
     ]
     walker = Walker(dialplan, not_answered=("CHANUNAVAIL",), anything_happens=False)
     walked = {
-        context: walker.walk(Start(context=context, dialled=dialled))
+        context: walker.walk(Start(context=context, dialled=dialled, by_invite=False))
         for context, dialled in calls.items()
     }
     # What a call over Local ends with is told by none of its own steps.
@@ -138,6 +135,13 @@ async def _batch(office: Office, drawn: Sequence[Drawn], calls: Mapping[str, str
         legs=sum(len(each.legs) for each in walked.values()),
         problems=problems,
     )
+
+
+async def write_drawn(office: Office, drawn: Sequence[Drawn]) -> None:
+    """In the place of those before."""
+    text = "".join(each.text for each in drawn)
+    (office.config.folder / "etc/drawn.conf").write_text(text, encoding="utf-8")
+    await office.asterisk.cli("dialplan reload")
 
 
 def surplus(dialplan: Dialplan, walked: Walked, real: Collection[Place]) -> Collection[Place]:
@@ -230,15 +234,13 @@ def _secret(office: Office) -> str:
 
 @asynccontextmanager
 async def _manager(
-    office: Office,
+    office: Office, login: Mapping[str, str]
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     config = office.config
     reader, writer = await asyncio.open_connection(config.control_address, config.ami_port)
     try:
         await reader.readline()
-        await _asked(
-            reader, writer, "Login", Username="walker", Secret=_secret(office), Events="off"
-        )
+        await _asked(reader, writer, "Login", **login, Events="off")
         yield reader, writer
     finally:
         writer.close()
@@ -258,9 +260,12 @@ async def _message(reader: asyncio.StreamReader) -> Mapping[str, str]:
     return dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
 
 
-async def _listed(office: Office) -> Sequence[Mapping[str, str]]:
+async def listed_dialplan(office: Office) -> Sequence[Mapping[str, str]]:
+    """Everything that Asterisk has loaded, asked for as the application's own AMI user."""
+    secrets = office.config.secrets
+    login = {"Username": secrets.ami_username, "Secret": secrets.ami_password}
     events: list[Mapping[str, str]] = []
-    async with _manager(office) as (reader, writer):
+    async with _manager(office, login) as (reader, writer):
         await _asked(reader, writer, "ShowDialPlan")
         while True:
             event = await _message(reader)
@@ -301,7 +306,8 @@ async def _until_all_ended(office: Office, contexts: Collection[str], begin: int
 
 
 async def _dial(office: Office, calls: Mapping[str, str]) -> None:
-    async with _manager(office) as (reader, writer):
+    login = {"Username": "walker", "Secret": _secret(office)}
+    async with _manager(office, login) as (reader, writer):
         for context, dialled in calls.items():
             said = await _asked(
                 reader,

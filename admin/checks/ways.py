@@ -11,13 +11,13 @@ import aiohttp
 from admin.checks.ami import AmiConversation, AmiError, AmiRefusedError, logged_in
 from admin.checks.asterisk import RENDER, AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from admin.witnesses import Witness, witnesses
 from assembly.charging import report_plan
 from assembly.plans import OfficePlans, plan_files
 from assembly.sites import site_for
 from charging.numbering import Site
 from charging.plan import Category, Plan
 from charging.unpaid import costs_nothing
+from charging.witnesses import Witness, witnesses
 from dialplan.contexts import INCLUDED, OUR_TRUNKS, PAID, paid_extension
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.plan_files import PlanFileError

@@ -98,6 +98,7 @@ class Start:
     endpoint: str = ""
     priority: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
+    by_invite: bool = True  # then an extension that does not exist is a 404, and never `i`
 
 
 Variables = frozenset[tuple[str, str]]
@@ -196,7 +197,8 @@ class _Walk:
             variables=frozenset(self.start.variables.items()),
         )
         self._parents[first] = None
-        waiting = [first]
+        begins = not self.start.by_invite or self.dialplan.exists(first.context, first.extension)
+        waiting = [first] if begins else []
         legs: dict[Leg, None] = {}
         asked: dict[Place, None] = {}
         doubts: dict[str, Doubt] = {}  # one of each kind is enough to look at
@@ -420,6 +422,8 @@ class _Walk:
                 yield each
 
     def _leg(self, state: _State, target: Target, options: Mapping[str, str]) -> Iterator[_Event]:
+        if state.hung_up:
+            return  # "Caller hung up before dial": nothing is sent
         if not is_known(target.endpoint):
             yield Doubt(state.place, "whom it rings depends on what only a call decides")
             return

@@ -67,6 +67,12 @@ exten => _00.,1,Set(X=1)
     assert rung(text) == ["PJSIP/wide@trunk"]
 
 
+def test_what_is_dialled_after_the_caller_has_hung_up_is_not_sent() -> None:
+    text = "[office]\nexten => 5,1,Hangup()\nexten => _[a-z],1,Dial(PJSIP/${EXTEN}@trunk)\n"
+    assert rung(text, "5") == []
+    assert rung(text, "x") == ["PJSIP/x@trunk"]
+
+
 def test_labels_are_looked_up_across_includes_as_well() -> None:
     text = """
 [office]
@@ -79,10 +85,16 @@ exten => _0.,2(there),Dial(PJSIP/x@trunk)
     assert rung(text) == ["PJSIP/x@trunk"]
 
 
-def test_extension_that_does_not_exist_is_sent_to_i() -> None:
-    text = "[office]\nexten => i,1,Dial(PJSIP/${INVALID}x@trunk)\nexten => 5,1,Hangup()\n"
-    assert rung(text) == [f"PJSIP/{UNKNOWN}x@trunk"]
+def test_extension_that_does_not_exist_is_sent_to_i_by_a_goto_and_not_by_a_phone() -> None:
+    text = """
+[office]
+exten => i,1,Dial(PJSIP/${INVALID}x@trunk)
+exten => 5,1,Hangup()
+exten => 6,1,Goto(7,1)
+"""
+    assert rung(text, "6") == [f"PJSIP/{UNKNOWN}x@trunk"]
     assert rung(text, "5") == []
+    assert rung(text) == []
 
 
 @pytest.mark.parametrize(
