@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import structlog
 
 from ari_app.ami import Ami
+from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriReplacedError, AriUnavailableError
 from ari_app.clock import ASK_EVERY_S
 from ari_app.driver import Driver
@@ -70,6 +71,7 @@ class Application:
                 tasks.create_task(self._sweep())
                 tasks.create_task(self._stay_heard())
                 tasks.create_task(self._keep_time())
+                tasks.create_task(self._see_that_it_runs())
                 if self._ungated is not None:
                     tasks.create_task(self._ungated.run())
         except* TakenError as taken:
@@ -148,6 +150,16 @@ class Application:
             if abs(ahead_s - told_s) > CLOCKS_DIFFER_S:
                 told_s = ahead_s
                 log.warning("clocks_differ", asterisk_ahead_s=round(ahead_s, 1))
+
+    async def _see_that_it_runs(self) -> None:
+        """Over AMI too: ARI's connection alone may be held up while Asterisk runs."""
+        while True:
+            await asyncio.sleep(ASK_EVERY_S)
+            await self._ami.wait_until_connected()
+            try:
+                self._ari.clock.ran(await self._ami.time_ms())
+            except (AmiRefusedError, AmiUnavailableError) as error:
+                log.info("time_not_told", error=str(error))
 
     async def _note_unheard(self) -> None:
         self._unheard += 1

@@ -48,7 +48,8 @@ class AsteriskClock:
         self._set_by_ms = 0  # by how much its clock was set since it was first asked
         self._error_s = 0.0  # the worst a measurement may be, to be better than the last one
         self._asked_s: float | None = None
-        self._ran_ms: int | None = None
+        self._ran_ms: int | None = None  # the latest sign of life, over whatever connection
+        self._heard_ms: int | None = None  # the latest over ARI's, where they come in order
         self._stops: deque[Stop] = deque(maxlen=STOPS_KEPT)
         self._untold: list[Stop] = []
 
@@ -72,11 +73,11 @@ class AsteriskClock:
         """
         at_ms -= self._set_by_ms
         at_ms = self._plausible(at_ms)
-        self._note_ran(at_ms)
+        self._note_heard(at_ms)
         return at_ms
 
     def _plausible(self, at_ms: int) -> int:
-        too_old = self._ran_ms is not None and at_ms < self._ran_ms - STEP_MS
+        too_old = self._heard_ms is not None and at_ms < self._heard_ms - STEP_MS
         too_young = self._known and at_ms > self.now_ms() + STEP_MS
         return self.now_ms() if too_old or too_young else at_ms
 
@@ -101,8 +102,15 @@ class AsteriskClock:
             self._zero_s, self._error_s = zero_s, error_s
         else:
             self._error_s = max(self._error_s, 1e-4) * FORGETS
-        self._note_ran(at_ms - self._set_by_ms)
+        self._note_heard(at_ms - self._set_by_ms)
         self._asked_s = None
+
+    def ran(self, at_ms: int) -> None:
+        """Asterisk said over another connection that it is `at_ms`.
+
+        ARI's alone may be held up, and what is stamped meanwhile comes late and is no less true.
+        """
+        self._note_ran(at_ms - self._set_by_ms)
 
     def new_stops(self) -> list[Stop]:
         """Those that nobody was told of before."""
@@ -113,6 +121,7 @@ class AsteriskClock:
         """No answer came, and none will: the connection is gone."""
         self._asked_s = None
         self._ran_ms = None
+        self._heard_ms = None
 
     def may_have_been_ms(self, at_ms: int) -> int | None:
         """The earliest that something may have been which Asterisk saw at `at_ms`.
@@ -124,6 +133,10 @@ class AsteriskClock:
             if stop.since_ms < at_ms <= stop.until_ms + CATCHING_UP_MS:
                 return stop.since_ms
         return None
+
+    def _note_heard(self, at_ms: int) -> None:
+        self._note_ran(at_ms)
+        self._heard_ms = at_ms if self._heard_ms is None else max(self._heard_ms, at_ms)
 
     def _note_ran(self, ran_ms: int) -> None:
         """A sign of life. Asked, and silent until now: it did not run meanwhile."""

@@ -41,7 +41,7 @@ KINDS: Mapping[str, tuple[Breakage | None, Leniency]] = {
         faults.suspend_asterisk,
         Leniency(stopped_s=LONGEST_STOP_S, paid_time=True),
     ),
-    "ari": (None, Leniency()),  # broken in between
+    "ari": (None, PAID_TIME),  # broken in between; an answer that is heard late
     "ami": (None, PAID_TIME),
     "ami-password": (faults.change_the_ami_password, PAID_TIME),
     "database": (faults.stop_database, PAID_TIME),

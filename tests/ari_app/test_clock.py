@@ -119,6 +119,20 @@ def test_an_answer_that_is_late_alone_is_no_stop() -> None:
     assert world.clock.may_have_been_ms(world.asterisk_ms) is None
 
 
+def test_a_connection_that_is_held_up_is_no_stop() -> None:
+    """ARI alone is: AMI says meanwhile that Asterisk runs, and what ARI brings later is true."""
+    world = World()
+    world.run(5)
+    world.clock.asked()
+    ended_ms = world.asterisk_ms + 1000
+    for _ in range(16):
+        world.true_s += 0.25
+        world.clock.ran(world.asterisk_ms)
+    assert world.clock.read(ended_ms) == ended_ms
+    world.clock.answered(world.asterisk_ms)
+    assert world.clock.may_have_been_ms(ended_ms) is None
+
+
 def test_a_stop_is_forgotten_once_what_waited_has_been_seen() -> None:
     world = World()
     world.run(5)
