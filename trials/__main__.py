@@ -235,8 +235,8 @@ def _report(outcome: Outcome) -> int:
         f" {verdict.answered} answered,"
         f" {verdict.unanswered} not; broken {outcome.broken} times;"
         f" {verdict.increments} increments debited; {verdict.ended_at_paid_time} ended when their"
-        f" paid time was over; {verdict.unproved} marked; the longest silence"
-        f" {verdict.longest_silence_s:.1f} s; {len(outcome.problems)} wrong;"
+        f" paid time was over; {verdict.unproved} marked; {verdict.unheard} prompts unheard;"
+        f" the longest silence {verdict.longest_silence_s:.1f} s; {len(outcome.problems)} wrong;"
         f" {outcome.seconds:.0f} s"
     )
     for problem in outcome.problems[:20]:

@@ -31,24 +31,26 @@ EAR_PORT = 30000
 IMPATIENT_S = 3.1  # how long every third caller would talk; the others leave it to the far end
 
 PAID_TIME = Leniency(paid_time=True)
+AWAY = Leniency(paid_time=True, unspoken=True)
+SLOW_AMI = Leniency(paid_time=True, early_s=1.5)
 LONGEST_STOP_S = faults.ASTERISK_STOPS_S[1]
 KINDS: Mapping[str, tuple[Breakage | None, Leniency]] = {
-    "application": (faults.kill_application, PAID_TIME),
-    "application-stopped": (faults.suspend_application, PAID_TIME),
-    "second-application": (faults.start_a_second_application, PAID_TIME),
-    "asterisk": (faults.kill_asterisk, Leniency(asterisk_died=True)),
+    "application": (faults.kill_application, AWAY),
+    "application-stopped": (faults.suspend_application, AWAY),
+    "second-application": (faults.start_a_second_application, AWAY),
+    "asterisk": (faults.kill_asterisk, Leniency(asterisk_died=True, unspoken=True)),
     "asterisk-stopped": (
         faults.suspend_asterisk,
         Leniency(stopped_s=LONGEST_STOP_S, paid_time=True),
     ),
-    "ari": (None, PAID_TIME),  # broken in between; an answer that is heard late
-    "ami": (None, PAID_TIME),
-    "ami-password": (faults.change_the_ami_password, PAID_TIME),
+    "ari": (None, AWAY),  # broken in between; an answer that is heard late
+    "ami": (None, SLOW_AMI),
+    "ami-password": (faults.change_the_ami_password, SLOW_AMI),
     "database": (faults.stop_database, PAID_TIME),
     "answer-lock": (faults.lock_at_answer, PAID_TIME),
     "disk-full": (faults.fill_the_disk, PAID_TIME),
-    "log-lost": (faults.lose_the_log, Leniency(less=True, paid_time=True)),
-    "clocks": (faults.set_the_clock, PAID_TIME),
+    "log-lost": (faults.lose_the_log, Leniency(less=True, paid_time=True, unspoken=True)),
+    "clocks": (faults.set_the_clock, AWAY),
 }
 
 

@@ -31,6 +31,8 @@ class Leniency:
     less: bool = False  # charged for what is proved, which is less, where the record is marked so
     stopped_s: float = 0.0  # Asterisk did not run for so long: charged for less, and a second more
     paid_time: bool = False  # nobody could lengthen a leg: it ends when its paid time is over
+    early_s: float = 0.0  # or so much earlier, where what AMI was told may be read late
+    unspoken: bool = False  # who was to speak died, or could not be reached: counted, no more
 
 
 NONE = Leniency()
@@ -44,6 +46,7 @@ class Verdict:
     problems: tuple[str, ...]
     unproved: int = 0  # calls that were marked: charged for what is proved
     ended_at_paid_time: int = 0
+    unheard: int = 0  # prompts that were due
     longest_silence_s: float = 0.0
 
 
@@ -74,7 +77,8 @@ def judge(
     at_carrier = {call.dialled: call for call in seen}
     silences = {d: silence_s(placed, callers) for d, placed in callers.placed.items()}
     problems += _waited(silences, lenient)
-    problems += _unheard(at_carrier, callers)
+    unheard = list(_unheard(at_carrier, callers))
+    problems += [] if lenient.unspoken else unheard
     return Verdict(
         answered=sum(call.answered for call in seen),
         unanswered=sum(not call.answered for call in seen),
@@ -82,6 +86,7 @@ def judge(
         problems=tuple(problems),
         unproved=sum(call.end_unproved is not None for call in recorded.values()),
         ended_at_paid_time=sum(_ended_at_paid_time(call, callers, lenient) for call in seen),
+        unheard=len(unheard),
         longest_silence_s=max(silences.values(), default=0.0),
     )
 
@@ -166,7 +171,9 @@ def _ended_at_paid_time(call: CarrierCall, callers: Callers, lenient: Leniency) 
     if lenient.stopped_s:  # and its timers ran only when it ran again
         return call.ended_by == "office" and call.talk_s > increment_s - ENDS_EARLY_BY_S
     into_s = (call.talk_s + CUT_EARLY_S) % increment_s
-    return call.ended_by == "office" and min(into_s, increment_s - into_s) < ENDS_EARLY_BY_S
+    at_edge = into_s < ENDS_EARLY_BY_S
+    before_it = increment_s - into_s < max(ENDS_EARLY_BY_S, lenient.early_s)
+    return call.ended_by == "office" and (at_edge or before_it)
 
 
 def _waited(silences: Mapping[str, float], lenient: Leniency) -> Iterator[str]:
