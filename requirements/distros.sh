@@ -16,8 +16,8 @@ packed() { # SUITE: a system with what the README asks for, and nothing else
     [ -s "$cache/$1.tar" ] && return
     echo "$1: making its root"
     mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' \
-        --include=python3,git,make,ca-certificates "$1" "$cache/$1.tar.new"
-    mv "$cache/$1.tar.new" "$cache/$1.tar"
+        --include=python3,git,make,ca-certificates "$1" "$cache/new-$1.tar"
+    mv "$cache/new-$1.tar" "$cache/$1.tar"
 }
 
 unpacked() { # SUITE: its folder, with this tree as it is committed, and this machine's way to packages
