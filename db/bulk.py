@@ -7,9 +7,11 @@ for all rows, which come as an array for each column. Values are converted as SQ
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Dialect, Integer, Table, text
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Dialect, Integer, Table, text
 
 from db.models import UtcDateTime
+
+_MOMENTS = (UtcDateTime, DateTime)
 
 Values = tuple[Any, ...]  # of one row, in the order of the columns
 
@@ -17,28 +19,29 @@ Values = tuple[Any, ...]  # of one row, in the order of the columns
 class _Statement:
     def __init__(self, columns: Sequence[Column[Any]], *, by_row: str, by_column: str) -> None:
         self._names = [column.name for column in columns]
-        self._moments = [n for n, c in enumerate(columns) if isinstance(c.type, UtcDateTime)]
+        self._moments = [
+            (n, column) for n, column in enumerate(columns) if isinstance(column.type, _MOMENTS)
+        ]
         self._by_row = by_row
         self._by_column = text(by_column)
-        self._convert: Callable[[Any], Any] | None = None
 
     def run(self, connection: Connection, rows: Sequence[Values]) -> None:
         if not rows:
             return
         columns = [list(column) for column in zip(*rows, strict=True)]
         if connection.dialect.name == "sqlite":
-            convert = self._convert or self._converter(connection.dialect)
-            for n in self._moments:
-                columns[n] = list(map(convert, columns[n]))
+            for n, column in self._moments:
+                columns[n] = list(map(_converter(column, connection.dialect), columns[n]))
             connection.exec_driver_sql(self._by_row, [*zip(*columns, strict=True)])
         else:
             connection.execute(self._by_column, dict(zip(self._names, columns, strict=True)))
 
-    def _converter(self, dialect: Dialect) -> Callable[[Any], Any]:
-        self._convert = UtcDateTime().dialect_impl(dialect).bind_processor(dialect)
-        if self._convert is None:
-            raise TypeError(f"{dialect.name} stores moments as they are")
-        return self._convert
+
+def _converter(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any]:
+    convert = column.type.dialect_impl(dialect).bind_processor(dialect)
+    if convert is None:
+        raise TypeError(f"{dialect.name} stores moments as they are")
+    return convert
 
 
 class Insert(_Statement):
@@ -76,7 +79,7 @@ def _array_type(column: Column[Any]) -> str:
     match column.type:
         case BigInteger() | Integer():
             return "bigint[]"
-        case UtcDateTime():
+        case UtcDateTime() | DateTime():
             return "timestamptz[]"
         case _:
             return "text[]"

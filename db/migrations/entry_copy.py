@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from db.bulk import Insert
 from db.schema import MigrationRefusedError
 
 BATCH = 5_000  # postings: a fraction of a second, for which a writer waits on SQLite
@@ -234,9 +235,10 @@ class _Copy:
             self._add(row)
 
     def write(self) -> None:
-        if self._entries:
-            self._connection.execute(sa.insert(entries), self._entries)
-        self._connection.execute(sa.insert(postings), self._postings)
+        for table, rows in ((entries, self._entries), (postings, self._postings)):
+            if rows:
+                insertion = Insert(table, *rows[0])
+                insertion.run(self._connection, [tuple(row.values()) for row in rows])
         for office_id in self._offices:
             self._connection.execute(sa.delete(balances).where(balances.c.office_id == office_id))
         stored = [row for office in self._offices.values() for row in office.balances.values()]
