@@ -170,6 +170,20 @@ def field_count(text: str, delimiter: str) -> str:
     return str(len(text.split(parting)) if text else 0)
 
 
+def replaced(text: str, arguments: Sequence[str]) -> str:
+    """REPLACE(variable,characters,by) of the variable's text: each of these characters."""
+    characters, by = (*arguments, "", "")[:2]
+    if not is_known(text + characters + by):
+        return UNKNOWN
+    return "".join(by[:1] if character in characters else character for character in text)
+
+
+def string_replaced(text: str, arguments: Sequence[str]) -> str:
+    """STRREPLACE(variable,what,by) of the variable's text, everywhere."""
+    what, by = (*arguments, "", "")[:2]
+    return text.replace(what, by) if what and is_known(text + what + by) else UNKNOWN
+
+
 def matches(arguments: Sequence[str]) -> str:
     """REGEX("expression" text), of the expressions that POSIX and Python read alike."""
     found = re.fullmatch(r'\s*"([\w^$\[\]+*.\-]*)" ?(.*)', ",".join(arguments), re.DOTALL)

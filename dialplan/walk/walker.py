@@ -188,6 +188,7 @@ class _Walk:
         self.digits = start.digits or start.dialled
         self._parents: dict[_State, _State | None] = {}
         self._visits: dict[Place, int] = {}
+        self._at: _State | None = None
 
     def walked(self) -> Walked:
         first = _State(
@@ -228,9 +229,9 @@ class _Walk:
             doubts=tuple(doubts.values()),
         )
 
-    def way_to(self, state: _State) -> tuple[Place, ...]:
+    def way_to(self, state: _State | None) -> tuple[Place, ...]:
         places: list[Place] = []
-        at: _State | None = state
+        at = state
         while at is not None:
             places.append(at.place)
             at = self._parents.get(at)
@@ -251,8 +252,9 @@ class _Walk:
                 case Switched(context, switch):
                     yield Doubt(state.place, f"[{context}] asks the switch {switch}")
                 case Found(_, extension, step):
-                    data = self.expanded(state, step.data)
-                    yield from self.carried_out(state, step.application, data, extension)
+                    data, after = self.expanded(state, step.data)
+                    self._at = state
+                    yield from self.carried_out(after, step.application, data, extension)
         if not outcomes:
             yield from self._nowhere(state)
 
@@ -288,10 +290,24 @@ class _Walk:
 
     # --- variables -------------------------------------------------------------------------------
 
-    def expanded(self, state: _State, text: str) -> str:
+    def expanded(self, state: _State, text: str) -> tuple[str, _State]:
+        """What the text is when it is carried out, and what `${SET(name=value)}` in it has set."""
         if "$" not in text:
-            return text
+            return text, state
+        changed = [state]
+
+        def variable(name: str) -> str:
+            return self._variable(changed[0], name)
+
+        def set_inline(given: Sequence[str]) -> str:
+            name, _, value = ",".join(given).partition("=")
+            changed[0] = changed[0].with_variables(**{name.strip(): value})
+            return value
+
         functions = {
+            "SET": set_inline,
+            "REPLACE": lambda given: values.replaced(variable(given[0]), given[1:]),
+            "STRREPLACE": lambda given: values.string_replaced(variable(given[0]), given[1:]),
             "LEN": values.known_only(values.length_of),
             "FILTER": values.known_only(values.filtered),
             "IF": values.chosen,
@@ -302,11 +318,11 @@ class _Walk:
             "EXISTS": values.known_only(lambda given: str(int(bool(",".join(given))))),
             "GLOBAL": lambda given: self.walker.variables.get(given[0], ""),
             "CHANNEL": lambda given: self.start.endpoint if given == ["endpoint"] else UNKNOWN,
-            "CUT": lambda given: self._cut(state, given),
-            "FIELDQTY": lambda given: values.field_count(self._variable(state, given[0]), given[1]),
+            "CUT": lambda given: self._cut(changed[0], given),
+            "FIELDQTY": lambda given: values.field_count(variable(given[0]), given[1]),
             "DIALPLAN_EXISTS": values.known_only(self._exists),
         }
-        return values.expand(text, lambda name: self._variable(state, name), functions)
+        return values.expand(text, variable, functions), changed[0]
 
     def _variable(self, state: _State, name: str) -> str:
         """Set on the way here, or for all channels, or by Asterisk; else nobody set it."""
@@ -435,7 +451,7 @@ class _Walk:
             options=options,
             without_application=state.application_away,
             after_an_answer=state.get("DIALSTATUS") == "ANSWER",
-            way=self.way_to(state),
+            way=self.way_to(self._at),
         )
 
 

@@ -114,6 +114,11 @@ exten => 6,1,Goto(7,1)
         ("While($[${I} < 3])", ["PJSIP/in@t"]),
         ("Originate(Local/9@other,exten,other,7,1)", ["PJSIP/7@t", "PJSIP/9@t", "PJSIP/in@t"]),
         ("Goto(other,4,1)", ["PJSIP/4@t"]),
+        ("Goto(other,${SET(W=${REPLACE(EXTEN,0123,4)}):0:1},1)", ["PJSIP/4@t"]),
+        (
+            "ExecIf($[${LEN(${SET(W=ab)})} = 2]?Dial(PJSIP/${STRREPLACE(W,a,c)}@t))",
+            ["PJSIP/cb@t", "PJSIP/in@t"],
+        ),
         (r"GotoIf($[${FIELDQTY(EXTEN,\x33)} = 4]?out:in)", ["PJSIP/out@t"]),
         ("Hangup()", []),
         ("Return()", []),
