@@ -21,6 +21,7 @@ from admin.checks.asterisk import (
     check_feature_codes,
     check_program,
 )
+from admin.checks.contacts import check_contacts
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
 from admin.checks.findings import Check, Finding, Status, problem
 from admin.checks.leg_log import check_leg_log, check_ungated_legs
@@ -80,6 +81,7 @@ ASTERISK: Mapping[str, Check] = {
     "trunks": check_trunks,
     "Asterisk's clock": check_asterisks_clock,
     "dead legs": check_dead_legs,
+    "contacts": check_contacts,
     "leg log": check_leg_log,
     "ungated legs": check_ungated_legs,
     "features": check_feature_codes,

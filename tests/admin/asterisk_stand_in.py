@@ -18,7 +18,14 @@ AMI_SECRET = "ami-secret"  # noqa: S105 - a stand-in
 
 RUNNING = dict.fromkeys(("cel_custom.so", "pbx_config.so"), "Running")
 SOUND = {  # endpoints
-    "1001": {"context": "office", "allow_transfer": "no", "aors": "1001", "timers": "no"},
+    "1001": {
+        "context": "office",
+        "allow_transfer": "no",
+        "aors": "1001",
+        "timers": "no",
+        "contact_acl": "deny/permit",
+        "redirect_method": "user",
+    },
     "trunk": {
         "context": "from-trunk",
         "aors": "trunk",

@@ -1,0 +1,148 @@
+"""Whether a leg to a phone can go anywhere else: docs/adr/0013-legs-to-phones.md.
+
+A phone chooses its Contact. What is dialled, and what may be registered, is in Asterisk's hands.
+"""
+
+import asyncio
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from admin.checks.ami import AmiError, logged_in
+from admin.checks.asterisk import AriError, ari_session, get_json
+from admin.checks.findings import Finding, listed, ok, problem
+from admin.checks.trunks import TIMEOUT_S
+from charging.plain_text import escaped
+from dialplan.phone_contacts import is_dialled
+from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from dialplan.walk.listing import dialplan_of
+from dialplan.walk.lookup import Dialplan
+from settings import Settings
+
+DIAL_CONTACTS = (
+    "Gosub(tollgate-phone-contacts,s,1(1001)), then Dial(${GOSUB_RETVAL},30,i) if it is not empty"
+)
+# PJSIP/1001 with nothing behind it: whatever the phone registered is dialled.
+_PLAIN = re.compile(r"PJSIP/(?P<phone>[\w.-]+|\$\{EXTEN[^}]*\})(?=[&,)]|$)")
+_ANY_CONTACT = re.compile(r"\$\{PJSIP_DIAL_CONTACTS\(")
+_NEXT_CONTACT = re.compile(r",(?=sips?:)")
+_DIALS = frozenset({"Dial", "Queue", "Page"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What Asterisk has of one phone."""
+
+    limited: bool  # some addresses may not be in its Contacts
+    redirect_method: str
+    contacts: Sequence[str] = ()
+
+
+def check_contacts(settings: Settings) -> Iterator[Finding]:
+    if settings.ari is None or settings.ami is None:
+        return
+    try:
+        dialplan, phones = asyncio.run(_ask(settings))
+    except (AmiError, AriError):
+        return  # said by check_ami and check_ari
+    found = [*judge_phones(phones), *judge_dials(dialplan, phones)]
+    if phones:
+        yield from found or [ok("a call to a phone goes nowhere but to that phone")]
+
+
+# --- pure -----------------------------------------------------------------------------------------
+
+
+def judge_phones(phones: Mapping[str, Registered]) -> Iterator[Finding]:
+    unlimited = sorted(name for name, phone in phones.items() if not phone.limited)
+    if unlimited:
+        yield problem(
+            f"a call to {listed(unlimited)} can go to the carrier, unpaid: the phone may register a"
+            " Contact that has the carrier's address",
+            "contact_deny = every address of your trunks, for each phone in pjsip.conf",
+        )
+    following = sorted(
+        name for name, phone in phones.items() if phone.redirect_method not in {"user", ""}
+    )
+    if following:
+        yield problem(
+            f"a call to {listed(following)} goes wherever the phone forwards it (302), unpaid",
+            "redirect_method = user for each phone in pjsip.conf",
+        )
+    for name, phone in sorted(phones.items()):
+        for contact in phone.contacts:
+            if not is_dialled(contact, name):
+                yield problem(
+                    f"the phone {name} has registered {escaped(contact)}, which could lead"
+                    " elsewhere: [tollgate-phone-contacts] does not dial it",
+                    "look at that phone's settings; if it is an honest one, its Contact must be"
+                    f" an address alone: sip:{name}@ADDRESS:PORT",
+                )
+
+
+def judge_dials(dialplan: Dialplan, phones: Collection[str]) -> Iterator[Finding]:
+    """Steps that dial whatever a phone has registered."""
+    places = sorted(
+        f"[{name}] {extension.pattern}"
+        for name, context in dialplan.contexts.items()
+        for extension in context.extensions
+        for step in extension.steps
+        if step.application in _DIALS and _dials_any(step.data, phones)
+    )
+    if places:
+        yield problem(
+            f"what a phone has registered is dialled as it is in {listed(places)}: that may be the"
+            " carrier, unpaid",
+            DIAL_CONTACTS,
+        )
+
+
+def _dials_any(data: str, phones: Collection[str]) -> bool:
+    named = [match["phone"] for match in _PLAIN.finditer(data)]
+    plainly = any(name in phones or name.startswith("${EXTEN") for name in named)
+    return plainly or _ANY_CONTACT.search(data) is not None
+
+
+def registered(endpoint: Mapping[str, str], aors: Sequence[Mapping[str, str]]) -> Registered:
+    listed_in = [_NEXT_CONTACT.split(aor.get("contact", "")) for aor in aors]
+    contacts = [contact for contacts in listed_in for contact in contacts if contact]
+    return Registered(
+        limited=bool(endpoint.get("contact_acl")),
+        redirect_method=endpoint.get("redirect_method", ""),
+        contacts=tuple(contacts),
+    )
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+async def _ask(settings: Settings) -> tuple[Dialplan, Mapping[str, Registered]]:
+    """Raises AmiError, AriError."""
+    assert settings.ami is not None  # noqa: S101 - asked by check_contacts
+    async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
+        dialplan = dialplan_of(await ami.whole_dialplan())
+    phones = {}
+    for name in _phones(settings):
+        endpoint = await _object(settings, f"endpoint/{name}")
+        if endpoint is not None:
+            names = [each for each in endpoint.get("aors", "").split(",") if each]
+            aors = [await _object(settings, f"aor/{each}") for each in names]
+            phones[name] = registered(endpoint, [each for each in aors if each is not None])
+    return dialplan, phones
+
+
+async def _object(settings: Settings, path: str) -> Mapping[str, str] | None:
+    async with ari_session(settings) as session:
+        status, fields = await get_json(session, f"asterisk/config/dynamic/res_pjsip/{path}")
+    if status != HTTPStatus.OK or not isinstance(fields, list):
+        return None
+    return {field["attribute"]: field["value"] for field in fields}
+
+
+def _phones(settings: Settings) -> Sequence[str]:
+    try:
+        phones = load_phones(settings.site.phones_file or EXAMPLE)
+    except PhonesError:
+        return ()  # said by check_phones
+    return sorted(phone.extension for phone in phones)

@@ -1,0 +1,70 @@
+"""What `tollgate doctor` says of phones whose Contact could lead to the carrier."""
+
+from dataclasses import replace
+
+import pytest
+
+from admin.checks.contacts import Registered, judge_dials, judge_phones, registered
+from admin.checks.findings import Status
+from dialplan.walk.lookup import Context, Dialplan, Extension, Step
+
+SOUND = Registered(limited=True, redirect_method="user", contacts=("sip:1001@192.0.2.7:5060;ob",))
+
+
+def test_phone_as_it_is_rendered_is_sound() -> None:
+    assert list(judge_phones({"1001": SOUND})) == []
+
+
+@pytest.mark.parametrize(
+    ("phone", "said"),
+    [
+        (replace(SOUND, limited=False), "the phone may register a Contact that has the carrier's"),
+        (replace(SOUND, redirect_method="uri_pjsip"), "goes wherever the phone forwards it"),
+        (
+            replace(SOUND, contacts=("sip:1001@192.0.2.7;maddr=198.51.100.1",)),
+            "has registered sip:1001@192.0.2.7;maddr=198.51.100.1,",
+        ),
+        (replace(SOUND, contacts=("sip:1001@x\u202e",)), r"sip:1001@x\u202e"),
+    ],
+)
+def test_phone_that_could_lead_elsewhere_is_a_problem(phone: Registered, said: str) -> None:
+    (found,) = judge_phones({"1001": phone})
+    assert found.status is Status.PROBLEM
+    assert said in found.message
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("application", "data", "bad"),
+    [
+        ("Dial", "PJSIP/1001,30", True),
+        ("Dial", "PJSIP/1001&PJSIP/1002,30,t", True),
+        ("Dial", "PJSIP/${EXTEN},30", True),
+        ("Dial", "PJSIP/${EXTEN:1}", True),
+        ("Dial", "${PJSIP_DIAL_CONTACTS(1001)},30", True),
+        ("Dial", "${GOSUB_RETVAL},30,i", False),
+        ("Dial", "PJSIP/${TOLLGATE_DIAL}@trunk,60,gi", False),
+        ("Dial", "PJSIP/999@emergency,,i", False),
+        ("Dial", "PJSIP/fax,30", False),
+        ("NoOp", "PJSIP/1001", False),
+    ],
+)
+def test_dial_of_whatever_a_phone_registered_is_a_problem(
+    application: str, data: str, *, bad: bool
+) -> None:
+    step = Step(number=1, application=application, data=data)
+    context = Context(name="internal", extensions=(Extension(name="_1XXX", steps=(step,)),))
+    found = list(judge_dials(Dialplan(contexts={"internal": context}), {"1001", "1002"}))
+    assert [finding.status for finding in found] == ([Status.PROBLEM] if bad else [])
+    assert all("[internal] _1XXX" in finding.message for finding in found)
+
+
+def test_contacts_are_read_as_asterisk_lists_them() -> None:
+    endpoint = {"contact_acl": "deny/permit", "redirect_method": "user"}
+    aor = {"contact": "sip:1001@192.0.2.7:5060,sip:a,b@192.0.2.8:5060"}
+    assert registered(endpoint, [aor]).contacts == (
+        "sip:1001@192.0.2.7:5060",
+        "sip:a,b@192.0.2.8:5060",
+    )
+    assert registered(endpoint, [{}]) == Registered(limited=True, redirect_method="user")
+    assert not registered({"contact_acl": ""}, []).limited
