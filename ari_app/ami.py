@@ -5,6 +5,7 @@ AMI can extend the time limit of a channel that has left Stasis; ARI cannot (409
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ RECONNECT_EVERY_S = 1
 CHECK_EVERY_S = 5.0
 SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
 LATE_S = 0.1  # within what a leg is ended early by (`cut_off_early_s`)
-TELLINGS_MAX = 3
+TELLINGS_MAX = 6
 PATIENCE_S = 0.5  # with the connection, before the second way is taken, too
 # Never sent again after a reconnection: "60 seconds from now" would then mean something else.
 SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "getvar", "coreshowchannels")
@@ -29,10 +30,19 @@ SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "getvar", "coreshowch
 Act = Callable[..., Awaitable[None]]
 
 
+@dataclass(slots=True)
+class WantedEnd:
+    """When a leg is to end, for all who are just telling Asterisk so."""
+
+    at_s: float  # of the event loop's clock
+    tellers: int = 0
+
+
 class Ami:
     def __init__(self, settings: AmiSettings, *, second_way: AmiOverHttp | None = None) -> None:
         self._second_way = second_way
         self._late: set[asyncio.Task[None]] = set()  # what the first way still waits for
+        self._wanted: dict[str, WantedEnd] = {}  # by channel
         self._timeout_s = settings.request_timeout_s
         self._logged_in = asyncio.Event()
         self._lost = asyncio.Event()
@@ -77,20 +87,28 @@ class Ami:
         when nobody waits for it any more would be read far too late: then the connection is given
         up, and every leg is told again over the next one.
 
-        Where the connection is away or says nothing for a moment, it is told over HTTP.
+        Where the connection is away or says nothing for a moment, it is told over HTTP. Whoever
+        still waits for the connection then tells what is wanted by then, and not what was.
 
         Raises:
             AmiRefusedError: there is no such channel.
-            AmiUnavailableError: no connection, or no answer in time.
+            AmiUnavailableError: no connection, no answer in time, or answers too slow to be exact.
         """
-        first = asyncio.create_task(self._tell_end(self._act_now, channel, at_s))
+        wanted = self._wanted.setdefault(channel, WantedEnd(at_s))
+        wanted.at_s = at_s
+        first = asyncio.create_task(self._tell_end(self._act_now, channel, wanted))
         self._late.add(first)
         first.add_done_callback(self._forget)
         await asyncio.wait({first}, timeout=None if self._second_way is None else PATIENCE_S)
         if self._second_way is None or (first.done() and not is_unavailable(first)):
             await first
         else:
-            await self._tell_end(self._second_way.act, channel, at_s)
+            await self._tell_end(self._second_way.act, channel, wanted)
+
+    async def first_way_told(self) -> None:
+        """Wait until the connection has answered, or lost, everything it was told."""
+        while self._late:
+            await asyncio.wait(self._late)
 
     def _forget(self, first: "asyncio.Task[None]") -> None:
         """Where it ended badly and nobody waited: the second way was taken, and is told of."""
@@ -98,18 +116,28 @@ class Ami:
         if not first.cancelled():
             first.exception()
 
-    async def _tell_end(self, act: Act, channel: str, at_s: float) -> None:
+    async def _tell_end(self, act: Act, channel: str, wanted: WantedEnd) -> None:
+        wanted.tellers += 1
+        try:
+            await self._tell_until_exact(act, channel, wanted)
+        finally:
+            wanted.tellers -= 1
+            if not wanted.tellers and self._wanted.get(channel) is wanted:
+                del self._wanted[channel]
+
+    async def _tell_until_exact(self, act: Act, channel: str, wanted: WantedEnd) -> None:
         loop = asyncio.get_running_loop()
         allowance_s = 0.0
         for _ in range(TELLINGS_MAX):
-            written_s = loop.time()
+            at_s, written_s = wanted.at_s, loop.time()
             left_s = max(SHORTEST_TIMEOUT_S, at_s - written_s - allowance_s)
             await act("AbsoluteTimeout", Channel=channel, Timeout=f"{left_s:.3f}")
             took_s = loop.time() - written_s
-            if abs(took_s - allowance_s) <= LATE_S:  # nor much too early, where it was slow once
+            # Nor much too early, where it was slow once; nor what somebody else meanwhile outdid.
+            if abs(took_s - allowance_s) <= LATE_S and at_s == wanted.at_s:
                 return
             allowance_s = took_s
-        log.warning("ami_slow", took_s=round(allowance_s, 3))
+        raise AmiUnavailableError(f"AbsoluteTimeout: answers are slow ({allowance_s:.3f} s)")
 
     async def time_ms(self) -> int:
         """What time Asterisk has: milliseconds since 1970.

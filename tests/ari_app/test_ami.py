@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from pydantic import SecretStr
 
-from ari_app.ami import LATE_S, Ami
+from ari_app.ami import LATE_S, TELLINGS_MAX, Ami
 from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
 from ari_app.ami_over_http import AmiOverHttp
 from settings import AmiSettings
@@ -106,6 +106,46 @@ async def test_leg_whose_time_was_read_late_is_told_again_and_ends_no_later(
         await ami.end_at(LEG, at_s=at_s)
         assert len(asterisk.told) > 1
         assert asterisk.ends_at_s() <= at_s + LATE_S
+
+
+class SecondWay(AmiOverHttp):
+    """Reaches the same Asterisk at once."""
+
+    def __init__(self, asterisk: AmiStandIn) -> None:
+        self._asterisk = asterisk
+
+    async def act(self, action: str, **fields: str) -> None:
+        self._asterisk.told.append((asyncio.get_running_loop().time(), {"Action": action} | fields))
+
+
+async def test_first_way_that_wakes_up_again_does_not_take_back_what_was_told_since() -> None:
+    asterisk = AmiStandIn(1.2, 0.4)
+    async with connected(asterisk, second_way=SecondWay(asterisk)) as ami:
+        first_s = asyncio.get_running_loop().time() + 60
+        await ami.end_at(LEG, at_s=first_s)  # over the second way; the first says nothing yet
+        await ami.end_at(LEG, at_s=first_s + 60)
+        await ami.first_way_told()
+        assert len(asterisk.told) > 3
+        assert first_s + 60 - LATE_S <= asterisk.ends_at_s() <= first_s + 60 + LATE_S
+
+
+@pytest.mark.parametrize("slow_s", [(0.5,), (0.3, 0.6, 0.6), (0.2, 0.4, 0.2, 0.4)])
+async def test_leg_is_not_ended_early_for_having_been_told_of_slowly(
+    slow_s: tuple[float, ...],
+) -> None:
+    asterisk = AmiStandIn(*slow_s)
+    async with connected(asterisk) as ami:
+        at_s = asyncio.get_running_loop().time() + 60
+        await ami.end_at(LEG, at_s=at_s)
+        assert at_s - LATE_S <= asterisk.ends_at_s() <= at_s + LATE_S
+
+
+async def test_time_that_could_not_be_told_well_is_told_again_by_whoever_wanted_it() -> None:
+    asterisk = AmiStandIn(*[0.15, 0.4] * TELLINGS_MAX)
+    async with connected(asterisk) as ami:
+        with pytest.raises(AmiUnavailableError, match="slow"):
+            await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
+        assert asterisk.connections == 1
 
 
 async def test_time_that_has_passed_is_told_as_the_shortest_there_is() -> None:
