@@ -72,9 +72,10 @@ files: .setup/venv  ## 6,000 damaged plan, phones and settings files each; calls
 dialplans: setup  ## 10,000 drawn dialplans: Asterisk's own steps against the doctor's (COUNT=n SEED=n)
 	@$(python) -m trials dialplans $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
-ledger: setup .setup/system  ## 10,000 histories and 16 processes, on both databases; about a quarter of an hour
+ledger: setup .setup/system  ## 10,000 histories, 16 processes, a migration killed half-way, on both databases; about a quarter of an hour
 	@$(python) -m tests.db.histories 10000
 	@$(python) -m tests.db.stampede 100000
+	@$(python) -m tests.db.first_schema 100000
 
 distros:  ## make run, make test and the production install on bare Debian 12, 13 and forky (SUITE= ONLY=)
 	@ONLY="$(ONLY)" requirements/distros.sh $(SUITE)
