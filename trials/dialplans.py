@@ -25,6 +25,7 @@ AT_ONCE = 500  # dialplans in one Asterisk
 ANSWER_TIMEOUT_S = 20
 END_TIMEOUT_S = 120
 TRIES = 3
+LOST_AFTER = 10  # looks in a row at an Asterisk without a channel
 POLL_S = 0.2
 NOWHERE = "nowhere"
 ENDPOINT = f"""
@@ -162,8 +163,7 @@ class Steps:
     """What Asterisk wrote: where the channels of each drawn dialplan went."""
 
     taken: Mapping[str, frozenset[Place]]
-    entered: frozenset[str]  # contexts, by a channel of their own
-    ended: frozenset[str]  # of these, where that channel went as far as it goes
+    ended: frozenset[str]  # the contexts that a channel entered and went as far as it goes
 
     def of(self, context: str) -> frozenset[Place]:
         return self.taken.get(context.partition("-")[0], frozenset())
@@ -187,7 +187,7 @@ def steps_in(log: str) -> Steps:
             ended.add(found["channel"])
     places = {name: frozenset(of_name) for name, of_name in taken.items()}
     whole = {context for channel, context in entered.items() if channel in ended}
-    return Steps(taken=places, entered=frozenset(entered.values()), ended=frozenset(whole))
+    return Steps(taken=places, ended=frozenset(whole))
 
 
 def _owner(channel: str, context: str) -> str:
@@ -292,14 +292,13 @@ async def _dial_all(office: Office, calls: Mapping[str, str]) -> Steps:
 
 
 async def _until_all_ended(office: Office, contexts: Collection[str], begin: int) -> None:
-    silent = False
-    while not silent:
+    """Or until nothing has been live for a while: then some call was lost on its way."""
+    silent = 0
+    while silent < LOST_AFTER:
         await asyncio.sleep(POLL_S)
-        silent = await _is_silent(office)  # before the log is read, for a line may come after
-        steps = steps_in(_log(office, begin))
-        if steps.ended.issuperset(contexts):
+        silent = silent + 1 if await _is_silent(office) else 0
+        if steps_in(_log(office, begin)).ended.issuperset(contexts):
             break
-        silent = silent and steps.entered.issuperset(contexts)
     await office.asterisk.cli("channel request hangup all")
     while not await _is_silent(office):  # noqa: ASYNC110 - another program's state
         await asyncio.sleep(POLL_S)
