@@ -40,6 +40,26 @@ def _entries(country: str, kind: LineKind, prefixes: str) -> dict[str, tuple[str
     return dict.fromkeys(prefixes.split(), (country, kind))
 
 
+# Denmark's series, which phonenumbers leaves undecided: nearly all its numbers would be neither
+# landlines nor mobiles. 70 is of no place, at the price of a landline. Source: the Danish agency's
+# numbering plan of 2020 (SDFI, "Den samlede danske nummerplan"), which says "mainly" of each.
+_DK_LANDLINES: Final = """
+    32 33 34 35 36 38 39 43 44 45 46 47 48 49 54 55 56 57 58 59 62 63 64 65 66 69
+    72 73 74 75 76 77 78 79 82 86 87 88 89 96 97 98 99
+"""
+_DK_MOBILES: Final = """
+    2 30 31 40 41 42 50 51 52 53 60 61 71 81 91 92 93
+    342 344 345 346 347 348 349 356 357 359 362 365 366 389 398 431 441 462 466 468 472 474 476 478
+    485 486 488 489 493 494 495 496 498 499 542 543 545 551 552 556 571 572 573 574 577 579 584 586
+    587 589 597 598 627 629 641 649 658 662 663 664 665 667 692 693 694 697 771 772 782 783 785 786
+    788 789 826 827 829
+"""
+
+
+def _danish(kind: LineKind, series: str) -> dict[str, tuple[str, LineKind]]:
+    return _entries("DK", kind, " ".join(f"45{digits}" for digits in series.split()))
+
+
 # E.164 prefix to country and kind; the longest one decides. +44 is four countries, and what is
 # dialled as an ordinary French number may be one of the overseas departments.
 BY_PREFIX: Final = MappingProxyType(
@@ -76,6 +96,9 @@ BY_PREFIX: Final = MappingProxyType(
     | _entries("GF", LineKind.MOBILE, "594694")
     | _entries("MQ", LineKind.LANDLINE, "596596")
     | _entries("MQ", LineKind.MOBILE, "596696 596697")
+    | _danish(LineKind.LANDLINE, _DK_LANDLINES)
+    | _danish(LineKind.MOBILE, _DK_MOBILES)
+    | _danish(LineKind.NATIONAL, "70")
     | _entries("001", LineKind.SATELLITE, "870 881 882 883")
     | _entries("001", LineKind.PERSONAL, "878")
     | _entries("001", LineKind.PREMIUM, "979")

@@ -297,11 +297,13 @@ def national_number(code: str, national: str) -> tuple[str, str, LineKind]:
 
 
 def kind_by_prefix(digits: str) -> tuple[str, LineKind]:
-    for length in range(number_tables.BY_PREFIX_LENGTH_MAX, 1, -1):
-        found = number_tables.BY_PREFIX.get(digits[:length])
-        if found is not None:
-            return found
-    return _region_of_code(digits), LineKind.UNKNOWN
+    return _in_tables(digits) or (_region_of_code(digits), LineKind.UNKNOWN)
+
+
+def _in_tables(digits: str) -> tuple[str, LineKind] | None:
+    lengths = range(number_tables.BY_PREFIX_LENGTH_MAX, 1, -1)
+    found = (number_tables.BY_PREFIX.get(digits[:length]) for length in lengths)
+    return next(filter(None, found), None)
 
 
 def _region_of_code(digits: str) -> str:
@@ -339,11 +341,13 @@ def _from_library(dialled: str, form: str, country: str | None) -> Number | None
     country_code = parsed.country_code or 0
     digits = f"{country_code}{phonenumbers.national_significant_number(parsed)}"
     region = phonenumbers.region_code_for_number(parsed)
+    kind = _KINDS.get(phonenumbers.number_type(parsed), LineKind.UNKNOWN)
+    series = _in_tables(digits)
     return Number(
         dialled=dialled,
         digits=digits,
         is_short=False,
         country=region or phonenumbers.region_code_for_country_code(country_code),
-        kind=_KINDS.get(phonenumbers.number_type(parsed), LineKind.UNKNOWN),
+        kind=kind if series is None else series[1],
         dial_string=digits,
     )

@@ -110,6 +110,30 @@ def test_other_countries_are_told_apart(dialled: str, country: str, kind: LineKi
     assert found_country == country
 
 
+@pytest.mark.parametrize(
+    ("dialled", "kind"),
+    [
+        ("004533375500", LineKind.LANDLINE),
+        ("004543123456", LineKind.MOBILE),  # 431, within a series of landlines
+        ("004543223456", LineKind.LANDLINE),
+        ("004549412345", LineKind.MOBILE),
+        ("004520123456", LineKind.MOBILE),
+        ("004530123456", LineKind.MOBILE),
+        ("004591123456", LineKind.MOBILE),
+        ("004570123456", LineKind.NATIONAL),
+        ("004580123456", LineKind.TOLL_FREE),
+        ("004590123456", LineKind.PREMIUM),
+        ("004537123456", LineKind.UNKNOWN),  # machines
+    ],
+)
+def test_danish_landlines_and_mobiles_are_told_apart_by_their_series(
+    dialled: str, kind: LineKind
+) -> None:
+    assert kind_of(dialled) is kind
+    assert kind_of(f"+{dialled.removeprefix('00')}", Site(country="DK")) is kind
+    assert kind_of(dialled.removeprefix("0045"), Site(country="DK")) is kind
+
+
 @pytest.mark.parametrize("dialled", ["00999123456", "+999123456", "004412", "00"])
 def test_what_can_exist_nowhere_is_invalid(dialled: str) -> None:
     assert is_invalid(dialled)

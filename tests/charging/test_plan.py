@@ -14,7 +14,9 @@ from tests.fakes.charging import DECK, UK_PLAN, deck_row, gbp, rate
 from tests.fakes.clock import START
 
 UK = read_plan(SHIPPED_PLANS / "uk.toml")
+UK_EUROPE = read_plan(SHIPPED_PLANS / "uk-europe.toml")
 FRANCE = read_plan(SHIPPED_PLANS / "france.toml")
+EUROPE = frozenset({"AT", "BE", "CH", "DE", "DK", "ES", "IE", "IT", "LU", "NL", "PT"})
 
 
 def category(dialled: str, plan: Plan) -> Category:
@@ -100,11 +102,80 @@ def test_the_france_plan_adds_landlines_not_mobiles_of_twelve_countries(
     assert category(dialled, FRANCE) is expected
 
 
-def test_the_france_plan_lists_exactly_twelve_countries_abroad() -> None:
-    abroad = [rule for rule in FRANCE.inclusions if "FR" not in rule.countries]
-    assert len(abroad) == 1
-    assert len(abroad[0].countries) == 12
-    assert abroad[0].kinds == {LineKind.LANDLINE}
+def test_the_plans_of_europe_include_landlines_of_the_twelve_countries_next_to_their_own() -> None:
+    for plan, own, other in ((UK_EUROPE, "GB", "FR"), (FRANCE, "FR", "GB")):
+        (abroad,) = (rule for rule in plan.inclusions if own not in rule.countries)
+        assert abroad.countries == EUROPE | {other}
+        assert abroad.kinds == {LineKind.LANDLINE}
+
+
+def test_uk_and_europe_is_the_uk_plan_and_those_landlines() -> None:
+    (abroad,) = (rule for rule in UK_EUROPE.inclusions if "GB" not in rule.countries)
+    assert (
+        replace(UK, name="uk-europe", title="UK and Europe", inclusions=(*UK.inclusions, abroad))
+        == UK_EUROPE
+    )
+
+
+# Switchboards: a parliament's, a town hall's, a university's. Mobiles and premium numbers are of
+# each country's series for them.
+LANDLINES = {
+    "AT": ("0043158858", "00436628072"),
+    "BE": ("003222991111", "003232201111"),
+    "CH": ("0041446321111", "0041223799111"),
+    "DE": ("00498923300", "004940428280"),
+    "DK": ("004533375500", "004589402000", "004598156000", "004566131372"),
+    "ES": ("0034913906000", "0034934027000", "0034881234567"),
+    "FR": ("0033140636000", "0033491552000"),
+    "GB": ("00442072193000", "00441612345000"),
+    "IE": ("0035316183000", "00353214924000"),
+    "IT": ("00390667601", "003902884501"),
+    "LU": ("00352466966", "0035226201234"),
+    "NL": ("0031703182211", "0031206242111"),
+    "PT": ("00351213919000", "00351222097000"),
+}
+MOBILES = {
+    "AT": "00436641234567",
+    "BE": "0032475123456",
+    "CH": "0041791234567",
+    "DE": "00491721234567",
+    "DK": "004520123456",
+    "ES": "0034612345678",
+    "FR": "0033612345678",
+    "GB": "00447700900123",
+    "IE": "00353871234567",
+    "IT": "00393331234567",
+    "LU": "00352621123456",
+    "NL": "0031612345678",
+    "PT": "00351912345678",
+}
+SURCHARGED = {
+    "AT": ("0043900123456", "0043810123456"),
+    "BE": ("003290212345", "003278791234"),
+    "CH": ("0041900123456", "0041840123456"),
+    "DE": ("00499001234567", "0049180512345"),
+    "DK": ("004590123456", "004570123456"),
+    "ES": ("0034803123456", "0034902123456"),
+    "FR": ("0033891123456", "0033820123456"),
+    "GB": ("00449011234567", "00448431234567"),
+    "IE": ("003531520123456", "003531850123456"),
+    "IT": ("0039899123456", "0039848123456"),
+    "LU": ("0035290512345", "0035280112345"),
+    "NL": ("00319061234", "0031881234567"),
+    "PT": ("00351760123456", "00351808123456"),
+}
+
+
+@pytest.mark.parametrize("country", sorted(EUROPE | {"FR", "GB"}))
+def test_a_plan_of_europe_includes_a_country_s_landlines_and_nothing_else_of_it(
+    country: str,
+) -> None:
+    plan = FRANCE if country == "GB" else UK_EUROPE
+    for landline in LANDLINES[country]:
+        assert reason(landline, plan) == f"{plan.title} plan includes landlines in {country}"
+        assert category(landline, UK) is (Category.INCLUDED if country == "GB" else Category.PAID)
+    for paid in (MOBILES[country], *SURCHARGED[country]):
+        assert category(paid, plan) is Category.PAID
 
 
 def test_every_decision_says_why_in_plain_words() -> None:
