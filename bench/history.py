@@ -21,7 +21,7 @@ from db.schema import upgrade
 from tests.db.first_schema import count, fill
 from tests.fakes.clock import START
 
-CALLS = 180_000  # about 1,000,000 postings
+CALLS = 144_000  # about 1,000,000 postings
 PAGE = 50
 READS = 60  # of each filter, each from another place
 GOAL_MS = 20
