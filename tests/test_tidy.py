@@ -44,6 +44,12 @@ def test_functions_can_be_held_in_the_head() -> None:
     assert not long
 
 
+def test_test_files_have_names_of_their_own() -> None:
+    """Test folders are not packages, so pytest takes two files of one name for one, and fails."""
+    names = [file.name for file in tracked("tests/**/test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("folder", ["charging", "db"])
 def test_money_never_meets_a_float(folder: str) -> None:
     """Seconds may be fractions at the edges; what is written to the ledger may not."""
