@@ -17,6 +17,7 @@ from assembly.plans import plan_files
 from charging.errors import ChargingError, ChargingUnavailable
 from charging.extensions import Extension
 from charging.plan import Plan
+from charging.rate_deck import DeckKey
 from db.engine import DatabaseUrlError, file_of, open_engine, open_reader, shown
 from db.schema import HEAD, read_version, upgrade
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
@@ -56,6 +57,10 @@ class Context:
 
     def plan_of(self, office_id: str) -> Plan:
         return self.plan_files.plan(self.settings.offices[office_id].plan)
+
+    def deck_key(self, office_id: str) -> DeckKey:
+        """Which deck an office is on."""
+        return DeckKey(self.plan_of(office_id).currency, self.settings.offices[office_id].deck)
 
     @cached_property
     def engine(self) -> Engine:

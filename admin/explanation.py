@@ -23,7 +23,7 @@ from charging.money import Money
 from charging.numbering import Number, Site, parse_written
 from charging.plan import Category, Plan, classify
 from charging.quotation import Quotation, describe, quote, require_allowed
-from charging.rate_deck import RateDeck
+from charging.rate_deck import DeckKey, RateDeck
 from charging.rates import Rate, affordable_s, interval_price
 from charging.usecases import CallRequest, new_call
 from db.dry_run import try_out
@@ -90,9 +90,7 @@ def caller_of(
 def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
     """Raises Refusal."""
     number = parse_written(dialled, caller.site)
-    return quote(
-        number, plan=caller.plan, deck=_deck_for(context, number, caller.plan), at=caller.at
-    )
+    return quote(number, plan=caller.plan, deck=_deck_for(context, number, caller), at=caller.at)
 
 
 def explain_call(context: Context, dialled: str, caller: Caller) -> Explanation:
@@ -187,21 +185,23 @@ def _balance_to_spend(context: Context, quotation: Quotation, caller: Caller) ->
         return None
 
 
-def _deck_for(context: Context, number: Number, plan: Plan) -> Callable[[], RateDeck]:
+def _deck_for(context: Context, number: Number, caller: Caller) -> Callable[[], RateDeck]:
     """What the deck in force says of one number; where none was imported, the sample deck."""
 
     def load() -> RateDeck:
-        if not context.lacks_ledger and plan.currency in read_from(context.reader, decks_in_force):
-            return load_rates_of(context.reader, number.key, plan.currency)
-        return _sample_deck(plan.currency)
+        key = DeckKey(caller.plan.currency, context.deck_key(caller.extension.office_id).name)
+        if not context.lacks_ledger and key in read_from(context.reader, decks_in_force):
+            return load_rates_of(context.reader, number.key, key)
+        return _sample_deck(key)
 
     return load
 
 
-def _sample_deck(currency: str) -> RateDeck:
+def _sample_deck(key: DeckKey) -> RateDeck:
+    currency = key.currency
     file = SAMPLES / f"sample-{currency.lower()}.csv"
     if not file.exists():
         return RateDeck((), currency=currency)
-    say(f"no {currency} deck was imported: using the sample deck", err=True)
+    say(f"no {key} deck was imported: using the sample deck", err=True)
     form = DeckFormat(columns={}, currency=currency, effective=date.min)
     return RateDeck(read_deck_text(file.read_bytes(), form).rows, currency=currency)

@@ -39,7 +39,15 @@ from charging.errors import InvalidNumber
 from charging.headings import parse_unit
 from charging.numbering import written_number
 from charging.plan import Plan
-from charging.rate_deck import RateDeck, RateFields, RateRow, minute_micros, row_of
+from charging.rate_deck import (
+    DeckKey,
+    RateDeck,
+    RateFields,
+    RateRow,
+    minute_micros,
+    require_deck_name,
+    row_of,
+)
 from charging.sheet import DELIMITERS
 from db.ledger import read_from
 from db.rate_decks import (
@@ -100,6 +108,9 @@ Amend = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Import although many destinations lose their rate.")
 ]
+DeckName = Annotated[
+    str | None, typer.Option("--deck", help="Which deck, by its name; else the one of the office.")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
 ]
@@ -119,6 +130,7 @@ def import_file(  # noqa: PLR0913 - one for each option of the command
     encoding: Encoding = None,
     sheet: SheetName = None,
     office: Office = None,
+    deck: DeckName = None,
     amend: Amend = False,
     force: Force = False,
     dry_run: DryRun = False,
@@ -142,6 +154,7 @@ def import_file(  # noqa: PLR0913 - one for each option of the command
     """
     with command() as context:
         plan = context.plan_of(context.office(office))
+        key = _key(context, office, deck)
         form = _format(
             plan,
             columns=column or [],
@@ -152,14 +165,14 @@ def import_file(  # noqa: PLR0913 - one for each option of the command
             date_format=date_format,
         )
         data = _bytes_of(file)
-        deck = _read(file, data, form, delimiter=delimiter, encoding=encoding, sheet=sheet)
-        before = _deck_in_force(context, plan.currency)
-        rows = _rows_in_force(deck, before, form, amend=amend)
-        imported = _judged(file, deck, rows, before=before, today=form.effective)
+        read = _read(file, data, form, delimiter=delimiter, encoding=encoding, sheet=sheet)
+        before = _deck_in_force(context, key)
+        rows = _rows_in_force(read, before, form, amend=amend)
+        imported = _judged(file, read, rows, key=key, before=before, today=form.effective)
         if imported.warning and not (force or dry_run):
             fail(imported.warning)
         if not dry_run:
-            stored = _store(context, rows, file, data, plan.currency)
+            stored = _store(context, rows, file, data, key)
             imported = replace(imported, deck_id=stored)
     if as_json:
         print_json(_import_fields(imported))
@@ -167,11 +180,12 @@ def import_file(  # noqa: PLR0913 - one for each option of the command
         _print_import(imported)
 
 
-def _judged(
+def _judged(  # noqa: PLR0913 - what an import is judged by
     file: Path,
     deck: DeckFile,
     rows: Sequence[tuple[str, RateFields]],
     *,
+    key: DeckKey,
     before: RateDeck,
     today: date,
 ) -> "_Imported":
@@ -182,7 +196,7 @@ def _judged(
     is_partial = share_of_holes(diff, before) > HOLES_MAX
     return _Imported(
         file=file,
-        currency=before.currency,
+        key=key,
         deck=deck,
         diff=diff,
         free=free_of_charge(deck.rows),
@@ -216,25 +230,26 @@ def show(
         str | None, typer.Argument(help="FR, a part of a destination's name, or a prefix.")
     ] = None,
     office: Office = None,
+    deck: DeckName = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Show the rates in force, those that begin later among them."""
     with command() as context:
         plan = context.plan_of(context.office(office))
-        currency = plan.currency
-        if currency not in read_from(context.reader, decks_in_force):
-            fail(f"no {currency} deck was imported yet: `tollgate rates import FILE` does")
+        key = _key(context, office, deck)
+        if key not in read_from(context.reader, decks_in_force):
+            fail(f"no {key} deck was imported yet: `tollgate rates import FILE` does")
         prefixes, name = _wanted(country, plan)
         rows = read_from(
             context.reader,
-            lambda reader: rates_in_force(reader, currency=currency, prefixes=prefixes, name=name),
+            lambda reader: rates_in_force(reader, key, prefixes=prefixes, name=name),
         )
-    found = [row_of(prefix, fields, currency) for prefix, fields in rows]
+    found = [row_of(prefix, fields, key.currency) for prefix, fields in rows]
     if not found:
-        fail(f"the {currency} deck in force has no rate for {country}")
+        fail(f"the {key} deck in force has no rate for {country}")
     if as_json:
-        print_json({"currency": currency, "rates": [_rate_fields(row) for row in found]})
+        print_json(_key_fields(key) | {"rates": [_rate_fields(row) for row in found]})
         return
     for row in found:
         since = f"from {row.effective}"
@@ -242,13 +257,13 @@ def show(
 
 
 @app.command()
-def history(office: Office = None, *, as_json: AsJson = False) -> None:
+def history(office: Office = None, deck: DeckName = None, *, as_json: AsJson = False) -> None:
     """Show which decks were in force, the last one first."""
     with command() as context:
-        currency = context.plan_of(context.office(office)).currency
-        changes = read_from(context.reader, lambda reader: deck_history(reader, currency))
+        key = _key(context, office, deck)
+        changes = read_from(context.reader, lambda reader: deck_history(reader, key))
     if as_json:
-        print_json({"currency": currency, "changes": [_change_fields(c) for c in changes]})
+        print_json(_key_fields(key) | {"changes": [_change_fields(c) for c in changes]})
         return
     for change in changes:
         moment = change.changed_at.strftime("%Y-%m-%d %H:%M:%S")
@@ -258,9 +273,9 @@ def history(office: Office = None, *, as_json: AsJson = False) -> None:
 @app.command()
 def rollback(
     deck: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            "--deck", min=1, max=DECK_MAX, help="Its number; else the one before the present."
+            "--deck", help="A name: the one before the present. A number: that very deck."
         ),
     ] = None,
     office: Office = None,
@@ -269,11 +284,12 @@ def rollback(
 ) -> None:
     """Put an earlier deck in force again."""
     with command() as context:
-        currency = context.plan_of(context.office(office)).currency
+        number = _deck_number(deck)
+        key = _key(context, office, deck if number is None else None)
         context.require_ledger()
-        found = roll_back(context.engine, currency=currency, at=datetime.now(UTC), deck_id=deck)
+        found = roll_back(context.engine, key, at=datetime.now(UTC), deck_id=number)
     if as_json:
-        print_json({"currency": currency, "deck_id": found})
+        print_json({"currency": key.currency, "deck_id": found})
     else:
         say(f"deck {found} is in force")
 
@@ -281,7 +297,7 @@ def rollback(
 @dataclass(frozen=True, kw_only=True)
 class _Imported:
     file: Path
-    currency: str
+    key: DeckKey
     deck: DeckFile
     diff: DeckDiff
     free: Sequence[tuple[str, RateFields]]  # rates of 0
@@ -294,7 +310,7 @@ def _import_fields(imported: _Imported) -> dict[str, Any]:
     diff = imported.diff
     return {
         "file": str(imported.file),
-        "currency": imported.currency,
+        **_key_fields(imported.key),
         "rates": len(imported.deck.rows),
         "ignored_columns": list(imported.deck.ignored),
         "taken": list(imported.deck.taken),
@@ -322,7 +338,7 @@ def _import_fields(imported: _Imported) -> dict[str, Any]:
 
 
 def _print_import(imported: _Imported) -> None:
-    diff, currency = imported.diff, imported.currency
+    diff, currency = imported.diff, imported.key.currency
     for heading in imported.deck.ignored:
         say(f"column {heading!r} means nothing here and was ignored")
     _print_reading(imported)
@@ -335,7 +351,7 @@ def _print_import(imported: _Imported) -> None:
         f" {len(diff.cheaper)} cheaper, {len(diff.holes)} holes, {len(diff.jumps)} jumps"
     )
     done = "would be imported" if imported.deck_id is None else "imported and in force"
-    say(f"{len(imported.deck.rows)} {currency} rates {done}")
+    say(f"{len(imported.deck.rows)} {imported.key} rates {done}")
 
 
 def _print_reading(imported: _Imported) -> None:
@@ -379,13 +395,37 @@ def _minute(fields: RateFields | None, currency: str) -> str:
     return "nothing" if fields is None else shown(minute_micros(fields), currency)
 
 
-def _deck_in_force(context: Context, currency: str) -> RateDeck:
+def _key(context: Context, office: str | None, name: str | None) -> DeckKey:
+    """The deck that was asked for by name, or else the office's."""
+    key = context.deck_key(context.office(office))
+    if name is None:
+        return key
+    try:
+        return DeckKey(key.currency, require_deck_name(name))
+    except ValueError as error:
+        fail(str(error))
+
+
+def _key_fields(key: DeckKey) -> dict[str, Any]:
+    return {"currency": key.currency, "deck": key.name}
+
+
+def _deck_number(deck: str | None) -> int | None:
+    """None: a name, which begins with a letter."""
+    if deck is None or not (deck.isascii() and deck.isdecimal()):
+        return None
+    if len(deck) > len(str(DECK_MAX)) or not 0 < int(deck) <= DECK_MAX:
+        fail(f"decks are numbered from 1 to {DECK_MAX}")
+    return int(deck)
+
+
+def _deck_in_force(context: Context, key: DeckKey) -> RateDeck:
     if context.lacks_ledger:
-        return RateDeck((), currency=currency)
-    deck_id = read_from(context.reader, decks_in_force).get(currency)
+        return RateDeck((), currency=key.currency)
+    deck_id = read_from(context.reader, decks_in_force).get(key)
     if deck_id is None:
-        return RateDeck((), currency=currency)
-    return load_deck(context.reader, deck_id, currency)
+        return RateDeck((), currency=key.currency)
+    return load_deck(context.reader, deck_id, key.currency)
 
 
 def _day_to_compare(rows: Iterable[tuple[str, RateFields]], today: date) -> date:
@@ -522,12 +562,12 @@ def _store(
     rows: Sequence[tuple[str, RateFields]],
     file: Path,
     data: bytes,
-    currency: str,
+    key: DeckKey,
 ) -> int:
     return import_deck(
         context.engine,
         rows,
-        currency=currency,
+        key=key,
         source=file.name,
         sha256=hashlib.sha256(data).hexdigest(),
         at=datetime.now(UTC),

@@ -61,7 +61,7 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
     """
     engine, plans, extensions = parts_of(settings)
     sites = OfficeSites(settings, plans)
-    decks = LiveDecks(engine)
+    decks = LiveDecks(engine, {name: office.deck for name, office in settings.offices.items()})
     async with SqlLedger(engine) as ledger:
         charging = Charging(
             sites=sites,

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from charging.rate_deck import RateFields
+from charging.rate_deck import DeckKey, RateFields
 from db.engine import open_engine
 from db.ledger import read_from
 from db.rate_decks import decks_in_force, load_deck, rates_in_force
@@ -61,7 +61,7 @@ def numbers() -> list[str]:
 
 def as_deck(url: str) -> tuple[int, Find]:
     engine = open_engine(url)
-    deck_id = read_from(engine, decks_in_force)[CURRENCY]
+    deck_id = read_from(engine, decks_in_force)[DeckKey(CURRENCY)]
     deck = load_deck(engine, deck_id, CURRENCY)
     today = datetime.now(UTC).date()
     return len(deck), lambda number: deck.lookup(number, today)
@@ -84,7 +84,7 @@ def as_dictionary(url: str) -> tuple[int, Find]:
 
 
 def rates_beginning(digit: str, reader: Connection) -> Sequence[tuple[str, RateFields]]:
-    return rates_in_force(reader, currency=CURRENCY, prefixes=(digit,), name=None)
+    return rates_in_force(reader, DeckKey(CURRENCY), prefixes=(digit,), name=None)
 
 
 LOADERS: Mapping[str, Callable[[str], tuple[int, Find]]] = {

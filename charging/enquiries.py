@@ -61,7 +61,7 @@ class Enquiries:
         quotation = quote(
             parse_number(dialled, self._sites.site_of(extension.office_id)),
             plan=plan,
-            deck=lambda: self._decks.deck(plan.currency),
+            deck=lambda: self._decks.deck_of(extension.office_id, plan.currency),
             at=self._clock.now(),
         )
         require_allowed(extension, quotation, plan)

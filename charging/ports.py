@@ -46,8 +46,8 @@ class Sites(Protocol):
 
 
 class RateDecks(Protocol):
-    def deck(self, currency: str) -> RateDeck:
-        """The deck in force for a currency. In memory: called for every call that is not included.
+    def deck_of(self, office_id: str, currency: str) -> RateDeck:
+        """The deck in force for an office. In memory: called for every call that is not included.
 
         Raises:
             ChargingUnavailable: no deck could be read from the database yet.

@@ -1,5 +1,6 @@
 """Rate decks: every rate of one currency, found by longest prefix."""
 
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,29 @@ from charging.money import Money
 from charging.rates import SECONDS_PER_MINUTE, Rate
 
 PREFIX_DIGITS_MAX: Final = 15  # E.164
+
+
+STANDARD_DECK: Final = "standard"  # of every office whose settings name no other
+_DECK_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")  # so that no name is a deck's number
+
+
+class DeckKey(NamedTuple):
+    """Which deck an office is on: imported, put in force and rolled back apart from the others."""
+
+    currency: str
+    name: str = STANDARD_DECK
+
+    def __str__(self) -> str:
+        return self.currency if self.name == STANDARD_DECK else f"{self.currency} {self.name}"
+
+
+def require_deck_name(name: str) -> str:
+    """Raises ValueError: nothing a deck can be called."""
+    if not _DECK_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is no name of a deck: a lower-case letter, then letters, digits, - and _"
+        )
+    return name
 
 
 class RateFields(NamedTuple):

@@ -138,7 +138,12 @@ class Charging:
             return self._emergency(request, number)
         plan = self._plans.plan_of(extension.office_id)
         now = self._clock.now()
-        quotation = quote(number, plan=plan, deck=lambda: self._decks.deck(plan.currency), at=now)
+        quotation = quote(
+            number,
+            plan=plan,
+            deck=lambda: self._decks.deck_of(extension.office_id, plan.currency),
+            at=now,
+        )
         require_allowed(extension, quotation, plan)
         language = request.language or extension.language or plan.language
         if quotation.rate is None:

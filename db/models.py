@@ -241,6 +241,7 @@ rate_decks = Table(
     metadata,
     Column("id", _RowId, primary_key=True),
     Column("currency", String(3), nullable=False),
+    Column("name", String(40), nullable=False, server_default="standard"),  # offices name theirs
     Column("source", Text, nullable=False),  # the file's name, as a help to memory
     Column("sha256", String(64), nullable=False),
     Column("imported_at", UtcDateTime, nullable=False),
@@ -268,7 +269,7 @@ rates = Table(
     sqlite_with_rowid=False,
 )
 
-# Which deck is in force: the last change of a currency says. Rolling back is a change, too.
+# Which deck is in force: the last change of a currency and name. Rolling back is a change, too.
 deck_changes = Table(
     "deck_changes",
     metadata,

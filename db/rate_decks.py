@@ -1,29 +1,37 @@
 """Rate decks in the database, and the decks in force in memory: charging.ports.RateDecks.
 
-Decks are never changed: an import adds one, and the last line of `deck_changes` says which is in
-force. So rolling back is pointing at an earlier one.
+Decks are never changed: an import adds one, and the last line of `deck_changes` says which of a
+currency and name is in force. So rolling back is pointing at an earlier one.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select
 from sqlalchemy.exc import DBAPIError
 
 from charging.errors import ChargingError, ChargingUnavailable
-from charging.rate_deck import RateDeck, RateFields
+from charging.rate_deck import STANDARD_DECK, DeckKey, RateDeck, RateFields
 from db.engine import WRITER
 from db.ledger import read_from
 from db.models import deck_changes, rate_decks, rates
 
 CHUNK_ROWS = 10_000  # written at once
 
-_IN_FORCE = select(deck_changes.c.currency, deck_changes.c.deck_id).where(
-    deck_changes.c.id.in_(select(func.max(deck_changes.c.id)).group_by(deck_changes.c.currency))
+_LAST_CHANGES = (
+    select(func.max(deck_changes.c.id))
+    .join(rate_decks, rate_decks.c.id == deck_changes.c.deck_id)
+    .group_by(rate_decks.c.currency, rate_decks.c.name)
+)
+_IN_FORCE = (
+    select(rate_decks.c.currency, rate_decks.c.name, rate_decks.c.id)
+    .join(deck_changes, rate_decks.c.id == deck_changes.c.deck_id)
+    .where(deck_changes.c.id.in_(_LAST_CHANGES))
 )
 _FIELDS = (
     rates.c.prefix,
@@ -44,7 +52,7 @@ _ROWS_OF_PREFIXES = _ROWS_OF_DECK.where(rates.c.prefix.in_(bindparam("prefixes",
 
 
 class NothingToRollBackTo(ChargingError):  # noqa: N818 - what there is not
-    """There is no earlier deck of this currency."""
+    """There is no earlier deck of this currency and name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +60,7 @@ class DeckChange:
     """Which deck is in force since when."""
 
     deck_id: int
-    currency: str
+    key: DeckKey
     source: str
     action: str
     changed_at: datetime
@@ -61,12 +69,14 @@ class DeckChange:
 class LiveDecks:
     """The decks in force, in memory; `refresh` takes up what was imported meanwhile."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, names: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Take the name of each office's deck; every other office is on the standard one."""
         self._engine = engine
-        self._decks: dict[str, RateDeck] = {}
-        self._in_force: dict[str, int] | None = None  # None: never read
+        self._names = names
+        self._decks: dict[DeckKey, RateDeck] = {}
+        self._in_force: dict[DeckKey, int] | None = None  # None: never read
 
-    def deck(self, currency: str) -> RateDeck:
+    def deck_of(self, office_id: str, currency: str) -> RateDeck:
         """The deck in force; an empty one if none was ever imported.
 
         Raises:
@@ -74,7 +84,8 @@ class LiveDecks:
         """
         if self._in_force is None:
             raise ChargingUnavailable("no rate deck could be read yet")
-        return self._decks.get(currency) or RateDeck((), currency=currency)
+        key = DeckKey(currency, self._names.get(office_id, STANDARD_DECK))
+        return self._decks.get(key) or RateDeck((), currency=currency)
 
     async def refresh(self) -> bool:
         """Read what changed; whether something did. Live calls keep the rate they began with.
@@ -83,21 +94,21 @@ class LiveDecks:
             ChargingUnavailable: the database is away; the decks in memory stay in force.
         """
         in_force = await asyncio.to_thread(read_from, self._engine, decks_in_force)
-        changed = {c: deck for c, deck in in_force.items() if self._deck_id(c) != deck}
-        for currency, deck_id in changed.items():
-            self._decks[currency] = await asyncio.to_thread(
-                load_deck, self._engine, deck_id, currency
+        changed = {key: deck for key, deck in in_force.items() if self._deck_id(key) != deck}
+        for key, deck_id in changed.items():
+            self._decks[key] = await asyncio.to_thread(
+                load_deck, self._engine, deck_id, key.currency
             )
         self._in_force = in_force
         return bool(changed)
 
-    def _deck_id(self, currency: str) -> int | None:
-        return None if self._in_force is None else self._in_force.get(currency)
+    def _deck_id(self, key: DeckKey) -> int | None:
+        return None if self._in_force is None else self._in_force.get(key)
 
 
-def decks_in_force(reader: Connection) -> dict[str, int]:
-    """The number of the deck in force of each currency."""
-    return {row.currency: row.deck_id for row in reader.execute(_IN_FORCE)}
+def decks_in_force(reader: Connection) -> dict[DeckKey, int]:
+    """The number of the deck in force of each currency and name."""
+    return {DeckKey(row.currency, row.name): row.id for row in reader.execute(_IN_FORCE)}
 
 
 def load_deck(engine: Engine, deck_id: int, currency: str) -> RateDeck:
@@ -116,7 +127,7 @@ def load_deck(engine: Engine, deck_id: int, currency: str) -> RateDeck:
     return read_from(engine, query)
 
 
-def load_rates_of(engine: Engine, key: str, currency: str) -> RateDeck:
+def load_rates_of(engine: Engine, number: str, key: DeckKey) -> RateDeck:
     """Read only what may match one number: a command line need not read a million rows.
 
     Raises:
@@ -124,10 +135,10 @@ def load_rates_of(engine: Engine, key: str, currency: str) -> RateDeck:
     """
 
     def query(reader: Connection) -> RateDeck:
-        deck_id = decks_in_force(reader).get(currency)
-        prefixes = [key[:length] for length in range(1, len(key) + 1)]
+        deck_id = decks_in_force(reader).get(key)
+        prefixes = [number[:length] for length in range(1, len(number) + 1)]
         found = reader.execute(_ROWS_OF_PREFIXES, {"deck": deck_id, "prefixes": prefixes})
-        return RateDeck(map(_prefix_and_fields, found), currency=currency)
+        return RateDeck(map(_prefix_and_fields, found), currency=key.currency)
 
     return read_from(engine, query)
 
@@ -136,7 +147,7 @@ def import_deck(  # noqa: PLR0913 - what a deck is remembered by
     engine: Engine,
     rows: Iterable[tuple[str, RateFields]],
     *,
-    currency: str,
+    key: DeckKey,
     source: str,
     sha256: str,
     at: datetime,
@@ -146,20 +157,22 @@ def import_deck(  # noqa: PLR0913 - what a deck is remembered by
     Raises:
         ChargingUnavailable: the database is away; nothing was changed.
     """
-    deck = {"currency": currency, "source": source, "sha256": sha256, "imported_at": at}
+    deck = key._asdict() | {"source": source, "sha256": sha256, "imported_at": at}
     try:
         with engine.connect().execution_options(**WRITER) as writer, writer.begin():
             added = writer.execute(insert(rate_decks).values(deck).returning(rate_decks.c.id))
             deck_id: int = added.scalar_one()
             _write_rows(writer, deck_id, rows)
-            _put_in_force(writer, deck_id, currency=currency, action="import", at=at)
+            _put_in_force(writer, deck_id, key, action="import", at=at)
     except DBAPIError as error:
         raise ChargingUnavailable(str(error.orig)) from error
     return deck_id
 
 
-def roll_back(engine: Engine, *, currency: str, at: datetime, deck_id: int | None = None) -> int:
-    """Put an earlier deck in force again: a given one, or the one before the deck in force.
+def roll_back(engine: Engine, key: DeckKey, *, at: datetime, deck_id: int | None = None) -> int:
+    """Put an earlier deck in force again: the one before the deck in force.
+
+    Or a given one of the same currency, under whatever name it was imported.
 
     Raises:
         NothingToRollBackTo: there is none.
@@ -167,27 +180,27 @@ def roll_back(engine: Engine, *, currency: str, at: datetime, deck_id: int | Non
     """
     try:
         with engine.connect().execution_options(**WRITER) as writer, writer.begin():
-            earlier = _earlier_deck(writer, currency, deck_id)
-            _put_in_force(writer, earlier, currency=currency, action="rollback", at=at)
+            earlier = _earlier_deck(writer, key, deck_id)
+            _put_in_force(writer, earlier, key, action="rollback", at=at)
     except DBAPIError as error:
         raise ChargingUnavailable(str(error.orig)) from error
     return earlier
 
 
 def rates_in_force(
-    reader: Connection, *, currency: str, prefixes: Sequence[str], name: str | None
+    reader: Connection, key: DeckKey, *, prefixes: Sequence[str], name: str | None
 ) -> Sequence[tuple[str, RateFields]]:
     """The rows of the deck in force whose prefix begins so, or whose destination is called so.
 
     Args:
         reader: a read transaction.
-        currency: whose deck.
+        key: which deck.
         prefixes: beginnings; empty for any.
         name: a part of the destination's name, in either case; None for any.
     """
     query = (
         select(*_FIELDS)
-        .where(rates.c.deck_id == decks_in_force(reader).get(currency))
+        .where(rates.c.deck_id == decks_in_force(reader).get(key))
         .order_by(rates.c.prefix, rates.c.effective)
     )
     wanted = [rates.c.prefix.startswith(prefix) for prefix in prefixes]
@@ -198,16 +211,16 @@ def rates_in_force(
     return [_prefix_and_fields(row) for row in reader.execute(query)]
 
 
-def count_rates(reader: Connection, currency: str) -> int:
+def count_rates(reader: Connection, key: DeckKey) -> int:
     """How many rows the deck in force has."""
-    query = select(func.count()).where(rates.c.deck_id == decks_in_force(reader).get(currency))
+    query = select(func.count()).where(rates.c.deck_id == decks_in_force(reader).get(key))
     return reader.scalar(query) or 0
 
 
-def count_free_rates(reader: Connection, currency: str) -> int:
+def count_free_rates(reader: Connection, key: DeckKey) -> int:
     """How many rates of the deck in force cost nothing, however long one talks."""
     query = select(func.count()).where(
-        rates.c.deck_id == decks_in_force(reader).get(currency),
+        rates.c.deck_id == decks_in_force(reader).get(key),
         rates.c.per_minute_micros == 0,
         rates.c.connection_micros == 0,
         rates.c.per_call_micros == 0,
@@ -215,28 +228,28 @@ def count_free_rates(reader: Connection, currency: str) -> int:
     return reader.scalar(query) or 0
 
 
-def has_rates(reader: Connection, *, currency: str, prefix: str, on: date) -> bool:
+def has_rates(reader: Connection, key: DeckKey, *, prefix: str, on: date) -> bool:
     """Whether any row of the deck in force begins so, and is in effect on a day."""
     query = select(rates.c.prefix).where(
-        rates.c.deck_id == decks_in_force(reader).get(currency),
+        rates.c.deck_id == decks_in_force(reader).get(key),
         rates.c.prefix.startswith(prefix),
         rates.c.effective <= on,
     )
     return reader.execute(query.limit(1)).first() is not None
 
 
-def deck_history(reader: Connection, currency: str) -> Sequence[DeckChange]:
+def deck_history(reader: Connection, key: DeckKey) -> Sequence[DeckChange]:
     """Every change of the deck in force, the last one first."""
     query = (
         select(deck_changes, rate_decks.c.source)
         .join(rate_decks, rate_decks.c.id == deck_changes.c.deck_id)
-        .where(deck_changes.c.currency == currency)
+        .where(rate_decks.c.currency == key.currency, rate_decks.c.name == key.name)
         .order_by(deck_changes.c.id.desc())
     )
     return [
         DeckChange(
             deck_id=row.deck_id,
-            currency=row.currency,
+            key=key,
             source=row.source,
             action=row.action,
             changed_at=row.changed_at,
@@ -245,23 +258,23 @@ def deck_history(reader: Connection, currency: str) -> Sequence[DeckChange]:
     ]
 
 
-def _earlier_deck(writer: Connection, currency: str, wanted: int | None) -> int:
-    in_force = decks_in_force(writer).get(currency)
-    query = select(func.max(rate_decks.c.id)).where(rate_decks.c.currency == currency)
+def _earlier_deck(writer: Connection, key: DeckKey, wanted: int | None) -> int:
+    in_force = decks_in_force(writer).get(key)
+    query = select(func.max(rate_decks.c.id)).where(rate_decks.c.currency == key.currency)
     if wanted is None:
-        query = query.where(rate_decks.c.id < (in_force or 0))
+        query = query.where(rate_decks.c.name == key.name, rate_decks.c.id < (in_force or 0))
     else:
         query = query.where(rate_decks.c.id == wanted)
     found: int | None = writer.scalar(query)
     if found is None:
-        raise NothingToRollBackTo(f"there is no earlier {currency} deck")
+        raise NothingToRollBackTo(f"there is no earlier {key} deck")
     return found
 
 
 def _put_in_force(
-    writer: Connection, deck_id: int, *, currency: str, action: str, at: datetime
+    writer: Connection, deck_id: int, key: DeckKey, *, action: str, at: datetime
 ) -> None:
-    change = {"currency": currency, "deck_id": deck_id, "action": action, "changed_at": at}
+    change = {"currency": key.currency, "deck_id": deck_id, "action": action, "changed_at": at}
     writer.execute(insert(deck_changes), change)
 
 

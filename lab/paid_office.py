@@ -23,6 +23,7 @@ from charging.deck_file import DeckFormat, read_deck_text
 from charging.entries import PostedEntry
 from charging.ledger import Balances, CallRecord
 from charging.money import Money
+from charging.rate_deck import DeckKey
 from db.audit import Audit, audit
 from db.call_rows import call_of
 from db.engine import open_engine
@@ -215,7 +216,7 @@ def import_rates(settings: Settings, deck: str, currency: str) -> None:
     import_deck(
         engine,
         read_deck_text(deck.encode(), form).rows,
-        currency=currency,
+        key=DeckKey(currency),
         source="laboratory",
         sha256=hashlib.sha256(deck.encode()).hexdigest(),
         at=datetime.now(UTC),

@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from charging.countries import require_country
+from charging.rate_deck import STANDARD_DECK, require_deck_name
 from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
 
 DEFAULT_FILE = Path("tollgate.toml")
@@ -96,6 +97,12 @@ class DatabaseSettings(_Section):
 
 class OfficeSettings(_Section):
     plan: str = "uk"  # the name of a file in plans_folder, without .toml
+    deck: str = STANDARD_DECK  # the rate deck, of the plan's currency: `rates import --deck NAME`
+
+    @field_validator("deck")
+    @classmethod
+    def _as_decks_are_called(cls, deck: str) -> str:
+        return require_deck_name(deck)
 
 
 class SiteSettings(_Section):

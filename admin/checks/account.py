@@ -13,6 +13,7 @@ from admin.checks.findings import Finding, listed, ok, problem, warning
 from admin.checks.site import good_plans
 from charging.ledger import Balances
 from charging.plan import Plan
+from charging.rate_deck import STANDARD_DECK, DeckKey
 from db.ledger import SqlLedger
 from db.rate_decks import count_free_rates, count_rates, deck_history, decks_in_force, has_rates
 from settings import Settings
@@ -57,37 +58,37 @@ def check_rates(settings: Settings) -> Iterator[Finding]:
         if engine is None:
             return
         now = datetime.now(UTC)
-        for plan in good_plans(settings).values():
+        for office_id, plan in good_plans(settings).items():
+            key = DeckKey(plan.currency, settings.offices[office_id].deck)
             with engine.connect() as reader:
-                yield from judge_deck(reader, plan, now)
+                yield from judge_deck(reader, plan, key, now)
 
 
-def judge_deck(reader: Connection, plan: Plan, now: datetime) -> Iterator[Finding]:
-    currency = plan.currency
-    history = deck_history(reader, currency)
-    rows = count_rates(reader, currency)
+def judge_deck(reader: Connection, plan: Plan, key: DeckKey, now: datetime) -> Iterator[Finding]:
+    history = deck_history(reader, key)
+    rows = count_rates(reader, key)
     if not rows:
-        others = sorted(decks_in_force(reader).keys() - {currency})
+        others = sorted(map(str, decks_in_force(reader).keys() - {key}))
         but = f", only in {listed(others)}" if others and not history else ""
         yield problem(
-            f"the {plan.title} plan wants rates in {currency} and there are none{but}:"
+            f"the {plan.title} plan wants rates in {key} and there are none{but}:"
             " every paid call is refused",
-            IMPORT,
+            IMPORT if key.name == STANDARD_DECK else f"{IMPORT[:-1]} --deck {key.name}`",
         )
         return
     deck = history[0]
     age_days = (now - deck.changed_at).days
-    said = f"{rows} {currency} rates of {deck.source}, in force for {age_days} days"
+    said = f"{rows} {key} rates of {deck.source}, in force for {age_days} days"
     if age_days > DECK_AGE_DAYS:
         yield warning(said, f"ask the carrier for its present prices, then {IMPORT}")
     else:
         yield ok(said)
-    if free := count_free_rates(reader, currency):
+    if free := count_free_rates(reader, key):
         yield warning(
-            f"{free} {currency} rates of {deck.source} are 0: calls there cost nothing",
+            f"{free} {key} rates of {deck.source} are 0: calls there cost nothing",
             "`tollgate rates show` lists them; if the sheet was misread, `tollgate rates rollback`",
         )
-    unpriced = [c for c in plan_countries(plan) if not _is_priced(reader, plan, c, now)]
+    unpriced = [c for c in plan_countries(plan) if not _is_priced(reader, plan, key, c, now)]
     if unpriced:
         yield warning(
             f"the {plan.title} plan knows countries without any rate: {listed(unpriced)};"
@@ -101,7 +102,7 @@ def plan_countries(plan: Plan) -> list[str]:
     return sorted({plan.country, *included} - plan.barred_countries)
 
 
-def _is_priced(reader: Connection, plan: Plan, country: str, now: datetime) -> bool:
+def _is_priced(reader: Connection, plan: Plan, key: DeckKey, country: str, now: datetime) -> bool:
     prefix = str(phonenumbers.country_code_for_region(country))
     today = now.astimezone(plan.timezone).date()
-    return has_rates(reader, currency=plan.currency, prefix=prefix, on=today)
+    return has_rates(reader, key, prefix=prefix, on=today)

@@ -267,6 +267,52 @@ def test_an_import_shows_what_it_changes_and_can_be_rolled_back(tmp_path: Path) 
     assert "import   deck 1 (first.csv)" in run("rates", "history").stdout
 
 
+def test_a_named_deck_is_imported_shown_and_rolled_back_apart(tmp_path: Path) -> None:
+    run("ledger", "prepare")
+    sheets = []
+    for name, price in (("standard", "0.02"), ("first", "0.05"), ("second", "0.07")):
+        sheets.append(tmp_path / f"{name}.csv")
+        sheets[-1].write_text(f"prefix,destination,rate\n33,France,{price}\n")
+    run("rates", "import", str(sheets[0]))
+    named = ("--deck", "international")
+    assert "no GBP international deck was imported" in refused("rates", "show", *named)
+    found = told("rates", "import", str(sheets[1]), *named)
+    assert (found["deck"], found["added"], found["dearer"]) == ("international", 1, 0)
+    said = run("rates", "import", str(sheets[2]), *named).stdout
+    assert "1 GBP international rates imported and in force" in said
+
+    def price_of(*options: str) -> int:
+        (rate,) = told("rates", "show", "33", *options)["rates"]
+        micros: int = rate["per_minute_micros"]
+        return micros
+
+    assert (price_of(), price_of(*named)) == (20_000, 70_000)
+    assert "deck 2 is in force" in run("rates", "rollback", *named).stdout
+    assert (price_of(), price_of(*named)) == (20_000, 50_000)
+    assert "no earlier GBP deck" in refused("rates", "rollback")
+    history = told("rates", "history", *named)["changes"]
+    assert [change["deck_id"] for change in history] == [2, 3, 2]
+    for wrong in ("International", "9lives", "a b", "", "x" * 41):
+        assert "is no name of a deck" in refused("rates", "show", "--deck", wrong)
+
+
+def test_an_office_pays_the_prices_of_the_deck_it_is_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("ledger", "prepare")
+    for name, price in (("standard", "0.02"), ("international", "0.05")):
+        sheet = tmp_path / f"{name}.csv"
+        sheet.write_text(f"prefix,destination,rate\n33,France,{price}\n")
+        run("rates", "import", str(sheet), "--deck", name)
+    call = ("price", "0033142685300", "--seconds", "60")
+    assert told(*call)["charge_micros"] == 20_000
+    monkeypatch.setenv("TOLLGATE_OFFICES__MAIN__DECK", "international")
+    assert told(*call)["charge_micros"] == 50_000
+    assert told("rates", "show", "33")["deck"] == "international"
+    monkeypatch.setenv("TOLLGATE_OFFICES__MAIN__DECK", "3")
+    assert "is no name of a deck" in refused(*call)
+
+
 def test_rates_are_shown_by_country_name_or_prefix() -> None:
     assert "there is no ledger" in refused("rates", "show")
     run("ledger", "prepare")

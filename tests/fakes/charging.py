@@ -130,7 +130,8 @@ class OneDeck:
     def __init__(self, deck: RateDeck | None = DECK) -> None:
         self.current = deck  # None: the database was never reached
 
-    def deck(self, currency: str) -> RateDeck:
+    def deck_of(self, office_id: str, currency: str) -> RateDeck:
+        del office_id
         if self.current is None:
             raise ChargingUnavailable("no rate deck could be read yet")
         return (
