@@ -28,6 +28,8 @@ from trials.evidence import kept_if_wrong
 from trials.hostile import Place, draw_contacts, draw_invite, draw_referral
 
 PHONES = tuple(Phone(extension=str(1001 + n), name=f"Phone {n}") for n in range(16))
+# Where a phone sends its own carrier's leg to another emergency number, nobody else ever hangs up.
+CARRIER = replace(ANSWERS_AT_ONCE, name="answers, then hangs up", talk_ms=5000)
 AT_ONCE = 24  # calls of the attacker's
 UNREADABLE_S = 1.0  # Asterisk says nothing to what it cannot read
 OVER_WITHIN_S = 120.0
@@ -79,7 +81,7 @@ async def _attack(plan: AttackPlan, folder: Path, report: Callable[[str], None])
             "site": {"phones_file": str(phones_file)},
         },
         phones=PHONES,
-        default=ANSWERS_AT_ONCE,
+        default=CARRIER,
         media=False,
         adapt=lambda config: replace(config, ring_timeout_s=1),
     )
