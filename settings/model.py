@@ -49,55 +49,108 @@ class _Section(BaseModel):
 
 
 class AriSettings(_Section):
+    """How the application and the doctor reach Asterisk's REST interface."""
+
     base_url: str = "http://127.0.0.1:8088"
+    """Where Asterisk's HTTP server listens."""
+
     username: str = "tollgate"
-    password: SecretStr  # no default, and repr() hides it
-    app_name: str = "tollgate"  # must match Stasis(...) in the dialplan
+    """A user of ari.conf."""
+
+    password: SecretStr = Field(examples=["change me"])  # no default, and repr() hides it
+    """The password of that user."""
+
+    app_name: str = "tollgate"
+    """What `Stasis(...)` of the dialplan names."""
+
     request_timeout_s: PositiveFloat = 5
+    """A request without an answer for this long has failed."""
 
 
 class AsteriskSettings(_Section):
-    name: str = "asterisk"  # of this machine, where several share one ledger
-    # Asterisk's own record of every leg (dialplan/cel_custom.conf): settles what we did not see.
-    cel_file: Path | None = None
-    # The rest is for an Asterisk whose configuration Tollgate writes. Loopback unless changed here.
+    """This machine's Asterisk. From `sip_address` on: one whose configuration Tollgate writes."""
+
+    name: str = "asterisk"
+    """What this Asterisk is called where several share one ledger."""
+
+    cel_file: Path | None = Field(default=None, examples=["/var/log/asterisk/cel-custom/legs.json"])
+    """Asterisk's log of legs (dialplan/cel_custom.conf), which settles what the application did not
+    see."""
+
     sip_address: str = "127.0.0.1"
+    """Where phones register: this machine's address in their network."""
+
     sip_port: PositiveInt = 5060
+    """Where Asterisk listens for SIP."""
+
     rtp_first_port: PositiveInt = 20000
+    """The first port for sound."""
+
     rtp_last_port: PositiveInt = 20999
+    """The last port for sound; a call takes four."""
+
     http_port: PositiveInt = 8088
+    """Where Asterisk listens for ARI."""
+
     ami_port: PositiveInt = 5038
+    """Where Asterisk listens for AMI."""
+
     trunk_host: str = "127.0.0.2"
+    """The carrier's address."""
+
     trunk_port: PositiveInt = 5060
-    # Silence that ends a phone's call; 0: never. Who calls for help may have to keep silent.
+    """The carrier's port."""
+
     phone_rtp_timeout_s: NonNegativeInt = 600
+    """Silence that ends a phone's call; 0: never. Who calls for help may have to keep silent."""
 
 
 class TrunkSettings(_Section):
-    """[trunks.NAME]: when Asterisk gives up a leg to the PJSIP endpoint NAME, a carrier."""
+    """When Asterisk gives up a leg to the carrier of this name, a PJSIP endpoint; one for each."""
 
-    rtp_timeout_s: NonNegativeInt = 60  # without sound; 0: never, for a carrier that sends none
-    # "yes": agreed with a carrier that wants them; a refused refresh then ends the call. "always"
-    # ends every call whose carrier refuses, agreed or not, and is not to be had.
+    rtp_timeout_s: NonNegativeInt = 60
+    """How long a leg may be without sound; 0: for ever, for a carrier that sends none."""
+
+    # "always" ends every call whose carrier refuses, agreed or not, and is not to be had.
     timers: Literal["no", "yes"] = "no"
+    """Session timers. "yes" where the carrier wants them; a refused refresh then ends the call."""
 
 
 class AmiSettings(_Section):
+    """How the application and the doctor reach Asterisk's manager interface."""
+
     host: str = "127.0.0.1"
+    """Where Asterisk's manager interface listens."""
+
     port: PositiveInt = 5038
+    """Its port."""
+
     username: str = "tollgate"
-    secret: SecretStr
+    """A user of manager.conf."""
+
+    secret: SecretStr = Field(examples=["change me"])
+    """The secret of that user."""
+
     request_timeout_s: PositiveFloat = 5
+    """An action without an answer for this long has failed."""
 
 
 class DatabaseSettings(_Section):
-    # sqlite:///FILE or postgresql://USER@HOST/NAME; a relative FILE starts at the settings file
+    """Where the ledger is kept."""
+
     url: str = "sqlite:///ledger.sqlite"
+    """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
 
 
 class OfficeSettings(_Section):
-    plan: str = "uk"  # the name of a file in plans_folder, without .toml
-    deck: str = STANDARD_DECK  # the rate deck, of the plan's currency: `rates import --deck NAME`
+    """A business with an account of its own; one section for each office."""
+
+    plan: str = "uk"
+    """The name of a file in `plans_folder`, without .toml: uk, uk-europe or france."""
+
+    deck: str = STANDARD_DECK
+    """The rate deck of the plan's currency that the office pays by: `tollgate rates import
+    --deck`."""
 
     @field_validator("deck")
     @classmethod
@@ -106,15 +159,23 @@ class OfficeSettings(_Section):
 
 
 class SiteSettings(_Section):
-    """How this site dials."""
+    """How this site dials, and where its files are."""
 
-    # ISO 3166 alpha-2, only where the phones stand in another country than their plan's: whose
-    # national numbers these are. Its emergency numbers connect beside those of every plan.
-    country: str | None = None
-    outside_line_prefix: str = ""  # "9" where one dials 9 for a line
+    country: str | None = Field(default=None, examples=["GB"])
+    """Where the phones stand (ISO 3166), only if in another country than their plan's. Its national
+    numbers are then ordinary ones, and its emergency numbers connect beside those of every plan."""
+
+    outside_line_prefix: str = ""
+    """What one dials for a line, such as "9", where one does."""
+
     international_prefix: str = "00"
-    phones_file: Path | None = None  # None: the example that comes with Tollgate
-    plans_folder: Path | None = None  # None: the plans that come with Tollgate
+    """What is dialled before a country code."""
+
+    phones_file: Path | None = Field(default=None, examples=["phones.toml"])
+    """The desk phones; without one, the example that comes with Tollgate (dialplan/phones.toml)."""
+
+    plans_folder: Path | None = Field(default=None, examples=["plans"])
+    """The calling plans; without one, those that come with Tollgate (dialplan/plans)."""
 
     @field_validator("country")
     @classmethod
@@ -123,28 +184,48 @@ class SiteSettings(_Section):
 
 
 class CallSettings(_Section):
+    """How a paid call is placed, metered and ended."""
+
     ring_timeout_s: PositiveInt = 60
-    # Asterisk ends a leg this long before its paid time is over, so that the time its hang-up takes
-    # does not begin an increment that nobody paid for.
+    """How long a called number rings before the call is given up."""
+
     cut_off_early_s: NonNegativeFloat = Field(default=0.15, le=0.5)
-    # The next increment is reserved this long before it begins, or half an increment where shorter.
+    """Asterisk ends a leg this long before its paid time is over, so that the time its hang-up
+    takes does not begin an increment that nobody paid for; at most 0.5."""
+
     reserve_ahead_s: PositiveFloat = 10
+    """The next increment is reserved this long before it begins, or half an increment if
+    shorter."""
+
     allow_transfer: bool = False
-    # A call that another channel of Asterisk places (call forward, queue, follow-me) is paid by the
-    # phone that TOLLGATE_PAYER names, a variable of the dialplan; False: it is refused.
+    """Whether a phone may transfer a paid call."""
+
     forwarded_calls: bool = False
-    # With the application away the dialplan connects what the plan includes, of the site's country.
+    """Whether a call that another channel of Asterisk places (call forward, queue, follow-me) is
+    paid by the phone that the dialplan's variable TOLLGATE_PAYER names; `false`: it is refused."""
+
     included_without_application: bool = True
-    live_calls_max: PositiveInt = 2000  # more are refused, so that those under way stay metered
+    """Whether the dialplan connects what the plan includes of the site's country while the
+    application is away."""
+
+    live_calls_max: PositiveInt = 2000
+    """More paid calls at once are refused, so that those under way stay metered."""
 
 
 class FeatureCodes(_Section):
     """What a phone dials to be told something; "" switches a code off."""
 
     balance: str = "*80"
+    """Speaks the office's balance."""
+
     price: str = "*81"
+    """Asks for a number and speaks what it costs."""
+
     last_call: str = "*82"
+    """Speaks what the phone's last paid call cost."""
+
     language: str = "*83"
+    """Switches what the phone hears between English and French."""
 
     @model_validator(mode="after")
     def _tell_them_apart(self) -> Self:
@@ -166,14 +247,23 @@ class FeatureCodes(_Section):
 class AgiSettings(_Section):
     """Feature codes: spoken by `python -m agi`, which Asterisk reaches on this machine."""
 
-    address: str = "127.0.0.1"  # FastAGI knows no password, so loopback only
+    address: str = "127.0.0.1"
+    """Where feature codes are answered; FastAGI knows no password, so loopback only."""
+
     port: PositiveInt = Field(default=4573, le=65535)
+    """Its port."""
+
     codes: FeatureCodes = FeatureCodes()
-    # A file of letters and digits that Asterisk and `python -m agi` may read and nobody else: who
-    # does not send it is told nothing. Without it every user of this machine can ask any balance.
-    secret_file: Path | None = None
-    # agi/balance_script.py, where Asterisk may run it: speaks the balance while no server answers
-    balance_script: Path | None = None
+
+    secret_file: Path | None = Field(default=None, examples=["agi.secret"])
+    """A file of letters and digits that Asterisk and `python -m agi` may read and nobody else: who
+    does not send it is told nothing. Without it every user of this machine can ask any balance."""
+
+    balance_script: Path | None = Field(
+        default=None, examples=["/usr/share/asterisk/agi-bin/balance_script.py"]
+    )
+    """agi/balance_script.py, where Asterisk may run it: speaks the balance while no server
+    answers."""
 
     @field_validator("address")
     @classmethod
@@ -188,11 +278,20 @@ class AgiSettings(_Section):
 
 
 class PromptSettings(_Section):
-    announce: bool = True  # False: an authorised paid call connects without hearing the balance
+    """What callers hear, and who speaks it."""
+
+    announce: bool = True
+    """Whether the balance is spoken before a paid call connects."""
+
     engine: Literal["auto", "recorded", "pico", "pack", "espeak-ng", "gtts"] = "auto"
-    sounds_folder: Path | None = None  # None: the cache folder that set-up fills
-    recorded_folder: Path | None = None  # LANGUAGE/SOUND.wav of a person, instead of any engine
-    skip_key: str = "any"
+    """Who speaks when prompts are built; "auto": a folder of recordings, or else what can be
+    had."""
+
+    sounds_folder: Path | None = Field(default=None, examples=["sounds"])
+    """Where the sounds are; without one, the cache folder that `make setup` fills."""
+
+    recorded_folder: Path | None = Field(default=None, examples=["recorded"])
+    """LANGUAGE/SOUND.wav of a person, instead of any engine."""
 
 
 class Settings(BaseSettings):
@@ -202,7 +301,7 @@ class Settings(BaseSettings):
 
     asterisk: AsteriskSettings = AsteriskSettings()
     trunks: dict[str, TrunkSettings] = {"trunk": TrunkSettings()}
-    ari: AriSettings | None = None  # only the application needs these two
+    ari: AriSettings | None = None  # only the application and the doctor need these two
     ami: AmiSettings | None = None
     database: DatabaseSettings = DatabaseSettings()
     offices: dict[str, OfficeSettings] = {"main": OfficeSettings()}
