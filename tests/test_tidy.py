@@ -3,16 +3,20 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions
 from pathlib import Path
 
 import pytest
 
 from dialplan.render import sounds_played
 from prompts.library import NO_SOUND
+from settings import reference
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FUNCTION_LINES_MAX = 70
 
 
@@ -116,6 +120,83 @@ def _of_connect(call: ast.Call) -> list[ast.expr]:
     names = [ast.unparse(each) for each in (call.func, *call.args)]
     place = names.index("sqlite3.connect") if "sqlite3.connect" in names else len(names)
     return call.args[place:]
+
+
+def test_every_package_that_ships_says_that_it_is_typed() -> None:
+    packages = PROJECT["tool"]["setuptools"]["packages"]
+    for package in packages:
+        assert (ROOT / package.partition(".")[0] / "py.typed").exists(), package
+
+
+NOT_IMPORTED = {"tzdata"}  # zoneinfo reads it where the system has no time zones
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    ships = {package.partition(".")[0] for package in PROJECT["tool"]["setuptools"]["packages"]}
+    declared = {_distribution(line) for line in PROJECT["project"]["dependencies"]}
+    of_tests = {_distribution(line) for line in PROJECT["dependency-groups"]["dev"]}
+    used = distributions_of(*(f"{package}/*.py" for package in ships))
+    assert used <= declared
+    assert declared - used == NOT_IMPORTED
+    assert distributions_of("tests/*.py", "bench/*.py", "trials/*.py") <= declared | of_tests
+
+
+def distributions_of(*patterns: str) -> set[str]:
+    """What the files import that is neither Python's own nor ours, as packages are called."""
+    known = packages_distributions()
+    return {
+        name.lower()
+        for pattern in patterns
+        for file in tracked(pattern)
+        for module in _imported(ast.parse(file.read_text(encoding="utf-8")))
+        for name in known.get(module, ())
+        if module not in sys.stdlib_module_names and not (ROOT / module).exists()
+    }
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def _distribution(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9_.-]", requirement)[0].lower()
+
+
+def test_one_index_names_every_document() -> None:
+    index = ROOT / "docs" / "index.md"
+    targets = re.findall(r"\]\(([^)]+)\)", index.read_text(encoding="utf-8"))
+    named = {(index.parent / target).resolve() for target in targets}
+    assert {file for file in named if not file.exists()} == set()
+    assert set(tracked("*.md")) - named <= {index}
+
+
+def test_every_setting_is_documented_as_the_model_has_it() -> None:
+    """Red: `make docs`."""
+    assert (ROOT / reference.EXAMPLE).read_text(encoding="utf-8") == reference.example_toml()
+    assert (ROOT / reference.CONFIGURE).read_text(encoding="utf-8") == reference.configure_md()
+
+
+def test_notice_names_every_package_whose_terms_ask_for_more_than_a_notice() -> None:
+    """GPL and MPL families, by the metadata of what is installed at run time."""
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    lock = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
+    names = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
+    reciprocal = {name for name in names if re.search(r"GPL|MPL", _terms_of(name))}
+    assert {"psycopg", "certifi", "pyst2"} <= reciprocal
+    for name in reciprocal:
+        assert name in notice
+
+
+def _terms_of(name: str) -> str:
+    try:
+        about = metadata(name)
+    except PackageNotFoundError:  # of another system, such as colorama
+        return ""
+    return " ".join(about.get_all("License-Expression", []) + about.get_all("License", []))
 
 
 def test_nothing_is_left_to_be_done_later() -> None:
