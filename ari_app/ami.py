@@ -4,6 +4,7 @@ AMI can extend the time limit of a channel that has left Stasis; ARI cannot (409
 """
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +12,18 @@ from typing import Any
 import structlog
 from panoramisk import Manager
 
-from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError, one_line
+from ari_app.ami_errors import (
+    AmiNotAllowedError,
+    AmiUnavailableError,
+    one_line,
+    require_success,
+)
 from ari_app.ami_over_http import AmiOverHttp
 from settings import AmiSettings
 
 log = structlog.get_logger()
 
 RECONNECT_EVERY_S = 1
-CHECK_EVERY_S = 5.0
 SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
 LATE_S = 0.1  # within what a leg is ended early by (`cut_off_early_s`)
 TELLINGS_MAX = 6
@@ -30,22 +35,23 @@ SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "getvar", "coreshowch
 Act = Callable[..., Awaitable[None]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class WantedEnd:
     """When a leg is to end, for all who are just telling Asterisk so."""
 
     at_s: float  # of the event loop's clock
-    tellers: int = 0
 
 
 class Ami:
     def __init__(self, settings: AmiSettings, *, second_way: AmiOverHttp | None = None) -> None:
         self._second_way = second_way
         self._late: set[asyncio.Task[None]] = set()  # what the first way still waits for
-        self._wanted: dict[str, WantedEnd] = {}  # by channel
+        # By channel, for as long as somebody tells Asterisk of it.
+        self._wanted: weakref.WeakValueDictionary[str, WantedEnd] = weakref.WeakValueDictionary()
+        self._unanswered: set[asyncio.Future[Any]] = set()
         self._timeout_s = settings.request_timeout_s
         self._logged_in = asyncio.Event()
-        self._lost = asyncio.Event()
+        self._new_connection = asyncio.Event()
         self._manager = Manager(
             host=settings.host,
             port=settings.port,
@@ -54,19 +60,18 @@ class Ami:
             events="off",
             reconnect_timeout=RECONNECT_EVERY_S,
             forgetable_actions=SENT_ONCE,
+            on_connect=self._on_connect,
             on_login=self._on_login,
             on_disconnect=self._on_disconnect,
         )
-        self._keeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._manager.connect()
-        self._keeper = asyncio.create_task(self._drop_a_dead_connection())
 
     async def close(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        for late in self._late:
+            late.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
         self._manager.reconnect_timeout = 0
         self._manager.on_disconnect = lambda *_: None
         self._manager.connect = lambda *_, **__: None  # panoramisk would otherwise connect again
@@ -75,8 +80,10 @@ class Ami:
     async def wait_until_connected(self) -> None:
         await self._logged_in.wait()
 
-    async def wait_until_disconnected(self) -> None:
-        await self._lost.wait()
+    async def wait_for_new_connection(self) -> None:
+        """Wait until a connection was made that this method has not told of yet. For one waiter."""
+        await self._new_connection.wait()
+        self._new_connection.clear()
 
     async def end_at(self, channel: str, *, at_s: float) -> None:
         """Let Asterisk end this channel at `at_s` of the event loop's clock.
@@ -96,34 +103,20 @@ class Ami:
         """
         wanted = self._wanted.setdefault(channel, WantedEnd(at_s))
         wanted.at_s = at_s
-        first = asyncio.create_task(self._tell_end(self._act_now, channel, wanted))
+        first = asyncio.create_task(self._tell_until_exact(self._act_now, channel, wanted))
         self._late.add(first)
         first.add_done_callback(self._forget)
         await asyncio.wait({first}, timeout=None if self._second_way is None else PATIENCE_S)
         if self._second_way is None or (first.done() and not is_unavailable(first)):
             await first
         else:
-            await self._tell_end(self._second_way.act, channel, wanted)
-
-    async def first_way_told(self) -> None:
-        """Wait until the connection has answered, or lost, everything it was told."""
-        while self._late:
-            await asyncio.wait(self._late)
+            await self._tell_until_exact(self._second_way.act, channel, wanted)
 
     def _forget(self, first: "asyncio.Task[None]") -> None:
         """Where it ended badly and nobody waited: the second way was taken, and is told of."""
         self._late.discard(first)
         if not first.cancelled():
             first.exception()
-
-    async def _tell_end(self, act: Act, channel: str, wanted: WantedEnd) -> None:
-        wanted.tellers += 1
-        try:
-            await self._tell_until_exact(act, channel, wanted)
-        finally:
-            wanted.tellers -= 1
-            if not wanted.tellers and self._wanted.get(channel) is wanted:
-                del self._wanted[channel]
 
     async def _tell_until_exact(self, act: Act, channel: str, wanted: WantedEnd) -> None:
         loop = asyncio.get_running_loop()
@@ -142,10 +135,12 @@ class Ami:
     async def time_ms(self) -> int:
         """What time Asterisk has: milliseconds since 1970.
 
+        A connection that does not say within the time limit is given up: it may be half open.
+
         Raises:
             AmiRefusedError, AmiUnavailableError: it did not say.
         """
-        answer = await self._succeed("Ping", self._write("Ping"))
+        answer = await self._succeed_or_drop("Ping", self._write("Ping"))
         return round(float(answer.timestamp) * 1000)
 
     async def set_variable(self, channel: str, *, name: str, value: str) -> None:
@@ -166,20 +161,15 @@ class Ami:
 
     async def _act_now(self, action: str, **fields: str) -> None:
         """An action that means something else when it is read late."""
-        try:
-            written = self._write(action, **fields)
-            self._require_sent(action)
-            await self._succeed(action, written)
-        except AmiUnavailableError:
-            self._drop()
-            raise
-
-    def _require_sent(self, action: str) -> None:
+        written = self._write(action, **fields)
         if self._manager.protocol.transport.get_write_buffer_size():
+            self._drop()
             raise AmiUnavailableError(f"{action}: Asterisk does not read")
+        await self._succeed_or_drop(action, written)
 
     def _drop(self) -> None:
         if self._logged_in.is_set():
+            log.warning("ami_stalled")
             self._logged_in.clear()
             self._manager.protocol.transport.abort()
 
@@ -194,38 +184,47 @@ class Ami:
         return written
 
     async def _succeed(self, action: str, written: "asyncio.Future[Any]") -> Any:
+        self._unanswered.add(written)
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await written
         except TimeoutError as error:
             raise AmiUnavailableError(f"{action}: no answer in {self._timeout_s} s") from error
-        if answer.response != "Success":
-            raise AmiRefusedError(f"{action}: {answer.message}")
+        finally:
+            self._unanswered.discard(written)
+        require_success(action, response=answer.response, message=str(answer.message))
         return answer
 
-    async def _drop_a_dead_connection(self) -> None:
-        """A half-open socket says nothing: ask, and close it when there is no answer."""
-        while True:
-            await asyncio.sleep(CHECK_EVERY_S)
-            if not self._logged_in.is_set():
-                continue
-            try:
-                await self._act("Ping")
-            except AmiUnavailableError:
-                log.warning("ami_stalled")
-                self._drop()
-            except AmiRefusedError as error:
-                log.warning("ami_ping_refused", error=str(error))
+    async def _succeed_or_drop(self, action: str, written: "asyncio.Future[Any]") -> Any:
+        try:
+            return await self._succeed(action, written)
+        except AmiNotAllowedError:
+            raise
+        except AmiUnavailableError:
+            self._drop()
+            raise
+
+    def _on_connect(self, manager: Manager) -> None:
+        """Whoever accepts a connection and never answers the login is not waited for."""
+        transport = manager.protocol.transport
+        asyncio.get_running_loop().call_later(self._timeout_s, self._require_login, transport)
+
+    def _require_login(self, transport: asyncio.Transport) -> None:
+        if self._manager.protocol.transport is transport and not self._logged_in.is_set():
+            log.warning("ami_login_unanswered")
+            transport.abort()
 
     def _on_login(self, _manager: Manager) -> None:
         log.info("ami_connected")
-        self._lost.clear()
         self._logged_in.set()
+        self._new_connection.set()
 
     def _on_disconnect(self, _manager: Manager, _error: object) -> None:
         log.warning("ami_disconnected")
         self._logged_in.clear()
-        self._lost.set()
+        for written in self._unanswered:
+            if not written.done():
+                written.set_exception(AmiUnavailableError("the connection to AMI was lost"))
 
 
 def is_unavailable(ended: "asyncio.Task[None]") -> bool:

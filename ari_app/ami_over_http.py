@@ -9,11 +9,10 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError, one_line
+from ari_app.ami_errors import NOT_ALLOWED, AmiUnavailableError, one_line, require_success
 from settings import AmiSettings
 
 COOKIE = "mansession_id"
-NOT_LOGGED_IN = ("Permission denied", "Authentication Required")
 
 
 class AmiOverHttp:
@@ -33,18 +32,15 @@ class AmiOverHttp:
 
         Raises:
             AmiRefusedError: Asterisk said no.
-            AmiUnavailableError: this way is closed, too.
+            AmiUnavailableError: there is no answer over HTTP either, or Asterisk does not let us.
         """
         used = self._cookie
         answer = await self._ask(action, fields) if used else {}
-        if not answer or answer.get("Message") in NOT_LOGGED_IN:
+        if not answer or answer.get("Message") in NOT_ALLOWED:
             await self._log_in(instead_of=used)
             answer = await self._ask(action, fields)
-        if answer.get("Response") == "Success":
-            return
-        if answer.get("Message") in NOT_LOGGED_IN:
-            raise AmiUnavailableError(f"{action}: AMI over HTTP does not let us do that")
-        raise AmiRefusedError(f"{action}: {answer.get('Message')}")
+        response, message = answer.get("Response", ""), answer.get("Message", "")
+        require_success(action, response=response, message=message)
 
     async def _log_in(self, *, instead_of: str) -> None:
         async with self._logging_in:

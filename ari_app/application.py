@@ -195,11 +195,10 @@ class Application:
         log.info("ready")
 
     async def _keep_timeouts(self) -> None:
-        """An extension that AMI's absence swallowed is told again as soon as it is back."""
+        """Every leg over every new connection: what was told over the last one may be lost."""
         while True:
-            await self._ami.wait_until_connected()
+            await self._ami.wait_for_new_connection()
             await self._driver.extend_timeouts()
-            await self._ami.wait_until_disconnected()
 
     async def _tell_untold(self) -> None:
         """What no way to AMI took is tried again until one does, or the leg has ended."""

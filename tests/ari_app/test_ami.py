@@ -19,10 +19,20 @@ Fields = dict[str, str]
 class AmiStandIn:
     """Says yes after `slow_s`; keeps what it was told and when it read it."""
 
-    def __init__(self, *slow_s: float, answers: bool = True, response: str = "Success") -> None:
+    def __init__(
+        self,
+        *slow_s: float,
+        answers: bool = True,
+        response: str = "Success",
+        message: str = "No such channel",
+        log_ins_unanswered: int = 0,
+    ) -> None:
         self._slow_s = list(slow_s)
         self._answers = answers
         self._response = response
+        self._message = message
+        self._log_ins_unanswered = log_ins_unanswered
+        self.says_nothing = False
         self.told: list[tuple[float, Fields]] = []
         self._conversations: list[asyncio.Task[None]] = []
 
@@ -32,11 +42,6 @@ class AmiStandIn:
     @property
     def connections(self) -> int:
         return len(self._conversations)
-
-    async def close(self) -> None:
-        for conversation in self._conversations:
-            conversation.cancel()
-        await asyncio.gather(*self._conversations, return_exceptions=True)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"Asterisk Call Manager/11.0.0\r\n")
@@ -52,15 +57,27 @@ class AmiStandIn:
 
     async def _answer(self, fields: Fields, writer: asyncio.StreamWriter) -> None:
         response = "Success"
+        if fields["Action"] == "Login" and self._log_ins_unanswered:
+            self._log_ins_unanswered -= 1
+            return
         if fields["Action"] == "AbsoluteTimeout":
             await asyncio.sleep(self._slow_s.pop(0) if self._slow_s else 0)
             self.told.append((asyncio.get_running_loop().time(), fields))
             response = self._response
             if not self._answers:
                 return
+        if self.says_nothing:
+            return
         writer.write(
-            f"Response: {response}\r\nActionID: {fields['ActionID']}\r\nMessage: x\r\n\r\n".encode()
+            f"Response: {response}\r\nActionID: {fields['ActionID']}\r\n"
+            f"Message: {self._message}\r\nTimestamp: 1795656479.5\r\n\r\n".encode()
         )
+
+    async def cut(self) -> None:
+        """Close every connection that there is now."""
+        for conversation in self._conversations:
+            conversation.cancel()
+        await asyncio.gather(*self._conversations, return_exceptions=True)
 
     def ends_at_s(self) -> float:
         """As Asterisk, which counts from when it reads."""
@@ -84,7 +101,7 @@ async def connected(
     finally:
         await ami.close()
         server.close()
-        await asterisk.close()
+        await asterisk.cut()
         await asyncio.sleep(0)  # the transports are gone
 
 
@@ -124,7 +141,7 @@ async def test_first_way_that_wakes_up_again_does_not_take_back_what_was_told_si
         first_s = asyncio.get_running_loop().time() + 60
         await ami.end_at(LEG, at_s=first_s)  # over the second way; the first says nothing yet
         await ami.end_at(LEG, at_s=first_s + 60)
-        await ami.first_way_told()
+        await asyncio.gather(*ami._late)  # noqa: SLF001 - what still waits for the connection
         assert len(asterisk.told) > 3
         assert first_s + 60 - LATE_S <= asterisk.ends_at_s() <= first_s + 60 + LATE_S
 
@@ -160,8 +177,8 @@ async def test_connection_on_which_a_time_may_still_be_on_its_way_is_given_up() 
     async with connected(asterisk, patience_s=0.2) as ami:
         with pytest.raises(AmiUnavailableError):
             await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
-        await ami.wait_until_disconnected()
-        await ami.wait_until_connected()
+        await ami.wait_for_new_connection()  # the first
+        await ami.wait_for_new_connection()
         assert asterisk.connections == 2
 
 
@@ -183,6 +200,69 @@ async def test_leg_that_is_gone_is_refused_and_the_connection_kept() -> None:
         with pytest.raises(AmiRefusedError):
             await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
         assert asterisk.connections == 1
+
+
+@pytest.mark.parametrize("message", ["Permission denied", "Authentication Required"])
+async def test_leg_of_which_asterisk_may_not_be_told_is_not_taken_for_one_that_is_gone(
+    message: str,
+) -> None:
+    asterisk = AmiStandIn(response="Error", message=message)
+    async with connected(asterisk) as ami:
+        with pytest.raises(AmiUnavailableError, match=message):
+            await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
+        assert asterisk.connections == 1
+
+
+async def test_what_was_asked_over_a_lost_connection_is_not_waited_for() -> None:
+    """Nor is its time limit the end of the connection that was made since."""
+    asterisk = AmiStandIn(30.0)
+    async with connected(asterisk, patience_s=60) as ami, asyncio.timeout(5):
+        asking = asyncio.create_task(ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60))
+        await ami.wait_for_new_connection()
+        assert await ami.time_ms() == 1795656479500
+        await asterisk.cut()
+        with pytest.raises(AmiUnavailableError, match="lost"):
+            await asking
+        await ami.wait_for_new_connection()
+        assert await ami.time_ms() == 1795656479500
+        assert asterisk.connections == 2
+
+
+async def test_new_connection_is_told_of_though_it_came_while_nobody_waited_for_one() -> None:
+    asterisk = AmiStandIn()
+    async with connected(asterisk) as ami, asyncio.timeout(5):
+        await ami.wait_for_new_connection()
+        await asterisk.cut()
+        while asterisk.connections < 2:
+            await asyncio.sleep(0.01)  # the second connection
+        await ami.wait_until_connected()
+        await ami.wait_for_new_connection()
+
+
+async def test_connection_whose_login_is_not_answered_is_given_up() -> None:
+    asterisk = AmiStandIn(log_ins_unanswered=1)
+    async with asyncio.timeout(10), connected(asterisk, patience_s=0.2):
+        assert asterisk.connections == 2
+
+
+async def test_connection_that_does_not_say_what_time_it_is_is_given_up() -> None:
+    asterisk = AmiStandIn()
+    async with connected(asterisk, patience_s=0.2) as ami, asyncio.timeout(10):
+        await ami.wait_for_new_connection()
+        asterisk.says_nothing = True
+        with pytest.raises(AmiUnavailableError):
+            await ami.time_ms()
+        asterisk.says_nothing = False
+        await ami.wait_for_new_connection()
+
+
+async def test_nothing_waits_for_the_connection_after_it_was_closed() -> None:
+    asterisk = AmiStandIn(30.0)
+    http = SecondWay(asterisk)
+    async with connected(asterisk, second_way=http) as ami:
+        await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
+        (late,) = ami._late  # noqa: SLF001 - what still waits for the connection
+    assert late.cancelled()
 
 
 async def filled(ami: Ami) -> bool:
