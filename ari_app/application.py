@@ -76,6 +76,8 @@ class Application:
                     tasks.create_task(self._ungated.run())
         except* TakenError as taken:
             raise taken.exceptions[0] from None
+        finally:
+            await self._driver.close()
 
     async def _listen(self) -> None:
         """Whoever takes our place is answered ever more slowly, until we hold it for a while."""

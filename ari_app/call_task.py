@@ -24,6 +24,7 @@ from ari_app.messages import (
     FoundUnanswered,
     HangUp,
     IncrementPostponed,
+    KeyPressed,
     LegAnswered,
     LookForMissedEnd,
     NoteAnnounced,
@@ -69,7 +70,7 @@ AMOUNT_S = (0.8, 1.6)
 WHISPER_MAX_S = 20.0  # three times the longest of them
 WHISPER_AGAIN_S = 1.0  # where no channel could be opened
 MISSED_AFTER_S = 1.0  # an end that was not told of by then was missed
-EVENTS_WAITING_MAX = 256  # about thirty times what a call brings; more is a flood of keys
+EVENTS_WAITING_MAX = 256  # about thirty times what a call brings
 CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
 HANGUP_CAUSES = {"invalid_number": 28, "no_rate": 3, UNAVAILABLE: 41}
 FORWARDED = "forwarded"  # said to whoever was forwarded, whatever the refusal
@@ -146,6 +147,8 @@ class CallTask:
         return self.call.ringing | legs | {self.call.caller}
 
     def deliver(self, event: Event) -> None:
+        if isinstance(event, KeyPressed) and self.call.state not in WAITING:
+            return  # whoever talks may press keys without end, and none of them is for us
         if isinstance(event, LegAnswered) and not self._answered_s:
             # Told late after a lost connection; never later than now, whatever the clocks say.
             self._answered_s = self._clock.loop_s(event.at_ms)
@@ -168,10 +171,12 @@ class CallTask:
 
     async def extend_timeout(self) -> None:
         """Tell Asterisk how long the leg is paid for; also after AMI was away."""
-        self.untold = False
-        if self.call.state is State.TALKING:
-            limit_s = self._limit_s(self.call.funded_s)
-            told = await self._line.end_at(self.call.leg, at_s=self.ends_at_s, limit_s=limit_s)
+        told = self.call.state is not State.TALKING  # else there is nothing to tell
+        try:
+            if not told:
+                limit_s = self._limit_s(self.call.funded_s)
+                told = await self._line.end_at(self.call.leg, at_s=self.ends_at_s, limit_s=limit_s)
+        finally:
             self.untold = not told
 
     async def let_go(self) -> None:

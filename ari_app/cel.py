@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 WRITTEN_LATE_MS = 60 * 60 * 1000  # the file system's clock may be another machine's
 CLOSE_BYTES = 64 * 1024  # so little is read rather than searched
 CHUNK_BYTES = 1024 * 1024  # of a log that may be a day long
+SECONDS_MAX = 253_402_300_800  # since 1970: the year 10000, which no date can name
 COMPRESSED = frozenset({".gz", ".bz2", ".xz"})
 UNREADABLE = frozenset({".zst"})
 _CREATED = re.compile(r"(\d{9,11})\.\d+$")  # seconds since 1970, then a number of Asterisk's own
@@ -189,12 +190,35 @@ def created_ms(channel: str) -> int | None:
     return None if found is None else int(found[1]) * 1000
 
 
-def read_event(line: bytes) -> LegEvent | None:
+def fields_of(line: bytes) -> Mapping[str, Any] | None:
+    """What one line of the log says; None: it was cut short, or is damaged."""
     try:
-        event = json.loads(line.decode("utf-8", "replace"))
+        fields = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def event_ms(fields: Mapping[str, Any]) -> int:
+    """When it was written, in milliseconds since 1970.
+
+    Raises:
+        ValueError, KeyError, TypeError: the line does not say, or names no time of a calendar.
+    """
+    seconds = float(fields["eventtime"])
+    if not 0 <= seconds < SECONDS_MAX:
+        raise ValueError(f"{seconds} is not a time")
+    return round(seconds * 1000)
+
+
+def read_event(line: bytes) -> LegEvent | None:
+    event = fields_of(line)
+    if event is None:
+        return None
+    try:
         return LegEvent(
             kind=event["eventtype"],
-            at_ms=round(float(event["eventtime"]) * 1000),
+            at_ms=event_ms(event),
             channel=event["uniqueid"],
             call=event["linkedid"],
             dialled_answered='"dialstatus":"ANSWER"' in str(event.get("eventextra")),

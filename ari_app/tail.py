@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-CHUNK_BYTES = 1024 * 1024
+READ_MAX = 1024 * 1024  # bytes at once, some 2,500 lines; the rest is read the next time
 
 
 class Tail:
@@ -26,12 +26,12 @@ class Tail:
         if self._open is None:
             self._open = self._opened()
             self._skip()
-        found = self._read()
-        if self._moved():
-            found += self._read()  # what came before it was moved
+        moved = self._moved()  # before it is read: what comes later does not come to it
+        found, whole = self._read()
+        if moved and whole:
             self.close()
             self._open = self._opened()
-            found += self._read()
+            found += self._read()[0]
         return found
 
     def close(self) -> None:
@@ -54,16 +54,16 @@ class Tail:
         if size > self._begin_bytes:
             self._open.readline()
 
-    def _read(self) -> list[bytes]:
+    def _read(self) -> tuple[list[bytes], bool]:
+        """The next whole lines, and whether the file has been read to its end."""
         if self._open is None:
-            return []
+            return [], True
         if self._open.tell() > os.fstat(self._open.fileno()).st_size:
             self._open.seek(0)  # it was begun anew
-        found = []
-        while chunk := self._open.read(CHUNK_BYTES):
-            *whole, self._rest = (self._rest + chunk).split(b"\n")
-            found += whole
-        return found
+            self._rest = b""
+        chunk = self._open.read(READ_MAX)
+        *found, self._rest = (self._rest + chunk).split(b"\n")
+        return found, len(chunk) < READ_MAX
 
     def _moved(self) -> bool:
         try:

@@ -6,10 +6,9 @@ calls: the log is read on every few seconds, and what is found is a row that the
 """
 
 import asyncio
-import json
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ import structlog
 from ari_app.ami import Ami
 from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
+from ari_app.cel import event_ms, fields_of
 from ari_app.tail import Tail
 from charging.errors import ChargingUnavailable
 from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
@@ -68,8 +68,11 @@ class Seen:
 
 def note(seen: Seen, line: bytes, *, now_s: float) -> None:
     """A line that is cut short, or lacks the fields, says nothing."""
+    fields = fields_of(line)
+    if fields is None:
+        return
     try:
-        _note(seen, json.loads(line.decode("utf-8", "replace")), now_s)
+        _note(seen, fields, now_s)
     except (ValueError, KeyError, TypeError, AttributeError):
         return
 
@@ -88,7 +91,7 @@ def _note(seen: Seen, event: Mapping[str, Any], now_s: float) -> None:
                 call=call,
                 name=event["channame"],
                 endpoint=found["endpoint"],
-                at_ms=round(float(event["eventtime"]) * 1000),
+                at_ms=event_ms(event),
                 read_at_s=now_s,
             )
 
@@ -111,27 +114,24 @@ class Suspect:
     numbers: tuple[str, ...]
 
 
-def suspects(
-    legs: Iterable[AnsweredLeg], dials: Mapping[str, Collection[Dialled]], carriers: Carriers
-) -> Iterator[Suspect]:
-    for leg in legs:
-        dialling = tuple(
-            dialled
-            for dialled in dials.get(leg.call, ())
-            if any(target.endpoint == leg.endpoint for target in dialled.targets)
-        )
-        numbers = tuple(
-            target.number
-            for dialled in dialling
-            for target in dialled.targets
-            if target.endpoint == leg.endpoint and target.number
-        )
-        if leg.endpoint in carriers.endpoints:
-            costs = not numbers or not all(map(carriers.costs_nothing, numbers))
-        else:
-            costs = any(goes_to(number, carriers.addresses) for number in numbers)
-        if costs:
-            yield Suspect(leg=leg, dialling=dialling, numbers=numbers)
+def suspect_of(leg: AnsweredLeg, seen: Seen, carriers: Carriers) -> Suspect | None:
+    """None: what was dialled explains the leg."""
+    dialling = tuple(
+        dialled
+        for dialled in seen.dials.get(leg.call, ())
+        if any(target.endpoint == leg.endpoint for target in dialled.targets)
+    )
+    numbers = tuple(
+        target.number
+        for dialled in dialling
+        for target in dialled.targets
+        if target.endpoint == leg.endpoint and target.number
+    )
+    if leg.endpoint in carriers.endpoints:
+        costs = not numbers or not all(map(carriers.costs_nothing, numbers))
+    else:
+        costs = any(goes_to(number, carriers.addresses) for number in numbers)
+    return Suspect(leg=leg, dialling=dialling, numbers=numbers) if costs else None
 
 
 def host_of(uri: str) -> str:
@@ -196,12 +196,23 @@ class UngatedWatch:
 
     async def run(self) -> None:
         """Until cancelled. What cannot be read or asked now is judged at the next reading."""
-        while True:
-            try:
-                await self.look(time.monotonic())
-            except (OSError, ChargingUnavailable) as error:
-                log.warning("legs_not_judged", error=str(error))
-            await asyncio.sleep(READ_EVERY_S)
+        try:
+            while True:
+                await self._look_safely()
+                await asyncio.sleep(READ_EVERY_S)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._tail.close()
+
+    async def _look_safely(self) -> None:
+        try:
+            await self.look(time.monotonic())
+        except (OSError, ChargingUnavailable) as error:
+            log.warning("legs_not_judged", error=str(error))
+        except Exception:  # no defect of this alarm is worth a call
+            log.exception("legs_not_judged")
 
     async def look(self, now_s: float) -> None:
         """Read on, and judge what was answered long enough ago.
@@ -213,26 +224,28 @@ class UngatedWatch:
         await self._learn_addresses(now_s)
         for line in await asyncio.to_thread(self._tail.lines):
             note(self._seen, line, now_s=now_s)
-        due = [leg for leg in self._seen.legs.values() if leg.read_at_s <= now_s - JUDGED_AFTER_S]
-        found = [*suspects(due, self._seen.dials, self._carriers)]
-        found += await self._elsewhere(due, {suspect.leg.channel for suspect in found})
-        if found:
-            await self._tell([each for each in found if not await self._is_paid(each)])
-        for leg in due:
-            del self._seen.legs[leg.channel]
         forget(self._seen, now_s)
+        due = [leg for leg in self._seen.legs.values() if leg.read_at_s <= now_s - JUDGED_AFTER_S]
+        for leg in due:
+            del self._seen.legs[leg.channel]  # whatever comes of it, it is judged once
+            try:
+                await self._judge(leg)
+            except ChargingUnavailable:
+                self._seen.legs[leg.channel] = leg
+                raise
 
-    async def _elsewhere(
-        self, due: Iterable[AnsweredLeg], suspected: Collection[str]
-    ) -> Sequence[Suspect]:
-        """Legs of phones that go to a carrier's address, by whatever their Contact said."""
-        return [
-            Suspect(leg=leg, dialling=(), numbers=())
-            for leg in due
-            if leg.channel not in suspected
-            and leg.endpoint not in self._carriers.endpoints
-            and await self._goes_to_a_carrier(leg.channel)
-        ]
+    async def _judge(self, leg: AnsweredLeg) -> None:
+        suspect = suspect_of(leg, self._seen, self._carriers)
+        if suspect is None and await self._is_led_to_a_carrier(leg):
+            suspect = Suspect(leg=leg, dialling=(), numbers=())
+        if suspect is not None and not await self._is_paid(suspect):
+            await self._record(suspect)
+
+    async def _is_led_to_a_carrier(self, leg: AnsweredLeg) -> bool:
+        """A leg of a phone that goes to a carrier's address, by whatever its Contact said."""
+        if leg.endpoint in self._carriers.endpoints:
+            return False
+        return await self._goes_to_a_carrier(leg.channel)
 
     async def _goes_to_a_carrier(self, channel: str) -> bool:
         """By where its requests and its sound go; a leg that has ended cannot be asked."""
@@ -273,25 +286,27 @@ class UngatedWatch:
         callers = {dialled.channel for dialled in suspect.dialling} | {suspect.leg.call}
         return is_paid(suspect, await self._ungated.paid(callers))
 
-    async def _tell(self, suspects_: Iterable[Suspect]) -> None:
-        for suspect in suspects_:
-            leg = suspect.leg
-            number = masked(suspect.numbers[0] if suspect.numbers else "")
-            new = await self._ungated.add(
-                UngatedLeg(
-                    channel=leg.channel,
-                    asterisk=self._asterisk,
-                    endpoint=leg.endpoint,
-                    number=number,
-                    answered_at=datetime.fromtimestamp(leg.at_ms / 1000, UTC),
-                )
+    async def _record(self, suspect: Suspect) -> None:
+        leg = suspect.leg
+        number = masked(suspect.numbers[0] if suspect.numbers else "")
+        new = await self._ungated.add(
+            UngatedLeg(
+                channel=leg.channel,
+                asterisk=self._asterisk,
+                endpoint=leg.endpoint,
+                number=number,
+                answered_at=datetime.fromtimestamp(leg.at_ms / 1000, UTC),
             )
-            if new:
-                log.error("leg_ungated", channel=leg.name, number=number, call=leg.call)
+        )
+        if new:
+            log.error("leg_ungated", channel=leg.name, number=number, call=leg.call)
 
 
 def forget(seen: Seen, now_s: float) -> None:
-    """Dials that no leg will be answered of any more."""
+    """Dials that no leg will be answered of any more, of a queue that dials for hours, too."""
     for call, dialled in tuple(seen.dials.items()):
-        if dialled[-1].read_at_s < now_s - KEPT_S:
+        recent = [each for each in dialled if each.read_at_s >= now_s - KEPT_S]
+        if recent:
+            seen.dials[call] = recent
+        else:
             del seen.dials[call]

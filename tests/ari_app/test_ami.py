@@ -233,9 +233,7 @@ async def test_new_connection_is_told_of_though_it_came_while_nobody_waited_for_
     async with connected(asterisk) as ami, asyncio.timeout(5):
         await ami.wait_for_new_connection()
         await asterisk.cut()
-        while asterisk.connections < 2:
-            await asyncio.sleep(0.01)  # the second connection
-        await ami.wait_until_connected()
+        await until(lambda: seen_again(asterisk, ami), turns=20_000)
         await ami.wait_for_new_connection()
 
 
@@ -271,6 +269,12 @@ async def filled(ami: Ami) -> bool:
     transport.write(b"X-Filler: x\r\n" * 1000)
     await asyncio.sleep(0)
     return bool(transport.get_write_buffer_size())
+
+
+async def seen_again(asterisk: AmiStandIn, ami: Ami) -> bool:
+    await asyncio.sleep(0.001)
+    await ami.wait_until_connected()
+    return asterisk.connections == 2
 
 
 async def until(happened: Callable[[], Awaitable[bool]], *, turns: int) -> None:

@@ -1,14 +1,32 @@
 """Which answered legs nobody pays for, told from Asterisk's log of legs."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from ari_app.ami import Ami
+from ari_app.ari import Ari, AriUnavailableError
 from ari_app.tail import Tail
-from ari_app.ungated import Carriers, Seen, Suspect, goes_to, is_paid, masked, note, suspects
-from db.ungated import PaidLeg
+from ari_app.ungated import (
+    JUDGED_AFTER_S,
+    KEPT_S,
+    Carriers,
+    Seen,
+    Suspect,
+    UngatedWatch,
+    forget,
+    goes_to,
+    is_paid,
+    masked,
+    note,
+    suspect_of,
+)
+from charging.errors import ChargingUnavailable
+from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
 from dialplan.walk.targets import Target, targets_of
 
 CARRIERS = Carriers(
@@ -45,7 +63,7 @@ def suspected(*lines: bytes) -> Sequence[Suspect]:
     seen = Seen()
     for each in lines:
         note(seen, each, now_s=1)
-    return list(suspects(seen.legs.values(), seen.dials, CARRIERS))
+    return list(filter(None, (suspect_of(leg, seen, CARRIERS) for leg in seen.legs.values())))
 
 
 @pytest.mark.parametrize("number", ["112", "442079460000"])
@@ -74,7 +92,8 @@ def test_every_number_that_was_dialled_there_counts() -> None:
         (dialled("PJSIP/1002/sip:1002@192.0.2.9:5060,60,i"), answered("1002")),
         (answered(dnid="5001", appdata=""),),  # the carrier calls
         (line("ANSWER", "a-1.1", "Local/5@office-00000001;1", appdata="(Outgoing Line)"),),
-        (b"{cut short", b"[]", b"7", b'{"eventtype":"ANSWER"}'),
+        (b"{cut short", b"[]", b"7", b'{"eventtype":"ANSWER"}', b"[" * 100_000),
+        (answered(eventtime="inf"), answered(eventtime="1e300"), answered(eventtime="nan")),
     ],
 )
 def test_what_is_no_leg_to_a_carrier_is_no_suspect(lines: Sequence[bytes]) -> None:
@@ -148,3 +167,95 @@ def test_log_is_read_on_over_rotation_and_begins_near_its_end(tmp_path: Path) ->
     log.write_bytes(b"first\nab\ncd\n")
     assert late.lines() == [b"cd"]
     late.close()
+
+
+def test_log_is_read_a_piece_at_a_time_and_the_rest_of_a_moved_one_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ari_app.tail.READ_MAX", 8)
+    log = tmp_path / "legs.json"
+    log.write_bytes(b"")
+    tail = Tail(log, begin_bytes=0)
+    assert tail.lines() == []
+    log.write_bytes(b"one\ntwo\nthree\nfour\n")
+    assert tail.lines() == [b"one", b"two"]
+    log.rename(tmp_path / "legs.json.1")
+    log.write_bytes(b"five\n")
+    assert [line for _ in range(3) for line in tail.lines()] == [b"three", b"four", b"five"]
+    tail.close()
+
+
+def test_dials_of_a_queue_that_dials_for_hours_are_forgotten_one_by_one() -> None:
+    seen = Seen()
+    for second in range(0, 3 * round(KEPT_S), 10):
+        note(seen, dialled("PJSIP/1002"), now_s=second)
+        forget(seen, second)
+    assert len(seen.dials[CALL]) <= KEPT_S / 10 + 1
+
+
+class LedgerOfLegs(UngatedLegs):
+    """Pays for nothing; fails as it is told to."""
+
+    def __init__(self) -> None:
+        self.fails: list[Exception] = []
+        self.added: list[str] = []
+        self.told = asyncio.Event()
+
+    async def paid(self, callers: object) -> Sequence[PaidLeg]:
+        del callers
+        if self.fails:
+            raise self.fails.pop(0)
+        return ()
+
+    async def add(self, leg: UngatedLeg) -> bool:
+        self.added.append(leg.channel)
+        self.told.set()
+        return True
+
+
+class NoAri(Ari):
+    def __init__(self) -> None:
+        pass
+
+    async def pjsip_object(self, kind: str, name: str) -> dict[str, str]:
+        raise AriUnavailableError(f"{kind} {name}")
+
+
+def watch_of(log: Path, ledger: UngatedLegs) -> UngatedWatch:
+    return UngatedWatch(
+        log, asterisk="pbx", carriers=CARRIERS, ami=cast(Ami, None), ari=NoAri(), ungated=ledger
+    )
+
+
+async def test_leg_is_judged_again_when_the_database_is_back_and_others_are_not(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "legs.json"
+    log.write_bytes(b"\n".join((answered(channel="a-1.1"), answered(channel="a-1.2"), b"")))
+    ledger = LedgerOfLegs()
+    watch = watch_of(log, ledger)
+    ledger.fails = [ChargingUnavailable("away")]
+    await watch.look(0)
+    with pytest.raises(ChargingUnavailable):
+        await watch.look(JUDGED_AFTER_S)
+    await watch.look(JUDGED_AFTER_S)
+    await watch.look(JUDGED_AFTER_S)
+    watch.close()
+    assert sorted(ledger.added) == ["a-1.1", "a-1.2"]
+
+
+async def test_defect_of_the_watch_ends_neither_it_nor_the_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ari_app.ungated.READ_EVERY_S", 0)
+    monkeypatch.setattr("ari_app.ungated.JUDGED_AFTER_S", 0)
+    log = tmp_path / "legs.json"
+    log.write_bytes(b"\n".join((answered(channel="a-1.1"), answered(channel="a-1.2"), b"")))
+    ledger = LedgerOfLegs()
+    ledger.fails = [RuntimeError("a defect")]
+    watching = asyncio.create_task(watch_of(log, ledger).run())
+    async with asyncio.timeout(5):
+        await ledger.told.wait()
+    assert ledger.added == ["a-1.2"]
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
