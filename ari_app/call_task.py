@@ -143,8 +143,8 @@ class CallTask:
     @property
     def channels(self) -> frozenset[str]:
         """Every channel this call knows."""
-        legs = {self.call.leg} if self.call.leg else set()
-        return self.call.ringing | legs | {self.call.caller}
+        legs = filter(None, (self.call.caller, self.call.leg))
+        return self.call.ringing.union(legs)
 
     def deliver(self, event: Event) -> None:
         if isinstance(event, KeyPressed) and self.call.state not in WAITING:
@@ -171,11 +171,12 @@ class CallTask:
 
     async def extend_timeout(self) -> None:
         """Tell Asterisk how long the leg is paid for; also after AMI was away."""
-        told = self.call.state is not State.TALKING  # else there is nothing to tell
+        leg = self.call.leg if self.call.state is State.TALKING else None
+        told = leg is None  # then there is nothing to tell
         try:
-            if not told:
+            if leg is not None:
                 limit_s = self._limit_s(self.call.funded_s)
-                told = await self._line.end_at(self.call.leg, at_s=self.ends_at_s, limit_s=limit_s)
+                told = await self._line.end_at(leg, at_s=self.ends_at_s, limit_s=limit_s)
         finally:
             self.untold = not told
 

@@ -66,11 +66,12 @@ class State(Enum):
     REFUSING = auto()
     PASSED = auto()  # included or free: the dialplan carries it and nothing is metered
     DIALLING = auto()
+    DIALLING_UNSEEN = auto()  # the connection was away: an answer may have come unseen
     TALKING = auto()
     ENDED = auto()
 
     def __str__(self) -> str:
-        return self.name.lower()
+        return self.name.lower().replace("_", " ")
 
 
 class UnexpectedEventError(Exception):
@@ -80,6 +81,15 @@ class UnexpectedEventError(Exception):
         super().__init__(f"{type(event).__name__} in state {state}")
         self.state = state
         self.event = event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """The carrier leg that answered, the one that is charged."""
+
+    leg: str
+    answered_ms: int
+    warned_of_s: int | None = None  # the end of the money that the caller was warned of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,21 +103,14 @@ class Call:
     funded_s: int = 0  # talk time reserved so far, from answer
     pace: Pace = NO_PACE
     ringing: frozenset[str] = frozenset()  # carrier legs that were dialled and have not answered
-    leg: str = ""  # the carrier leg that answered: the one that is charged
-    answered_ms: int = 0
+    talk: Talk | None = None  # from answer on
     caller_left: bool = False
-    unwatched: bool = False  # while it was dialled: an answer may have come unseen
     refusal: str = ""
-    warned_of_s: int = 0  # the end of the money that the caller was warned of, from answer
 
     @property
-    def warned(self) -> bool:
-        return self.warned_of_s > 0
-
-    @property
-    def in_doubt(self) -> bool:
-        """It may be answered, and nobody told us: only Asterisk's own log of legs can say."""
-        return self.unwatched and self.state is State.DIALLING
+    def leg(self) -> str | None:
+        """The carrier leg that answered."""
+        return None if self.talk is None else self.talk.leg
 
     @property
     def over(self) -> bool:
@@ -190,26 +193,29 @@ def _dialling(call: Call, event: Event) -> Step:
         case LegFailed(gone) | ChannelEnded(channel=gone):
             return _end_unanswered(call, event, gone)
         case SightLost():
-            return replace(call, unwatched=True), ()
+            return replace(call, state=State.DIALLING_UNSEEN), ()
         case _:
             return _ignore(call, event)
 
 
 def _talking(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm per row
+    talk = call.talk
+    if talk is None:
+        raise UnexpectedEventError(call.state, event)
     match event:
         case LegDialled(leg) | LegAnswered(leg=leg):
             return call, _refuse_second_leg(call, leg)
-        case ChannelEnded(channel=channel) if channel == call.leg:
-            return replace(call, state=State.ENDED), (_settlement(call, event),)
+        case ChannelEnded(channel=channel) if channel == talk.leg:
+            return replace(call, state=State.ENDED), (_settlement(talk, event),)
         case ChannelEnded(channel=channel) if channel == call.caller:
             # A transfer replaces the caller and leaves the leg, which is what is charged.
             return replace(call, caller_left=True), (LookForMissedEnd(),)
         case ReserveDue() | IncrementReserved() | IncrementRefused() | IncrementPostponed():
-            return _reserve(call, event)
+            return _reserve(call, talk, event)
         case DebitDue() | DebitPostponed() | PaidTimeOver():
-            return _meter(call, event)
+            return _meter(call, talk, event)
         case MoneyLasts() | WarningDue() | MoneyShort() | WhisperReady():
-            return _warn(call, event)
+            return _warn(call, talk, event)
         case _:
             return _ignore(call, event)
 
@@ -234,6 +240,7 @@ _ROWS = {
     State.REFUSING: _refusing,
     State.PASSED: _passed,
     State.DIALLING: _dialling,
+    State.DIALLING_UNSEEN: _dialling,
     State.TALKING: _talking,
     State.ENDED: _ended,
 }
@@ -250,39 +257,44 @@ def unpaid_leg(call: Call, event: Event) -> tuple[Command, ...]:
 
 
 def _reserve(
-    call: Call, event: ReserveDue | IncrementReserved | IncrementRefused | IncrementPostponed
+    call: Call,
+    talk: Talk,
+    event: ReserveDue | IncrementReserved | IncrementRefused | IncrementPostponed,
 ) -> Step:
     match event:
         case ReserveDue(interval=interval, at_talk_s=at_talk_s):
             return call, (Reserve(interval=interval, at_talk_s=at_talk_s),)
         case IncrementReserved():
-            return _extend(call, event)
+            return _extend(call, talk, event)
         case IncrementRefused():
-            return _warn_and_keep_trying(call, event)
+            return _warn_and_keep_trying(call, talk, event)
         case IncrementPostponed():
             return call, _keep_trying(call, event)
 
 
-def _meter(call: Call, event: DebitDue | DebitPostponed | PaidTimeOver) -> Step:
+def _meter(call: Call, talk: Talk, event: DebitDue | DebitPostponed | PaidTimeOver) -> Step:
     match event:
         case DebitDue(interval=0, at_talk_s=at_talk_s):
-            return call, (_debit_first(call, at_talk_s),)
+            return call, (_debit_first(talk, at_talk_s),)
         case DebitDue(interval=interval, at_talk_s=at_talk_s):
             return call, (Debit(interval=interval, at_talk_s=at_talk_s),)
         case DebitPostponed(interval=interval, at_talk_s=at_talk_s):
             return call, (_debit_at(interval, at_talk_s + RETRY_EVERY_S),)
         case PaidTimeOver(funded_s):  # Asterisk should have ended it a moment ago
-            return call, (CutOff(call.leg),) if funded_s == call.funded_s else ()
+            return call, (CutOff(talk.leg),) if funded_s == call.funded_s else ()
 
 
-def _warn(call: Call, event: MoneyLasts | WarningDue | MoneyShort | WhisperReady) -> Step:
+def _warn(
+    call: Call, talk: Talk, event: MoneyLasts | WarningDue | MoneyShort | WhisperReady
+) -> Step:
     match event:
         case MoneyLasts(talk_s):
             return call, _warning(call, talk_s)
         case WarningDue(talk_s):
-            return call, () if call.warned else (CheckMoney(talk_s, funded_s=call.funded_s),)
+            warned = talk.warned_of_s is not None
+            return call, () if warned else (CheckMoney(talk_s, funded_s=call.funded_s),)
         case MoneyShort(left_s, talk_s):
-            return replace(call, warned_of_s=talk_s), (WarnCaller(left_s),)
+            return replace(call, talk=replace(talk, warned_of_s=talk_s)), (WarnCaller(left_s),)
         case WhisperReady(channel):
             return call, (PlayWhisper(channel),)
 
@@ -293,13 +305,30 @@ def _refuse_second_leg(call: Call, leg: str) -> tuple[Command, ...]:
 
 
 def _ignore(call: Call, event: Event) -> Step:
-    """Keys, prompts, reminders and ends that no longer matter; never an answer nobody asked for."""
-    answers = Authorised | AuthorisedUnmetered | Refused | FoundTalking | FoundUnanswered
-    if isinstance(event, answers | LegDialled | LegAnswered):
-        raise UnexpectedEventError(call.state, event)
-    if isinstance(event, WhisperReady):
-        return call, (HangUp(event.channel),)
-    return call, ()
+    """What may come late in any state and then matters to nobody; all else is a defect."""
+    match event:
+        case WhisperReady(channel):
+            return call, (HangUp(channel),)
+        case (
+            SightLost()
+            | PromptFinished()
+            | KeyPressed()
+            | LegFailed()
+            | ChannelEnded()
+            | ReserveDue()
+            | IncrementReserved()
+            | IncrementRefused()
+            | IncrementPostponed()
+            | DebitDue()
+            | DebitPostponed()
+            | PaidTimeOver()
+            | MoneyLasts()
+            | WarningDue()
+            | MoneyShort()
+        ):
+            return call, ()
+        case _:
+            raise UnexpectedEventError(call.state, event)
 
 
 def _announce(call: Call, event: Authorised) -> Step:
@@ -315,16 +344,12 @@ def _announce(call: Call, event: Authorised) -> Step:
 
 def _take_up_talking(call: Call, event: FoundTalking) -> Step:
     """Asterisk is told the paid time again: the extension of an earlier run may have been lost."""
+    talk = Talk(leg=event.leg, answered_ms=event.answered_ms)
     talking = replace(
-        call,
-        state=State.TALKING,
-        leg=event.leg,
-        answered_ms=event.answered_ms,
-        funded_s=event.funded_s,
-        pace=event.pace,
+        call, state=State.TALKING, talk=talk, funded_s=event.funded_s, pace=event.pace
     )
     return talking, (
-        _debit_first(talking),  # changes nothing twice
+        _debit_first(talk),  # changes nothing twice
         ExtendTimeout(event.leg, event.funded_s),
         *(_debit_at(interval, start_s) for interval, start_s in event.undebited),
         *_reminders(talking, next_interval=event.next_interval),
@@ -334,25 +359,20 @@ def _take_up_talking(call: Call, event: FoundTalking) -> Step:
 def _take_up_unanswered(call: Call, event: FoundUnanswered) -> Step:
     dialling = replace(
         call,
-        state=State.DIALLING,
+        state=State.DIALLING if event.in_stasis else State.DIALLING_UNSEEN,
         dial_string=event.dial_string,
         funded_s=event.funded_s,
         pace=event.pace,
-        unwatched=not event.in_stasis,
     )
     dial = ContinueInDialplan(event.dial_string, event.funded_s)
     return dialling, (dial,) if event.in_stasis else ()
 
 
 def _answer(call: Call, event: LegAnswered) -> Step:
-    talking = replace(
-        call,
-        state=State.TALKING,
-        leg=event.leg,
-        answered_ms=event.at_ms,
-        ringing=call.ringing - {event.leg},
-    )
-    return talking, (_debit_first(talking), *_reminders(talking, next_interval=1))
+    talk = Talk(leg=event.leg, answered_ms=event.at_ms)
+    ringing = call.ringing - {event.leg}
+    talking = replace(call, state=State.TALKING, talk=talk, ringing=ringing)
+    return talking, (_debit_first(talk), *_reminders(talking, next_interval=1))
 
 
 def _end_unanswered(call: Call, event: LegFailed | ChannelEnded, gone: str) -> Step:
@@ -361,28 +381,28 @@ def _end_unanswered(call: Call, event: LegFailed | ChannelEnded, gone: str) -> S
     after = replace(call, caller_left=caller_left, ringing=call.ringing - {gone})
     if not caller_left or after.ringing:  # a 200 may still cross our CANCEL
         return after, ()
-    if call.unwatched:  # the sweep settles it, by Asterisk's log
+    if call.state is State.DIALLING_UNSEEN:  # the sweep settles it, by Asterisk's log
         return replace(after, state=State.ENDED), ()
     hung_up = event if isinstance(event, ChannelEnded) else None
     return replace(after, state=State.ENDED), (_nothing_talked(hung_up),)
 
 
-def _extend(call: Call, event: IncrementReserved) -> Step:
+def _extend(call: Call, talk: Talk, event: IncrementReserved) -> Step:
     if event.funded_s <= call.funded_s:
         return call, ()  # a retry of what is already counted
-    topped_up = call.warned and event.funded_s > call.warned_of_s
-    warned_of_s = 0 if topped_up else call.warned_of_s
-    extended = replace(call, funded_s=event.funded_s, warned_of_s=warned_of_s)
+    topped_up = talk.warned_of_s is not None and event.funded_s > talk.warned_of_s
+    told = replace(talk, warned_of_s=None) if topped_up else talk
+    extended = replace(call, funded_s=event.funded_s, talk=told)
     return extended, (
         *((TellTopUp(),) if topped_up else ()),
-        ExtendTimeout(call.leg, event.funded_s),
+        ExtendTimeout(talk.leg, event.funded_s),
         _debit_at(event.interval, call.funded_s),
         *_reminders(extended, next_interval=event.interval + 1),
     )
 
 
-def _debit_first(call: Call, at_talk_s: float = 0.0) -> DebitFirst:
-    return DebitFirst(leg=call.leg, answered_ms=call.answered_ms, at_talk_s=at_talk_s)
+def _debit_first(talk: Talk, at_talk_s: float = 0.0) -> DebitFirst:
+    return DebitFirst(leg=talk.leg, answered_ms=talk.answered_ms, at_talk_s=at_talk_s)
 
 
 def _debit_at(interval: int, at_talk_s: float) -> Remind:
@@ -405,10 +425,10 @@ def _warning(call: Call, talk_s: int) -> tuple[Command, ...]:
     return (Remind(max(0.0, warn_s), WarningDue(talk_s)),)
 
 
-def _warn_and_keep_trying(call: Call, event: IncrementRefused) -> Step:
+def _warn_and_keep_trying(call: Call, talk: Talk, event: IncrementRefused) -> Step:
     left_s = max(0, int(call.funded_s - event.at_talk_s))
-    warning = () if call.warned else (WarnCaller(left_s),)
-    warned = replace(call, warned_of_s=call.funded_s)
+    warning = () if talk.warned_of_s is not None else (WarnCaller(left_s),)
+    warned = replace(call, talk=replace(talk, warned_of_s=call.funded_s))
     return warned, (*warning, *_keep_trying(call, event))
 
 
@@ -419,8 +439,8 @@ def _keep_trying(call: Call, event: IncrementRefused | IncrementPostponed) -> tu
     return (Remind(retry_s, ReserveDue(interval=event.interval, at_talk_s=retry_s)),)
 
 
-def _settlement(call: Call, event: ChannelEnded) -> Settle:
-    talk_s = talk_seconds(answered_ms=call.answered_ms, ended_ms=event.at_ms)
+def _settlement(talk: Talk, event: ChannelEnded) -> Settle:
+    talk_s = talk_seconds(answered_ms=talk.answered_ms, ended_ms=event.at_ms)
     return Settle(
         talk_s=talk_s,
         ended_ms=event.at_ms,

@@ -16,7 +16,7 @@ from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, LegLog, Legs, carrier_leg, created_ms, end_of
 from ari_app.driver import Driver, Since
 from ari_app.events import CallOffered, waiting_call
-from ari_app.flow import Call, talk_seconds
+from ari_app.flow import Call, State, talk_seconds
 from ari_app.messages import (
     ChannelEnded,
     Event,
@@ -31,8 +31,9 @@ from ari_app.messages import (
 from ari_app.till import Terms, pace_of
 from charging.errors import LedgerFault
 from charging.evidence import EndUnproved
+from charging.ledger import CallRecord
 from charging.rates import funded_s
-from charging.usecases import CallRequest, OpenCall
+from charging.usecases import CallRequest
 
 log = structlog.get_logger()
 
@@ -96,7 +97,7 @@ class Recovery:
         gone: Gone = {task: channels - live.keys() for task, channels in known.items()}
         if any(gone.values()) and unseen_since_ms is None:
             gone = await self._still_gone(gone)
-        in_doubt = any(task.call.in_doubt for task in tasks)
+        in_doubt = any(task.call.state is State.DIALLING_UNSEEN for task in tasks)
         if lost or in_doubt or any(gone.values()) or (known and unseen_since_ms is not None):
             legs = await self._legs(open_calls)
             live = without(listed, since.ended)  # what was waited for took its time
@@ -146,7 +147,7 @@ class Recovery:
             self._driver.offer(offered)
 
     async def _recover_all(
-        self, lost: Iterable[OpenCall], live: Mapping[str, bool], legs: Legs
+        self, lost: Iterable[CallRecord], live: Mapping[str, bool], legs: Legs
     ) -> None:
         for call in lost:
             try:
@@ -154,7 +155,7 @@ class Recovery:
             except LedgerFault as error:  # a defect of one call must not keep the others waiting
                 log.error("call_not_recovered", call_id=call.call_id, error=str(error))
 
-    async def _legs(self, open_calls: Iterable[OpenCall]) -> Legs:
+    async def _legs(self, open_calls: Iterable[CallRecord]) -> Legs:
         """The legs of open calls, and of those that were opened since these were listed."""
         if self._log is None:
             return {}
@@ -166,7 +167,7 @@ class Recovery:
             return {}
 
     async def _recover(
-        self, call: OpenCall, live: Mapping[str, bool], legs: tuple[Leg, ...]
+        self, call: CallRecord, live: Mapping[str, bool], legs: tuple[Leg, ...]
     ) -> None:
         answered = carrier_leg(legs, caller=call.caller_channel)
         leg = call.leg or (answered.channel if answered else None)
@@ -181,18 +182,18 @@ class Recovery:
         elif self._is_over(call):
             await self._settle(call, legs)
 
-    def _note_lost(self, lost: Iterable[OpenCall]) -> None:
+    def _note_lost(self, lost: Iterable[CallRecord]) -> None:
         now_s = asyncio.get_running_loop().time()
         self._lost_since_s = {
             call.call_id: self._lost_since_s.get(call.call_id, now_s) for call in lost
         }
 
-    def _is_over(self, call: OpenCall) -> bool:
+    def _is_over(self, call: CallRecord) -> bool:
         """Our own clock may have been set since it was authorised; the event loop's is not."""
         lost_s = asyncio.get_running_loop().time() - self._lost_since_s[call.call_id]
         return max(lost_s, age_s(call)) > SETTLED_AFTER_S
 
-    def _take_up(self, call: OpenCall, found: FoundTalking | FoundUnanswered) -> None:
+    def _take_up(self, call: CallRecord, found: FoundTalking | FoundUnanswered) -> None:
         """Carry the call on, and look again soon: its end may have come after the listing."""
         log.info("call_taken_up", call_id=call.call_id, talking=isinstance(found, FoundTalking))
         self._services.look_for_missed()
@@ -212,7 +213,7 @@ class Recovery:
         )
         self._driver.adopt(task)
 
-    async def _settle(self, call: OpenCall, legs: tuple[Leg, ...]) -> None:
+    async def _settle(self, call: CallRecord, legs: tuple[Leg, ...]) -> None:
         now_ms = self._clock.now_ms()
         settle = settlement(call, legs, now_ms=now_ms)
         known = {"call_id": call.call_id, "talk_s": settle.talk_s}
@@ -228,7 +229,7 @@ class Recovery:
         )
         log.info("call_settled_afterwards", **known)
 
-    def _pace(self, call: OpenCall) -> Pace:
+    def _pace(self, call: CallRecord) -> Pace:
         return pace_of(call.rate, self._services.settings.reserve_ahead_s)
 
 
@@ -257,7 +258,7 @@ def missed_events(  # noqa: PLR0913 - what is known of one call, by name
     if unseen_since_ms is not None and live.get(call.caller):
         yield PromptFinished(heard=False)  # its end may be among what was missed
     answered = carrier_leg(of_call, caller=call.caller)
-    if answered is not None and answered.answered_ms is not None and not call.leg:
+    if answered is not None and answered.answered_ms is not None and call.leg is None:
         yield LegAnswered(leg=answered.channel, at_ms=answered.answered_ms)
         gone |= {answered.channel} - live.keys()
     for channel in sorted(gone, key=lambda channel: channel == call.caller):
@@ -286,7 +287,7 @@ def missed_end(
 
 
 def found_talking(
-    call: OpenCall, leg: str, evidence: Leg | None, pace: Pace, *, now_ms: int
+    call: CallRecord, leg: str, evidence: Leg | None, pace: Pace, *, now_ms: int
 ) -> FoundTalking:
     return FoundTalking(
         leg=leg,
@@ -301,7 +302,7 @@ def found_talking(
     )
 
 
-def found_unanswered(call: OpenCall, pace: Pace, *, in_stasis: bool) -> FoundUnanswered:
+def found_unanswered(call: CallRecord, pace: Pace, *, in_stasis: bool) -> FoundUnanswered:
     return FoundUnanswered(
         dial_string=call.dial_string,
         funded_s=call.funded_s,
@@ -310,7 +311,7 @@ def found_unanswered(call: OpenCall, pace: Pace, *, in_stasis: bool) -> FoundUna
     )
 
 
-def settlement(call: OpenCall, legs: tuple[Leg, ...], *, now_ms: int) -> Settle:
+def settlement(call: CallRecord, legs: tuple[Leg, ...], *, now_ms: int) -> Settle:
     """What a call owes that ended while nobody watched.
 
     Where the log of legs does not say when it ended, as when Asterisk itself died or somebody
@@ -343,24 +344,24 @@ def _answered_unseen(caller: Leg | None) -> Settle:
     return Settle(talk_s=proved_s, ended_ms=ended_ms, hangup_cause=0, unproved=unproved)
 
 
-def leg_of(call: OpenCall, legs: Iterable[Leg]) -> Leg | None:
+def leg_of(call: CallRecord, legs: Iterable[Leg]) -> Leg | None:
     """The leg that the ledger knows, where the log has lost its answer and still has its end."""
     return next((leg for leg in legs if leg.channel == call.leg), None)
 
 
-def answered_ms(call: OpenCall, leg: Leg | None) -> int | None:
+def answered_ms(call: CallRecord, leg: Leg | None) -> int | None:
     if call.answered_at is not None:
         return ms_of(call.answered_at)
     return None if leg is None else leg.answered_ms
 
 
-def began_ms(call: OpenCall) -> int:
+def began_ms(call: CallRecord) -> int:
     """When its caller's channel was made, by Asterisk's clock: the channel's id says so."""
     created = created_ms(call.caller_channel)
     return ms_of(call.authorised_at) if created is None else created
 
 
-def age_s(call: OpenCall) -> float:
+def age_s(call: CallRecord) -> float:
     return (datetime.now(UTC) - call.authorised_at).total_seconds()
 
 

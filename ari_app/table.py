@@ -3,7 +3,7 @@
 import re
 import sys
 
-from ari_app.flow import Call, State, UnexpectedEventError, step
+from ari_app.flow import Call, State, Talk, UnexpectedEventError, step
 from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
@@ -37,6 +37,7 @@ from charging.money import Money
 
 CALLER, LEG, SECOND_LEG = "caller", "leg", "second-leg"
 NOTHING = ""
+DIALLED = {State.DIALLING, State.DIALLING_UNSEEN}
 PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
 BALANCE = Money(12_400_000, "GBP")
 
@@ -99,9 +100,8 @@ def example(state: State) -> Call:
         dial_string="33140" if reserved else "",
         funded_s=60 if reserved else 0,
         pace=PACE,
-        ringing=frozenset({LEG}) if state is State.DIALLING else frozenset(),
-        leg=LEG if answered else "",
-        answered_ms=1_000 if answered else 0,
+        ringing=frozenset({LEG}) if state in DIALLED else frozenset(),
+        talk=Talk(leg=LEG, answered_ms=1_000) if answered else None,
         refusal="insufficient_balance" if state is State.REFUSING else "",
     )
 

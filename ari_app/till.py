@@ -27,7 +27,14 @@ from ari_app.messages import (
 )
 from charging.errors import ChargingUnavailable, LedgerFault, Refusal
 from charging.rates import SECONDS_PER_MINUTE, Rate, affordable_s, charge_for
-from charging.usecases import Authorisation, CallRequest, Charging, Debited
+from charging.usecases import (
+    Authorisation,
+    CallRequest,
+    Charging,
+    Debited,
+    PaidAuthorisation,
+    UnmeteredAuthorisation,
+)
 
 SHORTEST_WARNING_S = 10.0
 UNAVAILABLE = "unavailable"  # the refusal when the ledger cannot be asked
@@ -72,20 +79,18 @@ class Till:
         self._log.info(
             "call_authorised", channel=self._request.caller_channel, **facts(authorisation)
         )
-        rate, funded_s, balance = (
-            authorisation.rate,
-            authorisation.funded_s,
-            authorisation.balance,
-        )
-        if rate is None or funded_s is None or balance is None:
-            return AuthorisedUnmetered(authorisation.number.dial_string)
-        self._terms = Terms(authorisation.office_id, rate)
-        return Authorised(
-            balance=balance,
-            dial_string=authorisation.number.dial_string,
-            funded_s=funded_s,
-            pace=pace_of(rate, self._reserve_ahead_s),
-        )
+        dial_string = authorisation.number.dial_string
+        match authorisation:
+            case UnmeteredAuthorisation():
+                return AuthorisedUnmetered(dial_string)
+            case PaidAuthorisation(office_id=office_id, rate=rate):
+                self._terms = Terms(office_id, rate)
+                return Authorised(
+                    balance=authorisation.balance,
+                    dial_string=dial_string,
+                    funded_s=authorisation.funded_s,
+                    pace=pace_of(rate, self._reserve_ahead_s),
+                )
 
     async def debit_first(self, command: DebitFirst) -> Event | None:
         """The reservation of the first increment becomes a debit, with the leg on record."""
@@ -228,7 +233,7 @@ def facts(authorisation: Authorisation) -> dict[str, object]:
         "reason": authorisation.reason,
         "destination": authorisation.destination,
     }
-    if authorisation.rate is not None and authorisation.reserved is not None:
+    if isinstance(authorisation, PaidAuthorisation):
         known["currency"] = authorisation.rate.currency
         known["per_minute_micros"] = authorisation.rate.per_minute.micros
         known["connection_micros"] = authorisation.rate.connection_charge.micros

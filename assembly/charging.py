@@ -14,6 +14,7 @@ from assembly.plans import OfficePlans, currencies_of, plan_files
 from assembly.sites import OfficeSites
 from charging.enquiries import Enquiries
 from charging.errors import ChargingUnavailable
+from charging.language import language_of
 from charging.money import Money
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
@@ -124,7 +125,7 @@ async def balance_of(settings: Settings, endpoint: str) -> tuple[Money, str]:
     plan = plans.plan_of(extension.office_id)
     async with SqlLedger(engine) as ledger:
         balances = await ledger.balances(extension.office_id, plan.currency)
-    return balances.available, extension.language or plan.language
+    return balances.available, language_of(extension, plan)
 
 
 def report_phones(error: PhonesError) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from charging.extensions import Extension
+from charging.language import language_of
 from charging.money import Money
 from charging.numbering import parse_number
 from charging.ports import AccountReader, Clock, Extensions, Plans, RateDecks, Sites
@@ -44,7 +45,7 @@ class Enquiries:
     def language_of(self, endpoint: str) -> str:
         """The phone's own language, or else its plan's."""
         extension = self._extensions.find(endpoint)
-        return extension.language or self._plans.plan_of(extension.office_id).language
+        return language_of(extension, self._plans.plan_of(extension.office_id))
 
     async def balance_of(self, endpoint: str) -> Money:
         """What can be spent: without what calls under way have reserved."""

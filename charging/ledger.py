@@ -28,7 +28,7 @@ from charging.errors import (
 )
 from charging.evidence import EndUnproved
 from charging.money import Money
-from charging.rates import Rate
+from charging.rates import Rate, funded_s
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -91,6 +91,11 @@ class CallRecord:
     def committed(self) -> Money:
         """What this call has taken from its limits."""
         return self.held + self.debited
+
+    @property
+    def funded_s(self) -> int:
+        """Talk time, from answer, that everything reserved so far pays for."""
+        return funded_s(self.reserved_intervals - 1, self.rate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from charging.errors import InvalidNumber, UnknownExtension
 from charging.evidence import EndUnproved
 from charging.extensions import Extension
 from charging.kinds import LineKind
+from charging.language import language_of
 from charging.ledger import Balances, CallRecord, SpendingLimits
 from charging.money import Money
 from charging.numbering import Number, find_emergency, parse_number
@@ -36,10 +37,11 @@ __all__ = [
     "CallRequest",
     "Charging",
     "Debited",
-    "OpenCall",
+    "PaidAuthorisation",
     "Reserved",
     "Settlement",
     "TopUpCancelled",
+    "UnmeteredAuthorisation",
 ]
 
 
@@ -54,43 +56,38 @@ class CallRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authorisation:
+class UnmeteredAuthorisation:
+    """An emergency, free or included call: nothing is reserved, nothing will be charged."""
+
     call_id: str
-    office_id: str  # "" for an emergency call of an unknown endpoint
+    office_id: str  # "" for an emergency call, whose caller nobody asks for
+    extension: str
+    language: str
+    number: Number
+    destination: str  # "GB landline"
+    category: Category
+    reason: str  # plain words: "UK plan includes landline lines in GB"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidAuthorisation:
+    """A paid call whose first interval is reserved."""
+
+    call_id: str
+    office_id: str
     extension: str
     language: str
     number: Number
     destination: str  # "France mobile"
-    category: Category
-    reason: str  # plain words: "UK plan includes landline lines in GB"
-    rate: Rate | None  # None unless paid
-    reserved: Money | None  # None unless paid
-    funded_s: int | None  # paid for by the first reservation; None: nothing to pay
-    balance: (
-        Money | None
-    )  # available before the reservation: what the caller hears. None unless paid
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenCall:
-    """A call that is authorised and not settled."""
-
-    call_id: str
-    office_id: str
-    endpoint: str
-    extension: str
-    language: str
-    number: str
-    dial_string: str
-    caller_channel: str
-    asterisk: str
+    reason: str
     rate: Rate
-    authorised_at: datetime
-    leg: str | None  # None: no answer was recorded
-    answered_at: datetime | None
-    reserved_intervals: int  # intervals 0 to this less one are reserved or debited
-    debited_intervals: int
-    funded_s: int  # paid for, from answer, by everything reserved so far
+    reserved: Money
+    funded_s: int  # talk time that the first reservation pays for
+    balance: Money  # available before the reservation: what the caller hears
+    category: Category = Category.PAID
+
+
+Authorisation = UnmeteredAuthorisation | PaidAuthorisation
 
 
 class Charging:
@@ -145,9 +142,8 @@ class Charging:
             at=now,
         )
         require_allowed(extension, quotation, plan)
-        language = request.language or extension.language or plan.language
         if quotation.rate is None:
-            return _without_money(request, extension, language, quotation)
+            return _without_money(request, extension, plan, quotation)
         call = new_call(
             request=request,
             extension=extension,
@@ -231,9 +227,9 @@ class Charging:
             )
         )
 
-    async def open_calls(self, asterisk: str) -> Sequence[OpenCall]:
+    async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
         """Calls of one Asterisk that are authorised and not settled, for recovery."""
-        return [_open_call(call) for call in await self._ledger.open_calls(asterisk)]
+        return await self._ledger.open_calls(asterisk)
 
     async def balance(self, office_id: str) -> Balances:
         currency = self._plans.plan_of(office_id).currency
@@ -277,8 +273,8 @@ class Charging:
         )
 
     def _emergency(self, request: CallRequest, number: Number) -> Authorisation:
-        """A safety net: the dialplan catches these first. Asks nobody who is calling."""
-        return Authorisation(
+        """For dialplans that send these here: ours does not. Asks nobody who is calling."""
+        return UnmeteredAuthorisation(
             call_id=request.call_id,
             office_id="",
             extension=request.endpoint,
@@ -287,43 +283,34 @@ class Charging:
             destination=describe(number),
             category=Category.EMERGENCY,
             reason=f"{number.digits} is an emergency number",
-            rate=None,
-            reserved=None,
-            funded_s=None,
-            balance=None,
         )
 
 
 def _without_money(
-    request: CallRequest, extension: Extension, language: str, quotation: Quotation
+    request: CallRequest, extension: Extension, plan: Plan, quotation: Quotation
 ) -> Authorisation:
-    return Authorisation(
+    return UnmeteredAuthorisation(
         call_id=request.call_id,
         office_id=extension.office_id,
         extension=extension.name,
-        language=language,
+        language=language_of(extension, plan, chosen=request.language),
         number=quotation.number,
         destination=quotation.destination,
         category=quotation.category,
         reason=quotation.reason,
-        rate=None,
-        reserved=None,
-        funded_s=None,
-        balance=None,
     )
 
 
 def _with_money(authorised: CallAuthorised, number: Number) -> Authorisation:
     """Told from the record, so that a repeated request hears what the first one would have."""
     call = authorised.call
-    return Authorisation(
+    return PaidAuthorisation(
         call_id=call.call_id,
         office_id=call.office_id,
         extension=call.extension,
         language=call.language,
         number=number,
         destination=call.destination,
-        category=Category.PAID,
         reason=call.reason,
         rate=call.rate,
         reserved=authorised.reserved,
@@ -348,7 +335,7 @@ def new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one p
         office_id=extension.office_id,
         endpoint=extension.endpoint,
         extension=extension.name,
-        language=request.language or extension.language or plan.language,
+        language=language_of(extension, plan, chosen=request.language),
         dialled=request.dialled,
         number=quotation.number.digits,
         dial_string=quotation.number.dial_string,
@@ -372,25 +359,4 @@ def _limits(extension: Extension, plan: Plan) -> SpendingLimits:
         extension_day=extension.day_limit,
         extension_month=extension.month_limit,
         office_day=plan.daily_ceiling,
-    )
-
-
-def _open_call(call: CallRecord) -> OpenCall:
-    return OpenCall(
-        call_id=call.call_id,
-        office_id=call.office_id,
-        endpoint=call.endpoint,
-        extension=call.extension,
-        language=call.language,
-        number=call.number,
-        dial_string=call.dial_string,
-        caller_channel=call.caller_channel,
-        asterisk=call.asterisk,
-        rate=call.rate,
-        authorised_at=call.authorised_at,
-        leg=call.leg,
-        answered_at=call.answered_at,
-        reserved_intervals=call.reserved_intervals,
-        debited_intervals=call.debited_intervals,
-        funded_s=funded_s(call.reserved_intervals - 1, call.rate),
     )

@@ -25,9 +25,9 @@ from ari_app.cel import (
 from ari_app.messages import Pace
 from ari_app.recovery import found_talking, missed_end, settlement
 from charging.evidence import EndUnproved
+from charging.ledger import NO_LIMITS, CallRecord
 from charging.money import Money
 from charging.rates import Rate
-from charging.usecases import OpenCall
 
 PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
 CALLER, TRUNK = "tg-1.1", "tg-1.2"
@@ -39,23 +39,28 @@ RATE = Rate(
     initial_s=60,
     increment_s=60,
 )
-OPEN = OpenCall(
+OPEN = CallRecord(
     call_id="c1",
     office_id="main",
     endpoint="1001",
     extension="Reception",
     language="en",
+    dialled="0033142685300",
     number="33142685300",
     dial_string="33142685300",
+    country="FR",
+    kind="landline",
+    destination="France",
+    reason="",
     caller_channel=CALLER,
     asterisk="tg",
     rate=RATE,
+    limits=NO_LIMITS,
     authorised_at=datetime.fromtimestamp(ANSWERED_MS / 1000 - 5, UTC),
-    leg=None,
-    answered_at=None,
+    spending_day="2026-11-21",
     reserved_intervals=1,
-    debited_intervals=0,
-    funded_s=60,
+    held=Money(100_000, "GBP"),
+    debited=Money(0, "GBP"),
 )
 
 
@@ -250,7 +255,7 @@ def test_leg_that_failed_before_the_one_that_answered_is_not_charged() -> None:
 def test_call_that_ended_unwatched_owes_what_its_leg_talked() -> None:
     ended_ms = ANSWERED_MS + 75_900
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS, ended_ms=ended_ms)
-    settle = settlement(replace(OPEN, funded_s=120), (leg,), now_ms=ended_ms + 500)
+    settle = settlement(replace(OPEN, reserved_intervals=2), (leg,), now_ms=ended_ms + 500)
     assert (settle.talk_s, settle.ended_ms, settle.unproved) == (76, ended_ms, None)
 
 
@@ -262,7 +267,7 @@ def test_no_call_owes_more_than_its_paid_time_whoever_set_asterisks_clock() -> N
 
 def test_call_whose_answer_alone_was_lost_owes_what_the_ledger_and_the_log_know_together() -> None:
     answered_at = datetime.fromtimestamp(ANSWERED_MS / 1000, UTC)
-    call = replace(OPEN, leg=TRUNK, answered_at=answered_at, funded_s=120)
+    call = replace(OPEN, leg=TRUNK, answered_at=answered_at, reserved_intervals=2)
     leg = Leg(channel=TRUNK, call=CALLER, ended_ms=ANSWERED_MS + 75_900)
     settle = settlement(call, (leg,), now_ms=ANSWERED_MS + 80_000)
     assert (settle.talk_s, settle.unproved) == (76, None)
@@ -305,7 +310,6 @@ def test_call_whose_end_nobody_wrote_down_owes_what_was_debited() -> None:
         answered_at=datetime.fromtimestamp(ANSWERED_MS / 1000, UTC),
         reserved_intervals=3,
         debited_intervals=2,
-        funded_s=180,
     )
     settle = settlement(debited, (), now_ms=ANSWERED_MS + 3_600_000)
     assert (settle.talk_s, settle.unproved) == (120, EndUnproved.NO_RECORD)
@@ -313,7 +317,7 @@ def test_call_whose_end_nobody_wrote_down_owes_what_was_debited() -> None:
 
 
 def test_call_found_talking_debits_what_began_while_nobody_watched() -> None:
-    call = replace(OPEN, leg=TRUNK, reserved_intervals=3, debited_intervals=1, funded_s=180)
+    call = replace(OPEN, leg=TRUNK, reserved_intervals=3, debited_intervals=1)
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
     found = found_talking(call, TRUNK, leg, PACE, now_ms=0)
     assert found.undebited == ((1, 60.0), (2, 120.0))

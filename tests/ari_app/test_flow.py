@@ -83,6 +83,10 @@ def settlements(commands: list[Command]) -> list[int]:
     return [command.talk_s for command in commands if isinstance(command, Settle)]
 
 
+def warned(call: Call) -> bool:
+    return call.talk is not None and call.talk.warned_of_s is not None
+
+
 def without_reminders(commands: list[Command]) -> list[Command]:
     return [command for command in commands if not isinstance(command, Remind)]
 
@@ -204,20 +208,18 @@ def test_call_found_unanswered_goes_on_to_be_dialled(*, in_stasis: bool) -> None
 FOUND_DIALLING = FoundUnanswered(dial_string="3314", funded_s=60, pace=PACE, in_stasis=False)
 
 
-@pytest.mark.parametrize(
-    "unwatched", [(FOUND_DIALLING,), (AUTHORISED, PromptFinished(), SightLost())]
-)
+@pytest.mark.parametrize("unseen", [(FOUND_DIALLING,), (AUTHORISED, PromptFinished(), SightLost())])
 def test_call_whose_answer_may_have_come_unseen_is_left_for_asterisks_log_to_settle(
-    unwatched: tuple[Event, ...],
+    unseen: tuple[Event, ...],
 ) -> None:
-    call, commands = run(*unwatched)
-    assert call.in_doubt
-    call, commands = run(*unwatched, ended(CALLER, talk_ms=700))
+    call, commands = run(*unseen)
+    assert call.state is State.DIALLING_UNSEEN
+    call, commands = run(*unseen, ended(CALLER, talk_ms=700))
     assert settlements(commands) == []
     assert call.over
-    call, commands = run(*unwatched, answered(), ended(LEG, talk_ms=700))
+    call, commands = run(*unseen, answered(), ended(LEG, talk_ms=700))
     assert settlements(commands) == [1]
-    assert not call.in_doubt
+    assert call.state is State.ENDED
 
 
 def test_authorisation_that_arrives_after_hang_up_is_given_back() -> None:
@@ -254,7 +256,7 @@ def test_ledger_that_cannot_be_asked_is_asked_again_and_nobody_is_told_that_mone
     postponed = [IncrementPostponed(interval=1, at_talk_s=50.0 + n) for n in range(10)]
     call, commands = run(*TALKING, *postponed)
     assert not [c for c in commands if isinstance(c, WarnCaller)]
-    assert not call.warned
+    assert not warned(call)
     retries = [c.at_talk_s for c in commands if isinstance(c, Remind)][2:]
     assert retries == [51, 52, 53, 54, 55, 56, 57, 58, 59]
 
@@ -308,7 +310,7 @@ def test_warned_caller_is_not_told_of_a_top_up_when_the_warning_stays_true() -> 
     more = [IncrementReserved(interval=n, funded_s=60 + n) for n in range(1, 11)]
     call, commands = run(*TALKING, MoneyShort(left_s=10, talk_s=70), *more)
     assert TellTopUp() not in commands
-    assert call.warned
+    assert warned(call)
     _, (*_, later) = run(*TALKING, MoneyShort(left_s=10, talk_s=70), *more, WarningDue(70))
     assert not isinstance(later, CheckMoney)
     _, commands = run(
@@ -336,7 +338,7 @@ def test_top_up_after_a_refusal_lengthens_the_call() -> None:
     )
     assert CutOff(LEG) not in commands
     assert call.funded_s == 120
-    assert not call.warned
+    assert not warned(call)
 
 
 def test_call_is_cut_off_when_the_last_paid_increment_ends() -> None:

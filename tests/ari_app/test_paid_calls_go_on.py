@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ari_app.flow import State
+from ari_app.flow import Call, State
 from ari_app.messages import DebitDue, ReserveDue, SightLost
 from charging.errors import (
     CallSettled,
@@ -59,7 +59,7 @@ async def test_debit_that_was_postponed_ends_no_call_and_the_call_is_charged_to_
         office.ledger.away = False
     assert office.ari.hung_up == []
     assert office.ledger.calls[call_id].debited_intervals == 3
-    await office.end(LEG, at=talked(task.call.answered_ms, 121))
+    await office.end(LEG, at=talked(task.call, 121))
     assert office.ledger.calls[call_id].debited == gbp("0.30")
 
 
@@ -94,7 +94,7 @@ async def goes_on_and_is_charged(
     assert office.ari.hung_up == []
     assert office.driver.carries(call_id)
     assert task.call.state is State.TALKING
-    await office.end(LEG, at=talked(task.call.answered_ms, 61))
+    await office.end(LEG, at=talked(task.call, 61))
     await office.end(CALLER)
     assert office.ledger.calls[call_id].debited == gbp("0.20")
     assert not office.driver.carries(call_id)
@@ -160,5 +160,6 @@ def raising(error: Exception) -> Callable[..., Any]:
     return fails
 
 
-def talked(answered_ms: int, seconds: float) -> datetime:
-    return datetime.fromtimestamp(answered_ms / 1000 + seconds).astimezone()
+def talked(call: Call, seconds: float) -> datetime:
+    assert call.talk is not None
+    return datetime.fromtimestamp(call.talk.answered_ms / 1000 + seconds).astimezone()

@@ -22,7 +22,7 @@ from charging.errors import (
 from charging.numbering import Site
 from charging.plan import Category
 from charging.ports import Ledger
-from charging.usecases import Charging
+from charging.usecases import Charging, PaidAuthorisation, UnmeteredAuthorisation
 from tests.fakes.charging import (
     DECK,
     FRANCE_MOBILE,
@@ -84,6 +84,7 @@ async def test_a_paid_call_is_told_its_price_its_balance_and_what_is_reserved(
 ) -> None:
     await fill(charging, "5.00")
     authorised = await charging.authorise(request("c1"))
+    assert isinstance(authorised, PaidAuthorisation)
     assert authorised.call_id == "c1"
     assert authorised.office_id == "main"
     assert authorised.extension == "Reception"
@@ -107,10 +108,7 @@ async def test_an_included_call_needs_no_money_and_no_database(
     ledger.away = True
     for dialled in ("02079460000", "08001234567", "999"):
         authorised = await charging.authorise(request("c1", dialled))
-        assert authorised.rate is None
-        assert authorised.reserved is None
-        assert authorised.funded_s is None
-        assert authorised.balance is None
+        assert isinstance(authorised, UnmeteredAuthorisation)
     assert not ledger.calls
 
 

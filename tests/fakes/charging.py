@@ -13,7 +13,7 @@ from charging.plan import Inclusion, Plan
 from charging.ports import Clock, Ledger, Sites
 from charging.rate_deck import RateDeck, RateFields
 from charging.rates import Rate
-from charging.usecases import CallRequest, Charging
+from charging.usecases import Authorisation, CallRequest, Charging, PaidAuthorisation
 from tests.fakes.clock import ManualClock
 
 
@@ -180,3 +180,8 @@ def request(
         caller_channel=channel or f"channel-of-{call_id}",
         asterisk="pbx",
     )
+
+
+def heard(authorisation: Authorisation) -> Money | None:
+    """The balance that is announced; None: the call is not paid for."""
+    return authorisation.balance if isinstance(authorisation, PaidAuthorisation) else None
