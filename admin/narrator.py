@@ -17,9 +17,9 @@ class Narrator:
             "call_refused": self._refused,
             "balance_announced": self._announced,
             "state": self._state,
-            "increment_reserved": self._reserved,
-            "increment_refused": self._unfunded,
-            "increment_debited": self._debited,
+            "interval_reserved": self._reserved,
+            "interval_refused": self._unfunded,
+            "interval_debited": self._debited,
             "money_exhausted": lambda _: "The paid time is over: the call is ended.",
             "call_settled": self._settled,
         }
@@ -56,7 +56,7 @@ class Narrator:
 
     def _state(self, entry: Entry) -> str | None:
         return {
-            "dialling": "Handed back to the dialplan, which dials the carrier.",
+            "dialling": "Continues in the dialplan, which dials the carrier.",
             "talking": "The far end answered: from now on time is charged.",
             "ended": "Hung up.",
         }.get(str(entry["state"]))
@@ -78,6 +78,6 @@ class Narrator:
     def _settled(self, entry: Entry) -> str:
         return (
             f"Settled: {entry['talk_s']} s of talk, {self._money(entry, 'charged_micros')} charged,"
-            f" {self._money(entry, 'released_micros')} given back,"
+            f" {self._money(entry, 'released_micros')} released,"
             f" {self._money(entry, 'available_micros')} available."
         )

@@ -30,7 +30,7 @@ def require_success(action: str, *, response: str, message: str) -> None:
 
 
 def one_line(value: str) -> str:
-    """AMI ends a field at CR or LF: a value that holds one could smuggle in an action.
+    """AMI ends a field at CR or LF: a value that holds one could begin an action of its own.
 
     Raises:
         ValueError: the value has a control character.

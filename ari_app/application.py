@@ -24,9 +24,9 @@ SWEEP_EVERY_S = 10.0
 UNTOLD_EVERY_S = 1.0
 ECHO_EVERY_S = 5.0
 CLOCKS_DIFFER_S = 2.0  # less is nobody's trouble
-DEAF_AFTER = 2  # failures of echo or sweep in a row: then the connection is made anew
-# Somebody listens in our name at start-up: another machine's application, or a connection that died
-# without a word. So long it may take to end, then it is taken over. If somebody takes it back
+EVENTS_LOST_AFTER = 2  # failures of echo or sweep in a row: then the connection is made anew
+# Somebody listens in our name at start-up: another machine's application, or a connection that was
+# never closed. So long it may take to end, then it is taken over. If somebody takes it back
 # before we have held it for so long, there is another application, and who came later gives way.
 TAKE_OVER_AFTER_S = 6.0
 PROVED_AFTER_S = 30.0
@@ -45,14 +45,14 @@ class Application:
         sweep_wanted: asyncio.Event,
         ungated: UngatedWatch | None = None,
     ) -> None:
-        """`sweep_wanted` is set by calls that suspect an end which nobody told them of."""
+        """`sweep_wanted` is set by calls that suspect an end whose event was lost."""
         self._ungated = ungated
         self._sweep_wanted = sweep_wanted
         self._ari = ari
         self._ami = ami
         self._driver = driver
         self._recovery = recovery
-        self._unheard = 0  # echoes and sweeps in a row that got no answer
+        self._failures = 0  # echoes and sweeps in a row that failed
         self._proved_at_s: float | None = None  # from then on the application name is ours
         self._patience = STARTED_TOGETHER  # for being replaced until then
 
@@ -69,7 +69,7 @@ class Application:
                 tasks.create_task(self._keep_timeouts())
                 tasks.create_task(self._tell_untold())
                 tasks.create_task(self._sweep())
-                tasks.create_task(self._stay_heard())
+                tasks.create_task(self._check_events())
                 tasks.create_task(self._keep_time())
                 tasks.create_task(self._see_that_it_runs())
                 if self._ungated is not None:
@@ -88,11 +88,11 @@ class Application:
             began_s = loop.time()
             try:
                 await self._ari.connect()
-                self._unheard = 0
+                self._failures = 0
                 if self._proved_at_s is None:
                     self._proved_at_s = loop.time() + PROVED_AFTER_S
                 delays_s = delays()
-                await self._hear_events()
+                await self._handle_events()
             except AriReplacedError as error:
                 self._give_way_to_another(loop.time())
                 log.error("application_replaced", error=str(error))
@@ -120,7 +120,7 @@ class Application:
                 " taken its place back"
             )
 
-    async def _stay_heard(self) -> None:
+    async def _check_events(self) -> None:
         """A connection whose events go elsewhere still answers pings: have an event sent back."""
         while True:
             await asyncio.sleep(ECHO_EVERY_S)
@@ -130,9 +130,9 @@ class Application:
                 await self._ari.echo()
             except (AriError, AriUnavailableError) as error:
                 log.warning("not_echoed", error=str(error))
-                await self._note_unheard()
+                await self._note_failure()
             else:
-                self._unheard = 0
+                self._failures = 0
 
     async def _keep_time(self) -> None:
         """Ask Asterisk for its time again and again: by its answers we know when it did not run."""
@@ -163,14 +163,14 @@ class Application:
             except (AmiRefusedError, AmiUnavailableError) as error:
                 log.info("time_not_told", error=str(error))
 
-    async def _note_unheard(self) -> None:
-        self._unheard += 1
-        if self._unheard >= DEAF_AFTER:
-            self._unheard = 0
-            log.error("ari_deaf", failures=DEAF_AFTER)
+    async def _note_failure(self) -> None:
+        self._failures += 1
+        if self._failures >= EVENTS_LOST_AFTER:
+            self._failures = 0
+            log.error("events_lost", failures=EVENTS_LOST_AFTER)
             await self._ari.close()
 
-    async def _hear_events(self) -> None:
+    async def _handle_events(self) -> None:
         """New calls are taken at once; what came before is looked after beside them."""
         log.info("ari_connected")
         coming_back = asyncio.create_task(self._come_back())
@@ -220,7 +220,7 @@ class Application:
             except CANNOT_BE_ASKED as error:
                 log.warning("not_swept", error=str(error))
                 if isinstance(error, AriError | AriUnavailableError) and self._ari.connected:
-                    await self._note_unheard()
+                    await self._note_failure()
                 await asyncio.sleep(RECONNECT_S[-1])
 
 

@@ -179,7 +179,7 @@ class Ari:
             self._echoes.pop(name, None)
 
     async def has_another(self) -> bool:
-        """Whether somebody else, or a connection that died without a word, listens in our name.
+        """Whether somebody else, or a connection that was never closed, has our name.
 
         One that was closed leaves its name behind while callers wait in it, but no subscription.
 
@@ -241,7 +241,7 @@ class Ari:
         await self.request("POST", uri, media=media, lang=language)
 
     async def snoop(self, channel: str, *, snoop: str, app_args: str) -> None:
-        """Open a channel into the ear of `channel`; it enters Stasis with `app_args`."""
+        """Open a channel that only `channel` hears; it enters Stasis with `app_args`."""
         await self.request(
             "POST",
             f"channels/{channel}/snoop/{snoop}",
@@ -264,7 +264,7 @@ class Ari:
         """Every live channel. An error is never an empty list.
 
         Asked over HTTP: Asterisk puts each message of a WebSocket on the stack of a thread, half a
-        megabyte, and dies (SIGSEGV, 22.10.1) of a listing of some 1,500 channels.
+        megabyte, and crashes (SIGSEGV, 22.10.1) on a listing of some 1,500 channels.
 
         Raises:
             AriError, AriUnavailableError: as `request`.

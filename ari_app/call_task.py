@@ -9,8 +9,9 @@ import structlog
 
 from ari_app.ami import Ami
 from ari_app.ari import Ari
+from ari_app.call_billing import UNAVAILABLE, CallBilling, Terms
+from ari_app.caller_channel import CallerChannel
 from ari_app.flow import Call, State, UnexpectedEventError, step, unpaid_leg
-from ari_app.line import Line
 from ari_app.messages import (
     CheckMoney,
     Command,
@@ -23,7 +24,7 @@ from ari_app.messages import (
     FoundTalking,
     FoundUnanswered,
     HangUp,
-    IncrementPostponed,
+    IntervalPostponed,
     KeyPressed,
     LegAnswered,
     LookForMissedEnd,
@@ -44,7 +45,6 @@ from ari_app.messages import (
     WhisperFinished,
 )
 from ari_app.meter import Meter
-from ari_app.till import UNAVAILABLE, Terms, Till
 from ari_app.whispers import Whispers
 from charging.money import Money
 from charging.usecases import Authorisation, CallRequest, Charging
@@ -103,7 +103,7 @@ class CallTask:
         found: FoundTalking | FoundUnanswered | None = None,
         terms: Terms | None = None,
     ) -> None:
-        """Carry a new call, or one `found` alive after an earlier run lost sight of it.
+        """Carry a new call, or resume one that was `found` alive without a task.
 
         `forwarded`: whoever listens may be a stranger, and hears nothing of the account.
         """
@@ -124,15 +124,15 @@ class CallTask:
         self._waiting: asyncio.Task[None] | None = None  # kept, or it could be collected half-way
         self._answered_s = 0.0  # by the event loop's clock
         self._log = log.bind(call_id=request.call_id, extension=request.endpoint)
-        self._till = Till(
+        self._billing = CallBilling(
             request,
             charging=services.charging,
             reserve_ahead_s=services.settings.reserve_ahead_s,
             log=self._log,
         )
         if terms is not None:
-            self._till.resume(terms)
-        self._line = Line(
+            self._billing.resume(terms)
+        self._channel = CallerChannel(
             request.caller_channel,
             call_id=request.call_id,
             ari=services.ari,
@@ -176,24 +176,24 @@ class CallTask:
         try:
             if leg is not None:
                 limit_s = self._limit_s(self.call.funded_s)
-                told = await self._line.end_at(leg, at_s=self.ends_at_s, limit_s=limit_s)
+                told = await self._channel.end_at(leg, at_s=self.ends_at_s, limit_s=limit_s)
         finally:
             self.untold = not told
 
     async def let_go(self) -> None:
         """After a defect: whoever waits for us is not left in silence; whoever talks talks on.
 
-        Asterisk ends the leg when its paid time is over, and the sweep takes the call up again.
+        Asterisk ends the leg when its paid time is over, and the sweep resumes the call.
         """
         if self.call.state in WAITING:
-            await self._line.refuse(HANGUP_CAUSES[UNAVAILABLE])
+            await self._channel.refuse(HANGUP_CAUSES[UNAVAILABLE])
 
     async def _authorise(self) -> Event:
         slow = asyncio.get_running_loop().call_later(SLOW_AFTER_S, self._keep_waiting)
         try:
             async with asyncio.timeout(AUTHORISE_MAX_S):
-                return await self._till.authorise(self._note)
-        except TimeoutError:  # should it be reserved after all, the sweep gives it back
+                return await self._billing.authorise(self._note)
+        except TimeoutError:  # should it be reserved after all, the sweep releases it
             self._log.error("call_refused", code=UNAVAILABLE, reason="the ledger does not answer")
             return Refused(UNAVAILABLE)
         except Exception:  # noqa: BLE001 - whatever it is, the caller hears of it
@@ -204,7 +204,7 @@ class CallTask:
 
     def _keep_waiting(self) -> None:
         """The ledger is slow. Never while a prompt plays: Asterisk would first let it finish."""
-        self._waiting = asyncio.get_running_loop().create_task(self._line.keep_waiting())
+        self._waiting = asyncio.get_running_loop().create_task(self._channel.keep_waiting())
 
     def _note(self, authorisation: Authorisation) -> None:
         self._language = authorisation.language
@@ -245,27 +245,27 @@ class CallTask:
             case PlayRefusal(code):
                 code = FORWARDED if self._forwarded else code
                 refusal = refusal_phrase(code, self._language)
-                return await self._line.play(refusal, self._language, lasts_s=REFUSAL_S)
+                return await self._channel.play(refusal, self._language, lasts_s=REFUSAL_S)
             case NoteAnnounced(heard):
                 self._note_announced(heard=heard)
             case StopPrompt():
                 self._skipped = True
-                await self._line.stop_prompt()
+                await self._channel.stop_prompt()
             case ContinueInDialplan(dial_string, funded_s):
                 limit_s = None if funded_s is None else self._limit_s(funded_s)
-                await self._line.dial(dial_string, limit_s=limit_s)
+                await self._channel.dial(dial_string, limit_s=limit_s)
             case RefuseInDialplan(code):
-                await self._line.refuse(HANGUP_CAUSES.get(code, CALL_REJECTED))
+                await self._channel.refuse(HANGUP_CAUSES.get(code, CALL_REJECTED))
             case LookForMissedEnd():
                 self._look_soon()
             case DebitFirst():
-                return await self._till.debit_first(command)
+                return await self._billing.debit_first(command)
             case Debit():
-                return await self._till.debit(command)
+                return await self._billing.debit(command)
             case CheckMoney():
-                return await self._till.check_money(command)
+                return await self._billing.check_money(command)
             case Reserve():
-                return await self._till.reserve(command)
+                return await self._billing.reserve(command)
             case ExtendTimeout():
                 await self.extend_timeout()
             case Remind(at_talk_s, event):
@@ -282,11 +282,11 @@ class CallTask:
                 await self._open_whisper()
             case CutOff(leg):
                 self._log.warning("cut_off_by_us", funded_s=self.call.funded_s)
-                await self._line.cut_off(leg)
+                await self._channel.cut_off(leg)
             case HangUp(channel):
-                await self._line.hang_up(channel)
+                await self._channel.hang_up(channel)
             case Settle():
-                await self._till.settle(command)
+                await self._billing.settle(command)
         return None
 
     async def _whisper(self, phrase: Phrase) -> None:
@@ -300,13 +300,13 @@ class CallTask:
         channel = self._whispers.next_channel()
         if channel is None:
             return
-        opened = await self._line.open_whisper(channel)
+        opened = await self._channel.open_whisper(channel)
         over_s = WHISPER_MAX_S if opened else WHISPER_AGAIN_S
         asyncio.get_running_loop().call_later(over_s, self.deliver, WhisperFinished(channel))
 
     async def _speak(self, channel: str) -> Event | None:
         phrase = self._whispers.take(channel)
-        spoken = phrase is not None and await self._line.whisper(channel, phrase, self._language)
+        spoken = phrase is not None and await self._channel.whisper(channel, phrase, self._language)
         return None if spoken else WhisperFinished(channel)
 
     def _look_soon(self) -> None:
@@ -343,7 +343,7 @@ class CallTask:
         lasts_s = (clips * shortest_s, clips * longest_s)
         self._announcement = Announcement(balance, asyncio.get_running_loop().time(), lasts_s[0])
         self._log.info("balance_playing", balance_micros=balance.micros)
-        return await self._line.play(phrase, self._language, lasts_s=lasts_s)
+        return await self._channel.play(phrase, self._language, lasts_s=lasts_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +359,6 @@ def after_a_defect(command: Command) -> Event | None:
         case PlayBalance() | PlayRefusal():
             return PromptFinished(heard=False)
         case Reserve(interval=interval, at_talk_s=at_talk_s):
-            return IncrementPostponed(interval=interval, at_talk_s=at_talk_s)
+            return IntervalPostponed(interval=interval, at_talk_s=at_talk_s)
         case _:
             return None

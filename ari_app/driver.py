@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 
 from ari_app.call_task import CallTask, Services
+from ari_app.caller_channel import CallerChannel
 from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
-from ari_app.line import Line
 from ari_app.messages import (
     ChannelEnded,
     Event,
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 TOLD_AT_ONCE = 32  # legs, after AMI was away
 NOBODY = ""  # no extension has this endpoint, and an emergency call needs none
-TAKEN_UP_AFTER_S = 5.0  # so that a defect that comes back does not keep the application busy
+RESUMED_AFTER_S = 5.0  # so that a defect that comes back does not keep the application busy
 SWITCHING_EQUIPMENT_CONGESTION = 42  # Q.850: try again later
 
 
@@ -84,7 +84,7 @@ class Driver:
         task.deliver(event)
 
     def adopt(self, task: CallTask) -> None:
-        """Carry a call, be it new or taken up again."""
+        """Carry a call, be it new or resumed."""
         self._by_call[task.call.call_id] = task
         self._channels[task.call.call_id] = set()
         for channel in task.channels:
@@ -104,10 +104,10 @@ class Driver:
             self._since = None
 
     def failed_lately(self, call_id: str) -> bool:
-        """A defect ended its task a moment ago: the next sweep but this takes it up again."""
+        """A defect ended its task a moment ago: the next sweep but this resumes it."""
         now_s = asyncio.get_running_loop().time()
         for failed, at_s in tuple(self._failed_at_s.items()):
-            if now_s - at_s > TAKEN_UP_AFTER_S:
+            if now_s - at_s > RESUMED_AFTER_S:
                 del self._failed_at_s[failed]
         return call_id in self._failed_at_s
 
@@ -227,14 +227,14 @@ class Driver:
 
     async def _turn_away(self, offered: CallOffered) -> None:
         log.error("call_refused", code="overload", live_calls=len(self._by_call))
-        line = Line(
+        channel = CallerChannel(
             offered.channel,
             call_id="",
             ari=self._services.ari,
             ami=self._services.ami,
             log=log,
         )
-        await line.refuse(SWITCHING_EQUIPMENT_CONGESTION)
+        await channel.refuse(SWITCHING_EQUIPMENT_CONGESTION)
 
 
 def new_call_id() -> str:

@@ -47,7 +47,7 @@ class CallEvent:
 
 @dataclass(frozen=True, slots=True)
 class WhisperOpened:
-    """A channel that we asked for, into the ear of a call's caller."""
+    """A channel that we asked for, that only a call's caller hears."""
 
     call_id: str
     channel: str

@@ -19,22 +19,23 @@ from ari_app.messages import (
     DebitFirst,
     DebitPostponed,
     Event,
+    EventsLost,
     ExtendTimeout,
     FoundTalking,
     FoundUnanswered,
     HangUp,
-    IncrementPostponed,
-    IncrementRefused,
-    IncrementReserved,
+    IntervalPostponed,
+    IntervalRefused,
+    IntervalReserved,
     KeyPressed,
     LegAnswered,
     LegDialled,
     LegFailed,
     LookForMissedEnd,
+    MeteringSchedule,
     MoneyLasts,
     MoneyShort,
     NoteAnnounced,
-    Pace,
     PaidTimeOver,
     PlayBalance,
     PlayRefusal,
@@ -47,7 +48,6 @@ from ari_app.messages import (
     ReserveDue,
     SayNext,
     Settle,
-    SightLost,
     StopPrompt,
     TellTopUp,
     WarnCaller,
@@ -56,7 +56,7 @@ from ari_app.messages import (
     WhisperReady,
 )
 
-NO_PACE = Pace(reserve_ahead_s=0, warn_ahead_s=0)
+NO_SCHEDULE = MeteringSchedule(reserve_ahead_s=0, warn_ahead_s=0)
 RETRY_EVERY_S = 1.0  # of what was refused or postponed: a top-up may land at any moment
 
 
@@ -101,7 +101,7 @@ class Call:
     state: State = State.AUTHORISING
     dial_string: str = ""
     funded_s: int = 0  # talk time reserved so far, from answer
-    pace: Pace = NO_PACE
+    schedule: MeteringSchedule = NO_SCHEDULE
     ringing: frozenset[str] = frozenset()  # carrier legs that were dialled and have not answered
     talk: Talk | None = None  # from answer on
     caller_left: bool = False
@@ -145,9 +145,9 @@ def _authorising(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm p
         case Refused(code):
             return replace(call, state=State.REFUSING, refusal=code), (PlayRefusal(code),)
         case FoundTalking():
-            return _take_up_talking(call, event)
+            return _resume_talking(call, event)
         case FoundUnanswered():
-            return _take_up_unanswered(call, event)
+            return _resume_unanswered(call, event)
         case ChannelEnded():
             return replace(call, state=State.ENDED, caller_left=True), ()
         case _:
@@ -192,7 +192,7 @@ def _dialling(call: Call, event: Event) -> Step:
             return _answer(call, event)
         case LegFailed(gone) | ChannelEnded(channel=gone):
             return _end_unanswered(call, event, gone)
-        case SightLost():
+        case EventsLost():
             return replace(call, state=State.DIALLING_UNSEEN), ()
         case _:
             return _ignore(call, event)
@@ -210,7 +210,7 @@ def _talking(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm per r
         case ChannelEnded(channel=channel) if channel == call.caller:
             # A transfer replaces the caller and leaves the leg, which is what is charged.
             return replace(call, caller_left=True), (LookForMissedEnd(),)
-        case ReserveDue() | IncrementReserved() | IncrementRefused() | IncrementPostponed():
+        case ReserveDue() | IntervalReserved() | IntervalRefused() | IntervalPostponed():
             return _reserve(call, talk, event)
         case DebitDue() | DebitPostponed() | PaidTimeOver():
             return _meter(call, talk, event)
@@ -223,7 +223,7 @@ def _talking(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm per r
 def _ended(call: Call, event: Event) -> Step:
     match event:
         case Authorised():
-            return call, (_nothing_talked(),)  # hung up while we asked: give the money back
+            return call, (_nothing_talked(),)  # hung up while we asked: release the money
         case AuthorisedUnmetered() | Refused():
             return call, ()
         case LegDialled(leg) | LegAnswered(leg=leg):
@@ -259,16 +259,16 @@ def unpaid_leg(call: Call, event: Event) -> tuple[Command, ...]:
 def _reserve(
     call: Call,
     talk: Talk,
-    event: ReserveDue | IncrementReserved | IncrementRefused | IncrementPostponed,
+    event: ReserveDue | IntervalReserved | IntervalRefused | IntervalPostponed,
 ) -> Step:
     match event:
         case ReserveDue(interval=interval, at_talk_s=at_talk_s):
             return call, (Reserve(interval=interval, at_talk_s=at_talk_s),)
-        case IncrementReserved():
+        case IntervalReserved():
             return _extend(call, talk, event)
-        case IncrementRefused():
+        case IntervalRefused():
             return _warn_and_keep_trying(call, talk, event)
-        case IncrementPostponed():
+        case IntervalPostponed():
             return call, _keep_trying(call, event)
 
 
@@ -310,15 +310,15 @@ def _ignore(call: Call, event: Event) -> Step:
         case WhisperReady(channel):
             return call, (HangUp(channel),)
         case (
-            SightLost()
+            EventsLost()
             | PromptFinished()
             | KeyPressed()
             | LegFailed()
             | ChannelEnded()
             | ReserveDue()
-            | IncrementReserved()
-            | IncrementRefused()
-            | IncrementPostponed()
+            | IntervalReserved()
+            | IntervalRefused()
+            | IntervalPostponed()
             | DebitDue()
             | DebitPostponed()
             | PaidTimeOver()
@@ -337,16 +337,16 @@ def _announce(call: Call, event: Authorised) -> Step:
         state=State.ANNOUNCING,
         dial_string=event.dial_string,
         funded_s=event.funded_s,
-        pace=event.pace,
+        schedule=event.schedule,
     )
     return announcing, (PlayBalance(event.balance),)
 
 
-def _take_up_talking(call: Call, event: FoundTalking) -> Step:
+def _resume_talking(call: Call, event: FoundTalking) -> Step:
     """Asterisk is told the paid time again: the extension of an earlier run may have been lost."""
     talk = Talk(leg=event.leg, answered_ms=event.answered_ms)
     talking = replace(
-        call, state=State.TALKING, talk=talk, funded_s=event.funded_s, pace=event.pace
+        call, state=State.TALKING, talk=talk, funded_s=event.funded_s, schedule=event.schedule
     )
     return talking, (
         _debit_first(talk),  # changes nothing twice
@@ -356,13 +356,13 @@ def _take_up_talking(call: Call, event: FoundTalking) -> Step:
     )
 
 
-def _take_up_unanswered(call: Call, event: FoundUnanswered) -> Step:
+def _resume_unanswered(call: Call, event: FoundUnanswered) -> Step:
     dialling = replace(
         call,
         state=State.DIALLING if event.in_stasis else State.DIALLING_UNSEEN,
         dial_string=event.dial_string,
         funded_s=event.funded_s,
-        pace=event.pace,
+        schedule=event.schedule,
     )
     dial = ContinueInDialplan(event.dial_string, event.funded_s)
     return dialling, (dial,) if event.in_stasis else ()
@@ -387,7 +387,7 @@ def _end_unanswered(call: Call, event: LegFailed | ChannelEnded, gone: str) -> S
     return replace(after, state=State.ENDED), (_nothing_talked(hung_up),)
 
 
-def _extend(call: Call, talk: Talk, event: IncrementReserved) -> Step:
+def _extend(call: Call, talk: Talk, event: IntervalReserved) -> Step:
     if event.funded_s <= call.funded_s:
         return call, ()  # a retry of what is already counted
     topped_up = talk.warned_of_s is not None and event.funded_s > talk.warned_of_s
@@ -410,7 +410,7 @@ def _debit_at(interval: int, at_talk_s: float) -> Remind:
 
 
 def _reminders(call: Call, *, next_interval: int) -> tuple[Command, ...]:
-    reserve_s = max(0.0, call.funded_s - call.pace.reserve_ahead_s)
+    reserve_s = max(0.0, call.funded_s - call.schedule.reserve_ahead_s)
     return (
         Remind(reserve_s, ReserveDue(interval=next_interval, at_talk_s=reserve_s)),
         Remind(call.funded_s, PaidTimeOver(call.funded_s)),
@@ -419,20 +419,20 @@ def _reminders(call: Call, *, next_interval: int) -> tuple[Command, ...]:
 
 def _warning(call: Call, talk_s: int) -> tuple[Command, ...]:
     """Before the next increment begins the question is asked again, so look no further."""
-    warn_s = talk_s - call.pace.warn_ahead_s
+    warn_s = talk_s - call.schedule.warn_ahead_s
     if warn_s >= call.funded_s:
         return ()
     return (Remind(max(0.0, warn_s), WarningDue(talk_s)),)
 
 
-def _warn_and_keep_trying(call: Call, talk: Talk, event: IncrementRefused) -> Step:
+def _warn_and_keep_trying(call: Call, talk: Talk, event: IntervalRefused) -> Step:
     left_s = max(0, int(call.funded_s - event.at_talk_s))
     warning = () if talk.warned_of_s is not None else (WarnCaller(left_s),)
     warned = replace(call, talk=replace(talk, warned_of_s=call.funded_s))
     return warned, (*warning, *_keep_trying(call, event))
 
 
-def _keep_trying(call: Call, event: IncrementRefused | IncrementPostponed) -> tuple[Command, ...]:
+def _keep_trying(call: Call, event: IntervalRefused | IntervalPostponed) -> tuple[Command, ...]:
     retry_s = event.at_talk_s + RETRY_EVERY_S
     if retry_s >= call.funded_s:
         return ()

@@ -12,7 +12,7 @@ from charging.money import Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class MeteringSchedule:
     """How early a call looks ahead, by its billing increment."""
 
     reserve_ahead_s: float  # before an increment begins, it is reserved
@@ -26,7 +26,7 @@ class Authorised:
     balance: Money
     dial_string: str
     funded_s: int
-    pace: Pace
+    schedule: MeteringSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class AuthorisedUnmetered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundTalking:
-    """A call of an earlier run of ours, or one lost sight of, whose carrier leg is up."""
+    """A call that no task carries, as after a restart, and whose carrier leg is up."""
 
     leg: str
     answered_ms: int
     funded_s: int
-    pace: Pace
+    schedule: MeteringSchedule
     next_interval: int
     undebited: tuple[tuple[int, float], ...]  # reserved intervals, and the talk time they begin at
 
@@ -54,12 +54,12 @@ class FoundUnanswered:
 
     dial_string: str
     funded_s: int
-    pace: Pace
+    schedule: MeteringSchedule
     in_stasis: bool
 
 
 @dataclass(frozen=True, slots=True)
-class SightLost:
+class EventsLost:
     """The connection was away for a time: an answer may have come unseen."""
 
 
@@ -127,19 +127,19 @@ class DebitPostponed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncrementReserved:
+class IntervalReserved:
     interval: int
     funded_s: int  # paid talk time from answer, this increment included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncrementRefused:
+class IntervalRefused:
     interval: int
     at_talk_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncrementPostponed:
+class IntervalPostponed:
     """The ledger could not be asked: whether there is money, nobody knows."""
 
     interval: int
@@ -175,7 +175,7 @@ class MoneyShort:
 
 @dataclass(frozen=True, slots=True)
 class WhisperReady:
-    """A channel into the caller's ear is open."""
+    """A channel that only the caller hears is open."""
 
     channel: str
 
@@ -190,7 +190,7 @@ Event = (
     | AuthorisedUnmetered
     | FoundTalking
     | FoundUnanswered
-    | SightLost
+    | EventsLost
     | Refused
     | PromptFinished
     | KeyPressed
@@ -201,9 +201,9 @@ Event = (
     | ReserveDue
     | DebitDue
     | DebitPostponed
-    | IncrementReserved
-    | IncrementRefused
-    | IncrementPostponed
+    | IntervalReserved
+    | IntervalRefused
+    | IntervalPostponed
     | PaidTimeOver
     | MoneyLasts
     | WarningDue
@@ -240,7 +240,7 @@ class StopPrompt:
 
 @dataclass(frozen=True, slots=True)
 class ContinueInDialplan:
-    """Hand the caller back to the dialplan, which dials. `funded_s` None: no time limit."""
+    """The caller continues in the dialplan, which dials. `funded_s` None: no time limit."""
 
     dial_string: str
     funded_s: int | None
@@ -248,14 +248,14 @@ class ContinueInDialplan:
 
 @dataclass(frozen=True, slots=True)
 class RefuseInDialplan:
-    """Hand the caller back without anything to dial: the dialplan hangs up."""
+    """The caller continues in the dialplan, which hangs up."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class LookForMissedEnd:
-    """The caller has left and the leg should have ended before: perhaps nobody told us."""
+    """The caller has left and the leg should have ended before: perhaps its event was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,7 +342,7 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
-    """Price the whole call and give back what is left. Does nothing when nothing is reserved."""
+    """Price the whole call and release what is left. Does nothing when nothing is reserved."""
 
     talk_s: int
     ended_ms: int | None  # None: the driver says "now"
@@ -372,4 +372,3 @@ Command = (
     | HangUp
     | Settle
 )
-Commands = tuple[Command, ...]

@@ -38,7 +38,7 @@ class Meter:
     """Delivers reminders when they are due, by the event loop's clock.
 
     All that are due at one moment are delivered in one go, so that the ledger can reserve them in
-    one transaction. A reminder of a call that has ended is delivered and falls on deaf ears.
+    one transaction. A reminder of a call that has ended is delivered and ignored.
     """
 
     def __init__(self, deliver: Deliver) -> None:

@@ -1,6 +1,6 @@
 """Coming back: every call that is open in the ledger is matched with what Asterisk knows of it.
 
-At start-up, after a lost connection, and on a timer. Live calls are taken up again; ended ones are
+At start-up, after a lost connection, and on a timer. Live calls are resumed; ended ones are
 settled from Asterisk's own log of each leg. A failed listing is an error, never "no calls".
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from ari_app.call_billing import Terms, schedule_of
 from ari_app.call_task import CallTask, Services
 from ari_app.cel import Leg, LegLog, Legs, carrier_leg, created_ms, end_of
 from ari_app.driver import Driver, Since
@@ -20,15 +21,14 @@ from ari_app.flow import Call, State, talk_seconds
 from ari_app.messages import (
     ChannelEnded,
     Event,
+    EventsLost,
     FoundTalking,
     FoundUnanswered,
     LegAnswered,
-    Pace,
+    MeteringSchedule,
     PromptFinished,
     Settle,
-    SightLost,
 )
-from ari_app.till import Terms, pace_of
 from charging.errors import LedgerFault
 from charging.evidence import EndUnproved
 from charging.ledger import CallRecord
@@ -58,12 +58,12 @@ class Recovery:
         self._asterisk = asterisk
         self._log = None if cel_file is None else LegLog(cel_file)
         self._has_looked = False
-        self._one_at_a_time = asyncio.Lock()  # or two would take up the same call
+        self._one_at_a_time = asyncio.Lock()  # or two would resume the same call
         self._lost_since_s: dict[str, float] = {}  # by call id, of the event loop's clock
         self._clock = services.ari.clock
 
     async def run(self) -> None:
-        """Deliver what was missed; take up, settle or answer what no task of ours carries.
+        """Deliver what was missed; resume, settle or answer what no task of ours carries.
 
         Raises:
             AriError, AriUnavailableError, ChargingUnavailable, OSError: somebody could not be
@@ -91,7 +91,7 @@ class Recovery:
             return
         listing = await ari.channels()
         # Before anything is waited for: a call may be over, and its channel gone on, in a moment.
-        unheard = self._unheard(listing, seen=frozenset().union(*known.values()))
+        missed = self._missed_offers(listing, seen=frozenset().union(*known.values()))
         listed = {str(c["id"]): c["dialplan"]["app_name"] == "Stasis" for c in listing}
         live = without(listed, since.ended)
         gone: Gone = {task: channels - live.keys() for task, channels in known.items()}
@@ -112,7 +112,7 @@ class Recovery:
                 ):
                     self._driver.tell(task, event)
             await self._recover_all(lost, live, legs)
-        self._offer(unheard, since)
+        self._offer(missed, since)
         if ari.lost_at_ms == unseen_since_ms:  # else it was lost again meanwhile
             ari.lost_at_ms = None
         self._has_looked = True
@@ -122,10 +122,10 @@ class Recovery:
         await asyncio.sleep(UNDER_WAY_S)
         return {task: gone[task] for task in self._driver.tasks() if task in gone}
 
-    def _unheard(
+    def _missed_offers(
         self, listing: Sequence[Mapping[str, Any]], seen: frozenset[str]
     ) -> Sequence[CallOffered]:
-        """Whoever dialled while the connection was dying waits in Stasis, and nobody was told.
+        """Whoever waits in Stasis, and whose StasisStart was lost with the connection.
 
         A call that was `seen` may be over by now, and its channel on the way out of Stasis.
         """
@@ -136,14 +136,14 @@ class Recovery:
             if offered and offered.channel not in seen and not self._driver.knows(offered.channel)
         ]
 
-    def _offer(self, unheard: Iterable[CallOffered], since: Since) -> None:
-        """None twice: not who was taken up from the ledger, or heard and gone on, or has left."""
-        for offered in unheard:
+    def _offer(self, missed: Iterable[CallOffered], since: Since) -> None:
+        """None twice: not who was resumed from the ledger, or offered and gone on, or has left."""
+        for offered in missed:
             if self._driver.knows(offered.channel):
                 continue
             if offered.channel in since.offered | since.ended:
                 continue
-            log.info("call_heard_late", channel=offered.channel)
+            log.info("stasis_start_missed", channel=offered.channel)
             self._driver.offer(offered)
 
     async def _recover_all(
@@ -173,12 +173,12 @@ class Recovery:
         leg = call.leg or (answered.channel if answered else None)
         if leg in live and leg is not None:
             found = found_talking(
-                call, leg, answered, self._pace(call), now_ms=self._clock.now_ms()
+                call, leg, answered, self._schedule(call), now_ms=self._clock.now_ms()
             )
-            self._take_up(call, found)
+            self._resume(call, found)
         elif leg is None and call.caller_channel in live:
             in_stasis = live[call.caller_channel]
-            self._take_up(call, found_unanswered(call, self._pace(call), in_stasis=in_stasis))
+            self._resume(call, found_unanswered(call, self._schedule(call), in_stasis=in_stasis))
         elif self._is_over(call):
             await self._settle(call, legs)
 
@@ -193,9 +193,9 @@ class Recovery:
         lost_s = asyncio.get_running_loop().time() - self._lost_since_s[call.call_id]
         return max(lost_s, age_s(call)) > SETTLED_AFTER_S
 
-    def _take_up(self, call: CallRecord, found: FoundTalking | FoundUnanswered) -> None:
+    def _resume(self, call: CallRecord, found: FoundTalking | FoundUnanswered) -> None:
         """Carry the call on, and look again soon: its end may have come after the listing."""
-        log.info("call_taken_up", call_id=call.call_id, talking=isinstance(found, FoundTalking))
+        log.info("call_resumed", call_id=call.call_id, talking=isinstance(found, FoundTalking))
         self._services.look_for_missed()
         request = CallRequest(
             call_id=call.call_id,
@@ -229,8 +229,8 @@ class Recovery:
         )
         log.info("call_settled_afterwards", **known)
 
-    def _pace(self, call: CallRecord) -> Pace:
-        return pace_of(call.rate, self._services.settings.reserve_ahead_s)
+    def _schedule(self, call: CallRecord) -> MeteringSchedule:
+        return schedule_of(call.rate, self._services.settings.reserve_ahead_s)
 
 
 def without(listed: Mapping[str, bool], ended: Iterable[str]) -> Mapping[str, bool]:
@@ -254,7 +254,7 @@ def missed_events(  # noqa: PLR0913 - what is known of one call, by name
     """
     of_call = legs.get(call.caller, ())
     if unseen_since_ms is not None:
-        yield SightLost()
+        yield EventsLost()
     if unseen_since_ms is not None and live.get(call.caller):
         yield PromptFinished(heard=False)  # its end may be among what was missed
     answered = carrier_leg(of_call, caller=call.caller)
@@ -287,13 +287,13 @@ def missed_end(
 
 
 def found_talking(
-    call: CallRecord, leg: str, evidence: Leg | None, pace: Pace, *, now_ms: int
+    call: CallRecord, leg: str, evidence: Leg | None, schedule: MeteringSchedule, *, now_ms: int
 ) -> FoundTalking:
     return FoundTalking(
         leg=leg,
         answered_ms=answered_ms(call, evidence) or now_ms,
         funded_s=call.funded_s,
-        pace=pace,
+        schedule=schedule,
         next_interval=call.reserved_intervals,
         undebited=tuple(
             (interval, float(funded_s(interval - 1, call.rate)))
@@ -302,11 +302,13 @@ def found_talking(
     )
 
 
-def found_unanswered(call: CallRecord, pace: Pace, *, in_stasis: bool) -> FoundUnanswered:
+def found_unanswered(
+    call: CallRecord, schedule: MeteringSchedule, *, in_stasis: bool
+) -> FoundUnanswered:
     return FoundUnanswered(
         dial_string=call.dial_string,
         funded_s=call.funded_s,
-        pace=pace,
+        schedule=schedule,
         in_stasis=in_stasis,
     )
 

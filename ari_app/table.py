@@ -12,23 +12,23 @@ from ari_app.messages import (
     DebitDue,
     DebitPostponed,
     Event,
+    EventsLost,
     FoundTalking,
     FoundUnanswered,
-    IncrementPostponed,
-    IncrementRefused,
-    IncrementReserved,
+    IntervalPostponed,
+    IntervalRefused,
+    IntervalReserved,
     KeyPressed,
     LegAnswered,
     LegDialled,
     LegFailed,
+    MeteringSchedule,
     MoneyLasts,
     MoneyShort,
-    Pace,
     PaidTimeOver,
     PromptFinished,
     Refused,
     ReserveDue,
-    SightLost,
     WarningDue,
     WhisperFinished,
     WhisperReady,
@@ -38,19 +38,19 @@ from charging.money import Money
 CALLER, LEG, SECOND_LEG = "caller", "leg", "second-leg"
 NOTHING = ""
 DIALLED = {State.DIALLING, State.DIALLING_UNSEEN}
-PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
+SCHEDULE = MeteringSchedule(reserve_ahead_s=10, warn_ahead_s=60)
 BALANCE = Money(12_400_000, "GBP")
 
 EVERY_EVENT: dict[str, Event] = {
-    "authorised": Authorised(balance=BALANCE, dial_string="33140", funded_s=60, pace=PACE),
+    "authorised": Authorised(balance=BALANCE, dial_string="33140", funded_s=60, schedule=SCHEDULE),
     "authorised as included or free": AuthorisedUnmetered("33140"),
     "found talking": FoundTalking(
-        leg=LEG, answered_ms=1_000, funded_s=60, pace=PACE, next_interval=1, undebited=()
+        leg=LEG, answered_ms=1_000, funded_s=60, schedule=SCHEDULE, next_interval=1, undebited=()
     ),
     "found waiting in Stasis": FoundUnanswered(
-        dial_string="33140", funded_s=60, pace=PACE, in_stasis=True
+        dial_string="33140", funded_s=60, schedule=SCHEDULE, in_stasis=True
     ),
-    "connection was away": SightLost(),
+    "connection was away": EventsLost(),
     "refused": Refused("insufficient_balance"),
     "prompt finished": PromptFinished(),
     "key pressed": KeyPressed("1"),
@@ -60,9 +60,9 @@ EVERY_EVENT: dict[str, Event] = {
     "the carrier leg ends": ChannelEnded(channel=LEG, at_ms=76_000, hangup_cause=16),
     "the caller leaves": ChannelEnded(channel=CALLER, at_ms=76_000, hangup_cause=16),
     "next increment to be reserved": ReserveDue(interval=1, at_talk_s=50),
-    "next increment reserved": IncrementReserved(interval=1, funded_s=120),
-    "next increment refused": IncrementRefused(interval=1, at_talk_s=50),
-    "ledger could not say if there is money": IncrementPostponed(interval=1, at_talk_s=50),
+    "next increment reserved": IntervalReserved(interval=1, funded_s=120),
+    "next increment refused": IntervalRefused(interval=1, at_talk_s=50),
+    "ledger could not say if there is money": IntervalPostponed(interval=1, at_talk_s=50),
     "increment begins": DebitDue(interval=1, at_talk_s=60),
     "first increment to be debited again": DebitDue(interval=0, at_talk_s=1),
     "debit could not be written": DebitPostponed(interval=1, at_talk_s=60),
@@ -99,7 +99,7 @@ def example(state: State) -> Call:
         state=state,
         dial_string="33140" if reserved else "",
         funded_s=60 if reserved else 0,
-        pace=PACE,
+        schedule=SCHEDULE,
         ringing=frozenset({LEG}) if state in DIALLED else frozenset(),
         talk=Talk(leg=LEG, answered_ms=1_000) if answered else None,
         refusal="insufficient_balance" if state is State.REFUSING else "",

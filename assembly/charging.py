@@ -52,7 +52,7 @@ class Assembled:
 
 @asynccontextmanager
 async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
-    """Charging, ready to be asked. Rate decks that are imported meanwhile are taken up.
+    """Charging, ready to be asked. Rate decks that are imported meanwhile take effect.
 
     With the database away it starts all the same: included and emergency calls need none, and paid
     ones are refused until it is back.

@@ -107,12 +107,12 @@ class Punctuality:
         match entry:
             case {"event": "call_authorised", "call_id": call_id, "channel": channel}:
                 self._channels[call_id] = channel
-            case {"event": "increment_debited", "call_id": call_id, "interval": interval}:
+            case {"event": "interval_debited", "call_id": call_id, "interval": interval}:
                 answered_s = self._answered_s[self._channels[call_id]]
                 due_s = answered_s + interval * INCREMENT_S
                 if interval:
                     self.late_s.append(time.monotonic() - due_s)
-            case {"event": "increment_refused"}:
+            case {"event": "interval_refused"}:
                 self.reserve_refused += 1
         return entry
 
@@ -213,7 +213,7 @@ class LiveOffice:
 
 
 class HandingBack(WillingAri):
-    """And says which caller was given back to the dialplan, which would dial now."""
+    """And says which caller continues in the dialplan, which would dial now."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""What can be done to the books: authorise, answer, reserve, debit, settle, top up, cancel.
+"""What can be done to the ledger: authorise, answer, reserve, debit, settle, top up, cancel.
 
-Each command is decided by pure code; `charging.ledger.Books` carries it out.
+Each command is decided by pure code; `charging.ledger.LedgerSnapshot` carries it out.
 """
 
 from dataclasses import dataclass, replace
@@ -32,10 +32,10 @@ from charging.errors import (
 from charging.evidence import EndUnproved
 from charging.ledger import (
     Balances,
-    Books,
     CallRecord,
-    Command,
     Decision,
+    LedgerCommand,
+    LedgerSnapshot,
     limited_scopes,
 )
 from charging.money import MICROS_PER_UNIT, Money
@@ -91,7 +91,7 @@ class TopUpCancelled:
 # --- commands --------------------------------------------------------------------------------
 
 
-class AuthoriseCall(Command[CallAuthorised]):
+class AuthoriseCall(LedgerCommand[CallAuthorised]):
     """Record a call and reserve its interval 0. Key: call:<id>:reserve:0."""
 
     urgent = True
@@ -106,59 +106,59 @@ class AuthoriseCall(Command[CallAuthorised]):
         self._call = call
         self._calls_at_once = calls_at_once
 
-    def decide(self, books: Books) -> Decision[CallAuthorised]:
-        before = books.find_call(self._call.call_id)
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[CallAuthorised]:
+        before = snapshot.find_call(self._call.call_id)
         if before is not None:
-            return Decision(result=self._repeated(before, books))
-        self._require_a_free_line(books)
-        call, amount, entries = _reserve_next(self._call, books, at=self._call.authorised_at)
-        balance = books.balance(available(call.office_id), call.rate.currency)
+            return Decision(result=self._repeated(before, snapshot))
+        self._require_a_free_line(snapshot)
+        call, amount, entries = _reserve_next(self._call, snapshot, at=self._call.authorised_at)
+        balance = snapshot.balance(available(call.office_id), call.rate.currency)
         result = CallAuthorised(call=call, reserved=amount, available_before=balance)
         return Decision(result=result, entries=entries, call=call)
 
-    def _repeated(self, before: CallRecord, books: Books) -> CallAuthorised:
+    def _repeated(self, before: CallRecord, snapshot: LedgerSnapshot) -> CallAuthorised:
         if _request_of(before) != _request_of(self._call):
             raise EntryKeyReused(_key(before, "reserve:0"))
         if before.settled_at is not None:
             raise CallSettled(before.call_id)
-        balance = books.balance(available(before.office_id), before.rate.currency)
+        balance = snapshot.balance(available(before.office_id), before.rate.currency)
         return CallAuthorised(
             call=before,
             reserved=interval_price(0, before.rate),
             available_before=balance + before.committed,
         )
 
-    def _require_a_free_line(self, books: Books) -> None:
+    def _require_a_free_line(self, snapshot: LedgerSnapshot) -> None:
         limit = self._calls_at_once
-        if limit is not None and books.open_calls_of(self._call) >= limit:
+        if limit is not None and snapshot.open_calls_of(self._call) >= limit:
             raise LimitReached("calls_at_once", f"{limit} paid calls at once")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerCall(Command[Debited]):
+class AnswerCall(LedgerCommand[Debited]):
     """Record the carrier leg that answered, and debit interval 0. Key: call:<id>:debit:0."""
 
     call_id: str
     leg: str
     answered_at: datetime
 
-    def decide(self, books: Books) -> Decision[Debited]:
-        call = books.call(self.call_id)
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[Debited]:
+        call = snapshot.call(self.call_id)
         if call.leg is not None and call.leg != self.leg:  # a second leg is not paid for
             raise EntryKeyReused(_key(call, "debit:0"))
         if call.leg is not None:
-            return Decision(result=_debited(0, call, books))
+            return Decision(result=_debited(0, call, snapshot))
         if call.settled_at is not None:
             raise CallSettled(call.call_id)
         answered = replace(call, leg=self.leg, answered_at=self.answered_at)
         if call.debited_intervals:  # debited before the answer was recorded
-            return Decision(result=_debited(0, answered, books), call=answered)
+            return Decision(result=_debited(0, answered, snapshot), call=answered)
         after, entries = _debit_next(answered, at=self.answered_at)
-        return Decision(result=_debited(0, after, books), entries=entries, call=after)
+        return Decision(result=_debited(0, after, snapshot), entries=entries, call=after)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReserveInterval(Command[Reserved]):
+class ReserveInterval(LedgerCommand[Reserved]):
     """Set money aside for the next interval of a call. Key: call:<id>:reserve:<n>."""
 
     call_id: str
@@ -166,21 +166,21 @@ class ReserveInterval(Command[Reserved]):
     at: datetime
     spends = True
 
-    def decide(self, books: Books) -> Decision[Reserved]:
-        call = books.call(self.call_id)
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[Reserved]:
+        call = snapshot.call(self.call_id)
         if self.interval < call.reserved_intervals:
-            return Decision(result=_reserved(self.interval, call, books, taken=0))
+            return Decision(result=_reserved(self.interval, call, snapshot, taken=0))
         if call.settled_at is not None:
             raise CallSettled(call.call_id)
         if self.interval != call.reserved_intervals:
             raise IntervalNotReserved(call.call_id, self.interval)
-        after, amount, entries = _reserve_next(call, books, at=self.at)
-        result = _reserved(self.interval, after, books, taken=amount.micros)
+        after, amount, entries = _reserve_next(call, snapshot, at=self.at)
+        result = _reserved(self.interval, after, snapshot, taken=amount.micros)
         return Decision(result=result, entries=entries, call=after)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DebitInterval(Command[Debited]):
+class DebitInterval(LedgerCommand[Debited]):
     """Turn the reservation of an interval into a debit. Key: call:<id>:debit:<n>.
 
     Where an interval begins, those before it have begun, too: one whose debit could not be
@@ -191,10 +191,10 @@ class DebitInterval(Command[Debited]):
     interval: int
     at: datetime
 
-    def decide(self, books: Books) -> Decision[Debited]:
-        call = books.call(self.call_id)
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[Debited]:
+        call = snapshot.call(self.call_id)
         if self.interval < call.debited_intervals:
-            return Decision(result=_debited(self.interval, call, books))
+            return Decision(result=_debited(self.interval, call, snapshot))
         if call.settled_at is not None:
             raise CallSettled(call.call_id)
         if self.interval >= call.reserved_intervals:
@@ -203,12 +203,12 @@ class DebitInterval(Command[Debited]):
         while call.debited_intervals <= self.interval:
             call, entry = _debit_next(call, at=self.at)
             entries += entry
-        return Decision(result=_debited(self.interval, call, books), entries=entries, call=call)
+        return Decision(result=_debited(self.interval, call, snapshot), entries=entries, call=call)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SettleCall(Command[Settlement]):
-    """Price the whole call, debit or give back the difference, release the rest, exactly once."""
+class SettleCall(LedgerCommand[Settlement]):
+    """Price the whole call, debit or correct the difference, release the rest, exactly once."""
 
     call_id: str
     talk_s: int
@@ -221,17 +221,17 @@ class SettleCall(Command[Settlement]):
         if self.talk_s < 0:
             raise ValueError(f"talk_s is {self.talk_s}")
 
-    def decide(self, books: Books) -> Decision[Settlement]:
-        call = books.call(self.call_id)
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[Settlement]:
+        call = snapshot.call(self.call_id)
         if call.settled_at is not None:
-            return Decision(result=_settlement(call, books, moved=0, already=True))
+            return Decision(result=_settlement(call, snapshot, moved=0, already=True))
         answered = call.answered_at is not None or self.talk_s > 0
         talk_s = max(self.talk_s, 1) if answered else 0
         owed = charge_for(talk_s, call.rate) - call.debited
-        parts = _settle_parts(call, owed=owed, books=books)
+        parts = _settle_parts(call, owed=owed, snapshot=snapshot)
         settled = self._settled(call, talk_s, parts)
         moved = parts.released.micros + parts.refunded.micros - parts.from_available.micros
-        result = _settlement(settled, books, moved=moved, already=False)
+        result = _settlement(settled, snapshot, moved=moved, already=False)
         return Decision(result=result, entries=_settle_entries(settled, parts), call=settled)
 
     def _settled(self, call: CallRecord, talk_s: int, parts: "_SettleParts") -> CallRecord:
@@ -248,7 +248,7 @@ class SettleCall(Command[Settlement]):
         )
 
 
-class TopUp(Command[Balances]):
+class TopUp(LedgerCommand[Balances]):
     """Put money into an office's account. Key: top-up:<office>:<key>."""
 
     def __init__(  # noqa: PLR0913 - what is written into the entry
@@ -280,18 +280,18 @@ class TopUp(Command[Balances]):
         )
         self.entry_keys = (self._entry.key,)
 
-    def decide(self, books: Books) -> Decision[Balances]:
-        posted = books.find_entry(self._entry.key)
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[Balances]:
+        posted = snapshot.find_entry(self._entry.key)
         if posted is None:
-            result = _balances(self._entry.office_id, books, added=self._amount)
+            result = _balances(self._entry.office_id, snapshot, added=self._amount)
             return Decision(result=result, entries=(self._entry,))
         if posted.postings != self._entry.postings:
             raise EntryKeyReused(posted.key)
         nothing = Money(0, self._amount.currency)
-        return Decision(result=_balances(posted.office_id, books, added=nothing))
+        return Decision(result=_balances(posted.office_id, snapshot, added=nothing))
 
 
-class CancelTopUp(Command[TopUpCancelled]):
+class CancelTopUp(LedgerCommand[TopUpCancelled]):
     """Take a mistaken top-up out again, as far as it is unspent.
 
     Key: top-up-cancel:<office>:<key>. The key may be one of an earlier version, of any alphabet.
@@ -309,22 +309,22 @@ class CancelTopUp(Command[TopUpCancelled]):
         self._at = at
         self.entry_keys = (self._top_up_key, self._cancel_key)
 
-    def decide(self, books: Books) -> Decision[TopUpCancelled]:
-        topped_up = books.find_entry(self._top_up_key)
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[TopUpCancelled]:
+        topped_up = snapshot.find_entry(self._top_up_key)
         if topped_up is None:
             raise UnknownTopUp(self._key)
-        cancelled = books.find_entry(self._cancel_key)
+        cancelled = snapshot.find_entry(self._cancel_key)
         if cancelled is not None:
             amount = cancelled.postings[0].amount
             nothing = Money(0, amount.currency)
-            balances = _balances(self.office_id, books, added=nothing)
+            balances = _balances(self.office_id, snapshot, added=nothing)
             return Decision(result=TopUpCancelled(amount=amount, balances=balances))
-        return self._cancel(topped_up.postings[0], books)
+        return self._cancel(topped_up.postings[0], snapshot)
 
-    def _cancel(self, topped_up: Posting, books: Books) -> Decision[TopUpCancelled]:
+    def _cancel(self, topped_up: Posting, snapshot: LedgerSnapshot) -> Decision[TopUpCancelled]:
         """The money goes back to where it came from."""
         currency = topped_up.amount.currency
-        unspent = min(topped_up.amount, books.balance(topped_up.target, currency))
+        unspent = min(topped_up.amount, snapshot.balance(topped_up.target, currency))
         if not unspent:
             raise TopUpSpent(self._key)
         entry = LedgerEntry(
@@ -337,7 +337,7 @@ class CancelTopUp(Command[TopUpCancelled]):
             reverses=self._top_up_key,
             reason=self._reason,
         )
-        balances = _balances(self.office_id, books, added=Money(0, currency) - unspent)
+        balances = _balances(self.office_id, snapshot, added=Money(0, currency) - unspent)
         result = TopUpCancelled(amount=unspent, balances=balances)
         return Decision(result=result, entries=(entry,))
 
@@ -346,12 +346,12 @@ class CancelTopUp(Command[TopUpCancelled]):
 
 
 def _reserve_next(
-    call: CallRecord, books: Books, *, at: datetime
+    call: CallRecord, snapshot: LedgerSnapshot, *, at: datetime
 ) -> tuple[CallRecord, Money, tuple[LedgerEntry, ...]]:
     interval = call.reserved_intervals
     amount = interval_price(interval, call.rate)
-    _require_within_limits(call, amount, books)
-    balance = books.balance(available(call.office_id), amount.currency)
+    _require_within_limits(call, amount, snapshot)
+    balance = snapshot.balance(available(call.office_id), amount.currency)
     if balance < amount:
         raise InsufficientBalance(available=balance, needed=amount)
     after = replace(call, reserved_intervals=interval + 1, held=call.held + amount)
@@ -360,9 +360,9 @@ def _reserve_next(
     return after, amount, entries
 
 
-def _require_within_limits(call: CallRecord, amount: Money, books: Books) -> None:
+def _require_within_limits(call: CallRecord, amount: Money, snapshot: LedgerSnapshot) -> None:
     for name, scope, limit in limited_scopes(call):
-        spent = books.spent(scope, amount.currency)
+        spent = snapshot.spent(scope, amount.currency)
         if spent + amount > limit:
             raise LimitReached(name, f"spent {spent} of {limit}, needed {amount}")
 
@@ -390,7 +390,7 @@ class _SettleParts:
     released: Money
 
 
-def _settle_parts(call: CallRecord, *, owed: Money, books: Books) -> _SettleParts:
+def _settle_parts(call: CallRecord, *, owed: Money, snapshot: LedgerSnapshot) -> _SettleParts:
     """Never takes more than there is: talk that nothing was reserved for may stay unpaid."""
     nothing = Money(0, call.rate.currency)
     if owed < nothing:  # the last debited increment had not begun after all
@@ -401,7 +401,7 @@ def _settle_parts(call: CallRecord, *, owed: Money, books: Books) -> _SettlePart
             released=call.held,
         )
     from_reserved = min(owed, call.held)
-    balance = books.balance(available(call.office_id), call.rate.currency)
+    balance = snapshot.balance(available(call.office_id), call.rate.currency)
     return _SettleParts(
         from_reserved=from_reserved,
         from_available=min(owed - from_reserved, balance),
@@ -463,8 +463,8 @@ def _request_of(call: CallRecord) -> tuple[str, ...]:
     return (call.office_id, call.endpoint, call.dialled, call.caller_channel, call.asterisk)
 
 
-def _reserved(interval: int, call: CallRecord, books: Books, *, taken: int) -> Reserved:
-    balance = books.balance(available(call.office_id), call.rate.currency)
+def _reserved(interval: int, call: CallRecord, snapshot: LedgerSnapshot, *, taken: int) -> Reserved:
+    balance = snapshot.balance(available(call.office_id), call.rate.currency)
     return Reserved(
         interval=interval,
         amount=interval_price(interval, call.rate),
@@ -473,17 +473,19 @@ def _reserved(interval: int, call: CallRecord, books: Books, *, taken: int) -> R
     )
 
 
-def _debited(interval: int, call: CallRecord, books: Books) -> Debited:
+def _debited(interval: int, call: CallRecord, snapshot: LedgerSnapshot) -> Debited:
     return Debited(
         interval=interval,
         amount=interval_price(interval, call.rate),
         funded_s=funded_s(interval, call.rate),
-        available=books.balance(available(call.office_id), call.rate.currency),
+        available=snapshot.balance(available(call.office_id), call.rate.currency),
     )
 
 
-def _settlement(call: CallRecord, books: Books, *, moved: int, already: bool) -> Settlement:
-    balance = books.balance(available(call.office_id), call.rate.currency)
+def _settlement(
+    call: CallRecord, snapshot: LedgerSnapshot, *, moved: int, already: bool
+) -> Settlement:
+    balance = snapshot.balance(available(call.office_id), call.rate.currency)
     talk_s = call.talk_s or 0
     billable_s = billable_seconds(talk_s, call.rate)
     further_s = max(0, billable_s - call.rate.initial_s)
@@ -498,8 +500,8 @@ def _settlement(call: CallRecord, books: Books, *, moved: int, already: bool) ->
     )
 
 
-def _balances(office_id: str, books: Books, *, added: Money) -> Balances:
+def _balances(office_id: str, snapshot: LedgerSnapshot, *, added: Money) -> Balances:
     return Balances(
-        available=books.balance(available(office_id), added.currency) + added,
-        reserved=books.balance(reserved(office_id), added.currency),
+        available=snapshot.balance(available(office_id), added.currency) + added,
+        reserved=snapshot.balance(reserved(office_id), added.currency),
     )

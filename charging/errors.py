@@ -197,7 +197,7 @@ class ConstraintBroken(LedgerFault):
         self.detail = detail
 
 
-class ChargingUnavailable(ChargingError):  # noqa: N818 - said as it is heard
+class ChargingUnavailable(ChargingError):  # noqa: N818 - the state of the database
     """The database cannot be used now. Sending the same command again is always safe."""
 
     code: ClassVar[str] = "unavailable"

@@ -1,7 +1,7 @@
-"""Calls, commands, and the books that a batch of commands works on.
+"""Calls, commands, and the snapshot of the ledger that a batch of commands works on.
 
-Nothing here stores anything. `db` loads what a batch of commands touches into `Books`, lets the
-commands change the books, and writes the changes in one transaction.
+Nothing here stores anything. `db` loads what a batch of commands touches into a `LedgerSnapshot`,
+lets the commands change it, and writes the changes in one transaction.
 """
 
 from abc import ABC, abstractmethod
@@ -82,7 +82,7 @@ class CallRecord:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     talk_s: int | None = None
-    released: Money | None = None  # what settlement gave back
+    released: Money | None = None  # what settlement released
     hangup_cause: int | None = None  # Q.850
     settled_at: datetime | None = None
     end_unproved: EndUnproved | None = None  # why it is charged for no more than can be proved
@@ -107,8 +107,8 @@ class SpendingScope:
     period: str
 
 
-class Command(ABC, Generic[Result_co]):
-    """One thing to do to the books, decided by pure code inside a transaction.
+class LedgerCommand(ABC, Generic[Result_co]):
+    """One change of the ledger, decided by pure code inside a transaction.
 
     Repeating a command that was carried out changes nothing and gives the same result.
     """
@@ -119,10 +119,10 @@ class Command(ABC, Generic[Result_co]):
     entry_keys: tuple[EntryKey, ...] = ()  # entries to look up; a call's own record is enough
     spends: bool = False  # whether the limits of the call apply
     counts_open_calls: bool = False
-    urgent: bool = False  # a caller waits for this: do not linger for company
+    urgent: bool = False  # a caller waits for this: do not wait for others
 
     @abstractmethod
-    def decide(self, books: "Books") -> "Decision[Result_co]":
+    def decide(self, snapshot: "LedgerSnapshot") -> "Decision[Result_co]":
         """Say what is to be changed, without changing anything.
 
         Raises:
@@ -145,7 +145,7 @@ class Place(NamedTuple):
     posted_at: datetime
 
 
-class Books:
+class LedgerSnapshot:
     """What one batch of commands may read, and what it has changed so far.
 
     A command sees the changes of the commands before it. A refused one leaves no trace. Entries
@@ -175,8 +175,8 @@ class Books:
         self.changed_balances: dict[Account, Money] = {}
         self.changed_in: dict[Account, Place] = {}  # the last entry that changed it
 
-    def carry_out(self, command: Command[Result]) -> Result:
-        """Decide, check every floor, then change the books.
+    def carry_out(self, command: LedgerCommand[Result]) -> Result:
+        """Decide, check every floor, then change the snapshot.
 
         Raises:
             Refusal, LedgerFault: nothing was changed.
@@ -248,7 +248,7 @@ class Books:
 
 
 class _Draft:
-    """Entries on their way into the books, until every one of them is allowed."""
+    """Entries that are not in the snapshot yet, until every one of them is allowed."""
 
     def __init__(self, balances: Mapping[Account, Money], places: Mapping[str, Place]) -> None:
         self._balances_before = balances

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from charging.extensions import Extension
-from charging.ledger import Balances, CallRecord, Command
+from charging.ledger import Balances, CallRecord, LedgerCommand
 from charging.numbering import Site
 from charging.plan import Plan
 from charging.rate_deck import RateDeck
@@ -68,7 +68,7 @@ class AccountReader(Protocol):
 
 
 class Ledger(AccountReader, Protocol):
-    async def carry_out(self, command: Command[Result]) -> Result:
+    async def carry_out(self, command: LedgerCommand[Result]) -> Result:
         """Carry out one command durably; on return it is on disk.
 
         Commands that wait at the same time share one transaction.

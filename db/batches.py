@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from charging.errors import ChargingUnavailable, ConstraintBroken
-from charging.ledger import Command
-from db.book_store import BalanceChanged, load_books, write_changes
+from charging.ledger import LedgerCommand
 from db.engine import WRITER
+from db.snapshot_store import BalanceChanged, load_snapshot, write_changes
 
 Outcome = Any  # a command's result, or the error it ends with
 
@@ -29,7 +29,7 @@ class BatchRunner:
     def close(self) -> None:
         self._drop_writer()
 
-    def run(self, commands: Sequence[Command[Any]]) -> Sequence[Outcome]:
+    def run(self, commands: Sequence[LedgerCommand[Any]]) -> Sequence[Outcome]:
         """One transaction for all; where they collide with another process, one for each."""
         try:
             return self._on_a_live_connection(commands)
@@ -38,7 +38,7 @@ class BatchRunner:
         except DBAPIError as error:
             return [unavailable(error)] * len(commands)
 
-    def _on_a_live_connection(self, commands: Sequence[Command[Any]]) -> list[Outcome]:
+    def _on_a_live_connection(self, commands: Sequence[LedgerCommand[Any]]) -> list[Outcome]:
         """Where the connection was lost, try once more on a new one: repeating is always safe."""
         try:
             return self._in_one_transaction(commands)
@@ -47,7 +47,7 @@ class BatchRunner:
                 raise
             return self._in_one_transaction(commands)
 
-    def _alone(self, command: Command[Any]) -> Outcome:
+    def _alone(self, command: LedgerCommand[Any]) -> Outcome:
         problem: Exception | None = None
         for _ in range(ATTEMPTS):
             try:
@@ -58,13 +58,13 @@ class BatchRunner:
                 return unavailable(error)
         return ConstraintBroken(str(problem))
 
-    def _in_one_transaction(self, commands: Sequence[Command[Any]]) -> list[Outcome]:
+    def _in_one_transaction(self, commands: Sequence[LedgerCommand[Any]]) -> list[Outcome]:
         try:
             writer = self._open_writer()
             with writer.begin():
-                books = load_books(writer, commands)
-                outcomes = [_outcome(books.carry_out, command) for command in commands]
-                write_changes(writer, books)
+                snapshot = load_snapshot(writer, commands)
+                outcomes = [_outcome(snapshot.carry_out, command) for command in commands]
+                write_changes(writer, snapshot)
         except (DBAPIError, *_OF_ONE):
             self._drop_writer()
             raise
@@ -82,7 +82,9 @@ class BatchRunner:
             self._writer = None
 
 
-def _outcome(carry_out: Callable[[Command[Any]], Any], command: Command[Any]) -> Outcome:
+def _outcome(
+    carry_out: Callable[[LedgerCommand[Any]], Any], command: LedgerCommand[Any]
+) -> Outcome:
     """Whatever is wrong with a command is told to its sender, and to nobody else in the batch."""
     try:
         return carry_out(command)

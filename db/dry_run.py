@@ -4,14 +4,14 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from charging.ledger import Command
-from db.book_store import load_books
+from charging.ledger import LedgerCommand
 from db.ledger import read_from
+from db.snapshot_store import load_snapshot
 
 Result = TypeVar("Result")
 
 
-def try_out(engine: Engine, command: Command[Result]) -> Result:
+def try_out(engine: Engine, command: LedgerCommand[Result]) -> Result:
     """The result the command would have now.
 
     Raises:
@@ -20,6 +20,6 @@ def try_out(engine: Engine, command: Command[Result]) -> Result:
     """
 
     def query(reader: Connection) -> Result:
-        return load_books(reader, [command]).carry_out(command)
+        return load_snapshot(reader, [command]).carry_out(command)
 
     return read_from(engine, query)

@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from charging.errors import ChargingUnavailable
-from charging.ledger import Command
+from charging.ledger import LedgerCommand
 from db.batches import Outcome
 
 Result = TypeVar("Result")
 
 
 class _Waiting(NamedTuple):
-    command: Command[Any]
+    command: LedgerCommand[Any]
     future: "asyncio.Future[Any]"
     since_ms: int  # by the event loop's clock
 
@@ -32,7 +32,7 @@ PATIENCE_S = 20  # longer than any time limit of the database itself
 class GroupCommit:
     def __init__(
         self,
-        run_batch: Callable[[Sequence[Command[Any]]], Sequence[Outcome]],
+        run_batch: Callable[[Sequence[LedgerCommand[Any]]], Sequence[Outcome]],
         *,
         linger_ms: int = LINGER_MS,
         patience_s: int = PATIENCE_S,
@@ -55,7 +55,7 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def carry_out(self, command: Command[Result]) -> Result:
+    async def carry_out(self, command: LedgerCommand[Result]) -> Result:
         """Wait for the outcome of one command.
 
         Raises:
@@ -80,7 +80,7 @@ class GroupCommit:
             await self._task
         self._thread.shutdown()
 
-    def _enqueue(self, command: Command[Any]) -> "asyncio.Future[Any]":
+    def _enqueue(self, command: LedgerCommand[Any]) -> "asyncio.Future[Any]":
         if command.urgent:
             if self._urgent_count >= URGENT_MAX:  # a new call, never the end of one
                 raise ChargingUnavailable("too many calls are waiting")

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from charging.ledger import Balances, CallRecord, Command
+from charging.ledger import Balances, CallRecord, LedgerCommand
 from charging.money import Money
 from db.batches import BatchRunner, unavailable
 from db.call_rows import call_of
@@ -48,7 +48,7 @@ class SqlLedger:
         self._batches.close()
         self._engine.dispose()
 
-    async def carry_out(self, command: Command[Result]) -> Result:
+    async def carry_out(self, command: LedgerCommand[Result]) -> Result:
         return await self._commit.carry_out(command)
 
     async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:

@@ -67,7 +67,7 @@ class DeckChange:
 
 
 class LiveDecks:
-    """The decks in force, in memory; `refresh` takes up what was imported meanwhile."""
+    """The decks in force, in memory; `refresh` reads what was imported meanwhile."""
 
     def __init__(self, engine: Engine, names: Mapping[str, str] = MappingProxyType({})) -> None:
         """Take the name of each office's deck; every other office is on the standard one."""

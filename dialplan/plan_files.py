@@ -1,4 +1,4 @@
-"""Plan files: read, refuse with line and reason, and take up again as soon as they change.
+"""Plan files: read, refuse with line and reason, and read again as soon as they change.
 
 The last good plan stays in force while its file is wrong, half-written or gone.
 """

@@ -101,7 +101,7 @@ class AsteriskConfig:
     balance_script: Path | None = None
     agi_secret_file: Path | None = None
     ring_timeout_s: int = 60
-    # From entering Stasis to being handed back, or to the application's next sign of life.
+    # From entering Stasis to continuing in the dialplan, or to the application's next sign of life.
     authorise_timeout_s: int = SILENCE_MAX_S
     trunk: Trunk = Trunk()
     # Silence that ends a phone's call; 0: never. An emergency's caller may have to keep silent.

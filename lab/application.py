@@ -46,7 +46,7 @@ class Application(Runnable):
         return self._process.pid
 
     async def start(self) -> None:
-        """Start; returns when it has its connections and has taken up what was open.
+        """Start; returns when it has its connections and has resumed what was open.
 
         Raises:
             LabError: it gave up, or was not ready in time; the message says what it said last.

@@ -1,4 +1,4 @@
-"""A connection that can be cut, stalled or made deaf: between the application and Asterisk."""
+"""A connection that can be cut, stalled or left half open: between the application and Asterisk."""
 
 import asyncio
 from enum import Enum, auto

@@ -203,3 +203,34 @@ def test_nothing_is_left_to_be_done_later() -> None:
     marks = "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX"])
     for file in [*tracked("*.py"), *tracked("*.conf"), *tracked("*.sh")]:
         assert not re.search(rf"\b({marks})\b", file.read_text(encoding="utf-8")), file
+
+
+# What docs/glossary.md has a word for, and must not be said otherwise: the pattern, and the word.
+SAID_OTHERWISE = {
+    r"\b(take|takes|taken|taking|took)[ _]up\b": "resume",
+    r"\b(hand|hands|handed)( the caller)? back\b": "continue in the dialplan",
+    r"\b(give|gives|given|gave|giving) back\b": "release, or correct",
+    r"\bdeaf\b|\b(lose|loses|lost) sight\b|SightLost": "events lost",
+    r"\bheard_late\b": "missed StasisStart",
+    r"\bthe books\b|\bBooks\b": "ledger, or ledger snapshot",
+    r"\bTill\b": "call billing",
+    r"\bPace\b": "metering schedule",
+    r"\b[Ii]ncrement_?([Rr]eserved|[Rr]efused|[Pp]ostponed|[Dd]ebited)\b": "interval",
+    r"\bmood\b|\binto the ear\b|\bswallowed\b": "plain words",
+}
+
+
+@pytest.mark.parametrize(("pattern", "word"), SAID_OTHERWISE.items())
+def test_one_idea_has_one_word(pattern: str, word: str) -> None:
+    """The changelog tells what was, and this file what is not to be."""
+    found = re.compile(pattern)
+    kept = {ROOT / "CHANGELOG.md", Path(__file__)}
+    said = [
+        f"{file.relative_to(ROOT)}:{number}: say {word}: {line.strip()}"
+        for ending in ("py", "md", "conf", "toml")
+        for file in tracked(f"*.{ending}")
+        if file not in kept
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
+        if found.search(line)
+    ]
+    assert not said

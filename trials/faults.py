@@ -22,8 +22,8 @@ NAMED_POINTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("balance_announced", {}),
     ("state", {"state": "dialling"}),
     ("state", {"state": "talking"}),
-    ("increment_debited", {"interval": 0}),
-    ("increment_reserved", {}),
+    ("interval_debited", {"interval": 0}),
+    ("interval_reserved", {}),
     ("state", {"state": "ended"}),
     ("call_settled", {}),
 )

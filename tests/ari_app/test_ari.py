@@ -25,12 +25,12 @@ class AsteriskStandIn:
         *,
         status: int = 200,
         refuses: str = "nothing",
-        deaf: bool = False,
+        events_elsewhere: bool = False,
         subscriptions: Sequence[str] | None = (),
     ) -> None:
         self.status = status
         self.refuses = refuses  # the last part of a request's path
-        self.deaf = deaf  # its events go elsewhere
+        self.events_elsewhere = events_elsewhere
         self.subscriptions = subscriptions  # of our name; None: Asterisk does not know it
         self.asked_over_websocket: list[str] = []
         self.passwords: list[str | None] = []
@@ -61,7 +61,7 @@ class AsteriskStandIn:
             answer = {"type": "RESTResponse", "status_code": 409 if refused else 204}
             await socket.send_json(answer | {"request_id": asked["request_id"]})
             echoed = asked["uri"].removeprefix("events/user/")
-            if echoed != asked["uri"] and not self.deaf:
+            if echoed != asked["uri"] and not self.events_elsewhere:
                 await socket.send_json({"type": "ChannelUserevent", "eventname": echoed})
         return socket
 
@@ -135,7 +135,7 @@ async def test_event_of_our_own_comes_back_while_events_come_here() -> None:
 
 
 async def test_connection_that_answers_while_its_events_go_elsewhere_is_found_out() -> None:
-    async with connected(AsteriskStandIn(deaf=True)) as ari:
+    async with connected(AsteriskStandIn(events_elsewhere=True)) as ari:
         await ari.progress("c1")  # every request is answered
         with pytest.raises(AriUnavailableError, match="do not come back"):
             await ari.echo()

@@ -22,14 +22,14 @@ from ari_app.cel import (
     files_of,
     first_since,
 )
-from ari_app.messages import Pace
+from ari_app.messages import MeteringSchedule
 from ari_app.recovery import found_talking, missed_end, settlement
 from charging.evidence import EndUnproved
 from charging.ledger import NO_LIMITS, CallRecord
 from charging.money import Money
 from charging.rates import Rate
 
-PACE = Pace(reserve_ahead_s=10, warn_ahead_s=60)
+SCHEDULE = MeteringSchedule(reserve_ahead_s=10, warn_ahead_s=60)
 CALLER, TRUNK = "tg-1.1", "tg-1.2"
 ANSWERED_MS = 1_790_000_000_250
 RATE = Rate(
@@ -319,7 +319,7 @@ def test_call_whose_end_nobody_wrote_down_owes_what_was_debited() -> None:
 def test_call_found_talking_debits_what_began_while_nobody_watched() -> None:
     call = replace(OPEN, leg=TRUNK, reserved_intervals=3, debited_intervals=1)
     leg = Leg(channel=TRUNK, call=CALLER, answered_ms=ANSWERED_MS)
-    found = found_talking(call, TRUNK, leg, PACE, now_ms=0)
+    found = found_talking(call, TRUNK, leg, SCHEDULE, now_ms=0)
     assert found.undebited == ((1, 60.0), (2, 120.0))
     assert found.next_interval == 3
     assert found.funded_s == 180

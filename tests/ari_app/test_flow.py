@@ -19,13 +19,14 @@ from ari_app.messages import (
     DebitFirst,
     DebitPostponed,
     Event,
+    EventsLost,
     ExtendTimeout,
     FoundTalking,
     FoundUnanswered,
     HangUp,
-    IncrementPostponed,
-    IncrementRefused,
-    IncrementReserved,
+    IntervalPostponed,
+    IntervalRefused,
+    IntervalReserved,
     KeyPressed,
     LegAnswered,
     LegDialled,
@@ -46,18 +47,17 @@ from ari_app.messages import (
     ReserveDue,
     SayNext,
     Settle,
-    SightLost,
     TellTopUp,
     WarnCaller,
     WarningDue,
     WhisperFinished,
     WhisperReady,
 )
-from ari_app.table import CALLER, EVERY_EVENT, LEG, PACE, document, example
+from ari_app.table import CALLER, EVERY_EVENT, LEG, SCHEDULE, document, example
 from charging.money import Money
 
 BALANCE = Money(5_000_000, "EUR")
-AUTHORISED = Authorised(balance=BALANCE, dial_string="33142685300", funded_s=60, pace=PACE)
+AUTHORISED = Authorised(balance=BALANCE, dial_string="33142685300", funded_s=60, schedule=SCHEDULE)
 ANSWERED_MS = 1_000_000
 SHORT_AT_60 = MoneyShort(left_s=60, talk_s=60)
 
@@ -98,7 +98,7 @@ def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
     call, commands = run(
         *TALKING,
         ReserveDue(interval=1, at_talk_s=50),
-        IncrementReserved(interval=1, funded_s=120),
+        IntervalReserved(interval=1, funded_s=120),
         DebitDue(interval=1, at_talk_s=60),
         ended(LEG, talk_ms=75_400),
         ended(CALLER, talk_ms=75_410),
@@ -118,7 +118,7 @@ def test_answered_call_is_extended_each_increment_and_settled_once() -> None:
 
 
 def test_reminders_follow_the_paid_time() -> None:
-    _, commands = run(*TALKING, IncrementReserved(interval=1, funded_s=120))
+    _, commands = run(*TALKING, IntervalReserved(interval=1, funded_s=120))
     assert [command for command in commands if isinstance(command, Remind)] == [
         Remind(50, ReserveDue(interval=1, at_talk_s=50)),
         Remind(60, PaidTimeOver(60)),
@@ -176,7 +176,7 @@ def test_call_found_talking_is_metered_on_from_where_it_stands() -> None:
             leg=LEG,
             answered_ms=ANSWERED_MS,
             funded_s=120,
-            pace=PACE,
+            schedule=SCHEDULE,
             next_interval=2,
             undebited=((1, 60),),
         ),
@@ -196,7 +196,7 @@ def test_call_found_talking_is_metered_on_from_where_it_stands() -> None:
 @pytest.mark.parametrize("in_stasis", [True, False])
 def test_call_found_unanswered_goes_on_to_be_dialled(*, in_stasis: bool) -> None:
     call, commands = run(
-        FoundUnanswered(dial_string="3314", funded_s=60, pace=PACE, in_stasis=in_stasis),
+        FoundUnanswered(dial_string="3314", funded_s=60, schedule=SCHEDULE, in_stasis=in_stasis),
         LegDialled(LEG),
         answered(),
     )
@@ -205,10 +205,14 @@ def test_call_found_unanswered_goes_on_to_be_dialled(*, in_stasis: bool) -> None
     assert call.state is State.TALKING
 
 
-FOUND_DIALLING = FoundUnanswered(dial_string="3314", funded_s=60, pace=PACE, in_stasis=False)
+FOUND_DIALLING = FoundUnanswered(
+    dial_string="3314", funded_s=60, schedule=SCHEDULE, in_stasis=False
+)
 
 
-@pytest.mark.parametrize("unseen", [(FOUND_DIALLING,), (AUTHORISED, PromptFinished(), SightLost())])
+@pytest.mark.parametrize(
+    "unseen", [(FOUND_DIALLING,), (AUTHORISED, PromptFinished(), EventsLost())]
+)
 def test_call_whose_answer_may_have_come_unseen_is_left_for_asterisks_log_to_settle(
     unseen: tuple[Event, ...],
 ) -> None:
@@ -243,7 +247,7 @@ def test_talk_time_is_every_second_begun_and_at_least_one() -> None:
 
 
 def test_caller_is_warned_once_and_money_is_asked_for_until_it_runs_out() -> None:
-    refused = [IncrementRefused(interval=1, at_talk_s=50.0 + n) for n in range(10)]
+    refused = [IntervalRefused(interval=1, at_talk_s=50.0 + n) for n in range(10)]
     _, commands = run(*TALKING, *refused)
     assert [c for c in commands if isinstance(c, WarnCaller)] == [WarnCaller(10)]
     retries = [c.at_talk_s for c in commands if isinstance(c, Remind)][2:]
@@ -253,7 +257,7 @@ def test_caller_is_warned_once_and_money_is_asked_for_until_it_runs_out() -> Non
 def test_ledger_that_cannot_be_asked_is_asked_again_and_nobody_is_told_that_money_is_short() -> (
     None
 ):
-    postponed = [IncrementPostponed(interval=1, at_talk_s=50.0 + n) for n in range(10)]
+    postponed = [IntervalPostponed(interval=1, at_talk_s=50.0 + n) for n in range(10)]
     call, commands = run(*TALKING, *postponed)
     assert not [c for c in commands if isinstance(c, WarnCaller)]
     assert not warned(call)
@@ -307,7 +311,7 @@ def test_warning_is_whispered_on_a_channel_of_its_own_that_is_closed_again() -> 
 
 def test_warned_caller_is_not_told_of_a_top_up_when_the_warning_stays_true() -> None:
     """Billed by the second: each second is reserved up to the end of which the caller knows."""
-    more = [IncrementReserved(interval=n, funded_s=60 + n) for n in range(1, 11)]
+    more = [IntervalReserved(interval=n, funded_s=60 + n) for n in range(1, 11)]
     call, commands = run(*TALKING, MoneyShort(left_s=10, talk_s=70), *more)
     assert TellTopUp() not in commands
     assert warned(call)
@@ -317,23 +321,23 @@ def test_warned_caller_is_not_told_of_a_top_up_when_the_warning_stays_true() -> 
         *TALKING,
         MoneyShort(left_s=10, talk_s=70),
         *more,
-        IncrementReserved(interval=11, funded_s=71),
+        IntervalReserved(interval=11, funded_s=71),
     )
     assert commands.count(TellTopUp()) == 1
 
 
 def test_warned_caller_is_told_of_a_top_up() -> None:
-    _, commands = run(*TALKING, SHORT_AT_60, IncrementReserved(interval=1, funded_s=120))
+    _, commands = run(*TALKING, SHORT_AT_60, IntervalReserved(interval=1, funded_s=120))
     assert TellTopUp() in commands
-    _, commands = run(*TALKING, IncrementReserved(interval=1, funded_s=120))
+    _, commands = run(*TALKING, IntervalReserved(interval=1, funded_s=120))
     assert TellTopUp() not in commands
 
 
 def test_top_up_after_a_refusal_lengthens_the_call() -> None:
     call, commands = run(
         *TALKING,
-        IncrementRefused(interval=1, at_talk_s=50),
-        IncrementReserved(interval=1, funded_s=120),
+        IntervalRefused(interval=1, at_talk_s=50),
+        IntervalReserved(interval=1, funded_s=120),
         PaidTimeOver(60),
     )
     assert CutOff(LEG) not in commands
@@ -342,12 +346,12 @@ def test_top_up_after_a_refusal_lengthens_the_call() -> None:
 
 
 def test_call_is_cut_off_when_the_last_paid_increment_ends() -> None:
-    _, commands = run(*TALKING, IncrementRefused(interval=1, at_talk_s=50), PaidTimeOver(60))
+    _, commands = run(*TALKING, IntervalRefused(interval=1, at_talk_s=50), PaidTimeOver(60))
     assert commands[-1] == CutOff(LEG)
 
 
 def test_repeated_reservation_extends_nothing_twice() -> None:
-    reserved = IncrementReserved(interval=1, funded_s=120)
+    reserved = IntervalReserved(interval=1, funded_s=120)
     _, commands = run(*TALKING, reserved, reserved)
     assert commands.count(ExtendTimeout(LEG, 120)) == 1
 

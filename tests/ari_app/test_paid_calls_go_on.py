@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ari_app.flow import Call, State
-from ari_app.messages import DebitDue, ReserveDue, SightLost
+from ari_app.messages import DebitDue, EventsLost, ReserveDue
 from charging.errors import (
     CallSettled,
     ConstraintBroken,
@@ -111,13 +111,13 @@ async def test_call_that_cannot_be_authorised_for_a_defect_is_refused_and_told_w
     assert ("POST", f"channels/{CALLER}/play/{task.call.call_id}-prompt") in office.ari.asked
 
 
-async def test_call_whose_task_a_defect_ended_talks_on_and_is_not_taken_up_at_once(
+async def test_call_whose_task_a_defect_ended_talks_on_and_is_not_resumed_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     office = OfficeOfOne()
     task = await office.talk()
     monkeypatch.setattr("ari_app.call_task.step", raising(RuntimeError("a defect")))
-    office.driver.tell(task, SightLost())
+    office.driver.tell(task, EventsLost())
     await settle_down()
     assert not office.driver.carries(task.call.call_id)
     assert office.driver.failed_lately(task.call.call_id)

@@ -8,14 +8,14 @@ import pytest
 
 from ari_app.call_task import EVENTS_WAITING_MAX
 from ari_app.driver import TOLD_AT_ONCE, Driver
-from ari_app.messages import IncrementReserved, KeyPressed
+from ari_app.messages import IntervalReserved, KeyPressed
 from tests.ari_app.office_of_one import CALLER, LEG, OfficeOfOne, settle_down
 
 
 async def test_limit_of_the_leg_comes_before_the_words_for_its_end() -> None:
     office = OfficeOfOne()
     task = await office.talk(since=timedelta(seconds=50))
-    office.driver.tell(task, IncrementReserved(interval=1, funded_s=120))
+    office.driver.tell(task, IntervalReserved(interval=1, funded_s=120))
     await settle_down()
     assert office.ami.asked == [f"AbsoluteTimeout {LEG}", f"Setvar {CALLER} TOLLGATE_PAID_MS"]
     now_s = asyncio.get_running_loop().time()
@@ -33,7 +33,7 @@ async def test_leg_that_a_defect_kept_from_being_told_of_is_told_of_again(
 
     with monkeypatch.context() as broken:
         broken.setattr(office.ami, "end_at", fails)
-        office.driver.tell(task, IncrementReserved(interval=2, funded_s=180))
+        office.driver.tell(task, IntervalReserved(interval=2, funded_s=180))
         await settle_down()
     told = len(office.ami.ends_at_s)
     await office.driver.extend_timeouts(untold_only=True)
@@ -46,7 +46,7 @@ async def test_keys_pressed_in_a_call_keep_out_no_event_of_its_money() -> None:
     task = await office.talk(since=timedelta(seconds=50))
     for _ in range(2 * EVENTS_WAITING_MAX):
         office.driver.tell(task, KeyPressed("1"))
-    office.driver.tell(task, IncrementReserved(interval=2, funded_s=180))
+    office.driver.tell(task, IntervalReserved(interval=2, funded_s=180))
     await settle_down()
     assert task.call.funded_s == 180
 

@@ -4,7 +4,7 @@ import pytest
 
 from ari_app.ari import AriError
 from ari_app.call_task import CallTask
-from ari_app.messages import IncrementRefused, IncrementReserved
+from ari_app.messages import IntervalRefused, IntervalReserved
 from ari_app.whispers import ATTEMPTS_MAX, Whispers
 from prompts.phrases import Phrase
 from tests.ari_app.office_of_one import CALLER, OfficeOfOne, settle_down
@@ -54,12 +54,12 @@ def test_channel_that_opens_too_late_says_nothing() -> None:
 async def test_good_news_that_comes_while_the_warning_speaks_follows_it() -> None:
     office = OfficeOfOne()
     task = await office.talk()
-    office.driver.tell(task, IncrementRefused(interval=1, at_talk_s=50))
+    office.driver.tell(task, IntervalRefused(interval=1, at_talk_s=50))
     await settle_down()
     first = opened(office, task)[-1]
     office.open_whisper(task, first)
     await settle_down()
-    office.driver.tell(task, IncrementReserved(interval=1, funded_s=120))
+    office.driver.tell(task, IntervalReserved(interval=1, funded_s=120))
     await settle_down()
     assert opened(office, task) == [first]
     assert spoken(office) == [first]
@@ -77,7 +77,7 @@ async def test_channel_that_cannot_speak_is_closed_and_the_call_goes_on(
 ) -> None:
     office = OfficeOfOne()
     task = await office.talk()
-    office.driver.tell(task, IncrementRefused(interval=1, at_talk_s=50))
+    office.driver.tell(task, IntervalRefused(interval=1, at_talk_s=50))
     await settle_down()
     (channel,) = opened(office, task)
 

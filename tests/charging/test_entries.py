@@ -1,4 +1,4 @@
-"""Entries that cannot be wrong, and books whose floors hold whatever a command decides."""
+"""Entries that cannot be wrong, and snapshots whose floors hold whatever a command decides."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -30,7 +30,7 @@ from charging.errors import (
     NothingOwed,
     ReservationMissing,
 )
-from charging.ledger import Books, Command, Decision, Place
+from charging.ledger import Decision, LedgerCommand, LedgerSnapshot, Place
 from charging.money import Money
 from tests.fakes.charging import charging_with, eur, gbp, request
 from tests.fakes.clock import START
@@ -56,19 +56,19 @@ def entry(
     )
 
 
-class Move(Command[None]):
+class Move(LedgerCommand[None]):
     """Moves money without asking whether it is there."""
 
     def __init__(self, *entries: LedgerEntry) -> None:
         self._entries = entries
 
-    def decide(self, books: Books) -> Decision[None]:
-        del books
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[None]:
+        del snapshot
         return Decision(result=None, entries=self._entries)
 
 
-def books() -> Books:
-    return Books(
+def snapshot() -> LedgerSnapshot:
+    return LedgerSnapshot(
         calls={},
         balances={AVAILABLE: gbp("1"), RESERVED: gbp("0.5")},
         places={"main": Place(7, START)},
@@ -141,7 +141,7 @@ def test_kinds_of_calls_have_a_call_and_no_others_have() -> None:
         replace(entry(EntryKind.DEBIT, RESERVED, REVENUE, gbp("1")), call_id=None)
 
 
-# --- the books -------------------------------------------------------------------------------
+# --- the snapshot -------------------------------------------------------------------------------
 
 
 def settle(amount: str, key: str = "settle") -> LedgerEntry:
@@ -149,7 +149,7 @@ def settle(amount: str, key: str = "settle") -> LedgerEntry:
 
 
 def test_a_command_that_overdraws_is_refused_and_leaves_no_trace() -> None:
-    some = books()
+    some = snapshot()
     with pytest.raises(InsufficientBalance) as refusal:
         some.carry_out(Move(settle("0.7"), settle("0.7", "again")))
     assert (refusal.value.available, refusal.value.needed) == (gbp("0.3"), gbp("0.7"))
@@ -162,12 +162,12 @@ def test_a_command_that_overdraws_is_refused_and_leaves_no_trace() -> None:
 
 def test_a_reservation_that_is_not_there_is_a_fault() -> None:
     with pytest.raises(ReservationMissing) as fault:
-        books().carry_out(Move(entry(EntryKind.DEBIT, RESERVED, REVENUE, gbp("0.6"))))
+        snapshot().carry_out(Move(entry(EntryKind.DEBIT, RESERVED, REVENUE, gbp("0.6"))))
     assert fault.value.code == "reservation_missing"
 
 
 def test_an_entry_is_numbered_and_carries_what_it_left() -> None:
-    some = books()
+    some = snapshot()
     some.carry_out(
         Move(
             entry(EntryKind.RELEASE, RESERVED, AVAILABLE, gbp("0.5"), key="release"),
@@ -184,7 +184,7 @@ def test_an_entry_is_numbered_and_carries_what_it_left() -> None:
 
 
 def test_a_clock_that_goes_back_does_not_turn_the_order_round() -> None:
-    some = books()
+    some = snapshot()
     earlier = replace(settle("0.1"), at=START - timedelta(hours=1))
     later = replace(settle("0.1", "later"), at=START + timedelta(hours=1))
     some.carry_out(Move(earlier, later))
@@ -193,7 +193,7 @@ def test_a_clock_that_goes_back_does_not_turn_the_order_round() -> None:
 
 def test_what_an_office_owes_is_recorded_and_paid_and_never_more() -> None:
     """The bank takes 3.00 back, of which 1.00 is left: the rest is owed."""
-    some = books()
+    some = snapshot()
     chargeback = LedgerEntry(
         key=EntryKey("chargeback:main:p1"),
         kind=EntryKind.CHARGEBACK,
@@ -222,11 +222,13 @@ def test_what_an_office_owes_is_recorded_and_paid_and_never_more() -> None:
 
 def test_an_account_holds_one_currency() -> None:
     with pytest.raises(CurrencyMismatch):
-        books().carry_out(Move(entry(EntryKind.TOP_UP, CARD, AVAILABLE, eur("1"))))
+        snapshot().carry_out(Move(entry(EntryKind.TOP_UP, CARD, AVAILABLE, eur("1"))))
 
 
 def test_an_empty_account_keeps_its_currency() -> None:
-    empty = Books(calls={}, balances={AVAILABLE: gbp("0")}, places={"main": Place(1, START)})
+    empty = LedgerSnapshot(
+        calls={}, balances={AVAILABLE: gbp("0")}, places={"main": Place(1, START)}
+    )
     assert empty.balance(AVAILABLE, "EUR") == gbp("0")
     with pytest.raises(CurrencyMismatch):
         empty.carry_out(Move(entry(EntryKind.TOP_UP, CARD, AVAILABLE, eur("1"))))
@@ -237,6 +239,6 @@ async def test_books_without_limits_need_no_sums_of_spending() -> None:
     charging = charging_with(ledger)
     await charging.top_up("main", amount=gbp("1"), key="k", actor="test", reason="")
     await charging.authorise(request("c1"))
-    some = Books(calls=ledger.calls, balances=ledger.stored)
+    some = LedgerSnapshot(calls=ledger.calls, balances=ledger.stored)
     some.carry_out(ReserveInterval(call_id="c1", interval=1, at=START))
     assert some.balance(AVAILABLE, "GBP") == gbp("0.80")

@@ -36,17 +36,17 @@ from charging.commands import (
 )
 from charging.entries import PostedEntry, name_of
 from charging.errors import ChargingError
-from charging.ledger import NO_LIMITS, CallRecord, Command, SpendingLimits
+from charging.ledger import NO_LIMITS, CallRecord, LedgerCommand, SpendingLimits
 from charging.money import Money
 from charging.rates import Rate, charge_for
 from db.audit import audit
 from db.batches import BatchRunner
-from db.book_store import load_books, write_changes
 from db.engine import WRITER, open_engine
 from db.history import history
 from db.ledger import read_from
 from db.models import balances, postings
 from db.schema import upgrade
+from db.snapshot_store import load_snapshot, write_changes
 from lab.postgresql import running_server
 from tests.fakes.charging import gbp, rate
 from tests.fakes.clock import START
@@ -85,7 +85,7 @@ class History(RuleBasedStateMachine):
         self.office = f"office-{next(_offices)}"
         self.memory = MemoryLedger()
         self.runner = BatchRunner(self.engine)
-        self.done: list[Command[Any]] = []
+        self.done: list[LedgerCommand[Any]] = []
 
     def teardown(self) -> None:
         self.runner.close()
@@ -128,11 +128,11 @@ class History(RuleBasedStateMachine):
     def the_process_dies_before_it_commits(self, data: st.DataObject) -> None:
         batch = self._draw_batch(data)
         with self.engine.connect().execution_options(**WRITER) as writer, writer.begin() as work:
-            books = load_books(writer, batch)
+            snapshot = load_snapshot(writer, batch)
             for command in batch:
                 with suppress(ChargingError):
-                    books.carry_out(command)
-            write_changes(writer, books)
+                    snapshot.carry_out(command)
+            write_changes(writer, snapshot)
             work.rollback()
 
     @rule()
@@ -173,7 +173,7 @@ class History(RuleBasedStateMachine):
         assert [posted.number for posted in stored] == [*range(1, len(stored) + 1)]
         assert list(map(_as_stored, self.memory.posted)) == list(map(_as_stored, stored))
 
-    def _in_memory(self, command: Command[Any]) -> Any:
+    def _in_memory(self, command: LedgerCommand[Any]) -> Any:
         try:
             return self.memory.carry_out_now(command)
         except ChargingError as error:
@@ -190,12 +190,12 @@ class History(RuleBasedStateMachine):
             summed[target] = summed.get(target, 0) + int(micros)
         return {row.account: row.micros for row in stored}, summed, sum(move[3] for move in moves)
 
-    def _draw_batch(self, data: st.DataObject) -> Sequence[Command[Any]]:
+    def _draw_batch(self, data: st.DataObject) -> Sequence[LedgerCommand[Any]]:
         return [self._draw_command(data) for _ in range(data.draw(st.integers(1, 4)))]
 
     def _draw_command(  # noqa: PLR0911 - one for each kind of command
         self, data: st.DataObject
-    ) -> Command[Any]:
+    ) -> LedgerCommand[Any]:
         kind, number, choice = data.draw(st.tuples(st.integers(0, 9), _four, _four))
         at = START + timedelta(seconds=len(self.done))
         call_id = f"{self.office}-call-{number}"

@@ -13,7 +13,7 @@ import db.group_commit
 from charging import commands
 from charging.commands import TopUp
 from charging.errors import ChargingUnavailable, ConstraintBroken
-from charging.ledger import Balances, Books, Decision
+from charging.ledger import Balances, Decision, LedgerSnapshot
 from charging.money import MICROS_MAX, Money
 from charging.usecases import Charging
 from db.audit import audit
@@ -180,8 +180,8 @@ async def test_an_amount_too_large_for_the_database_is_the_senders_problem_alone
 
 
 class Defective(TopUp):
-    def decide(self, books: Books) -> Decision[Balances]:
-        raise RuntimeError(f"cannot make sense of {books}")
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[Balances]:
+        raise RuntimeError(f"cannot make sense of {snapshot}")
 
 
 async def test_a_defect_in_one_command_is_its_senders_problem_alone(engine: Engine) -> None:

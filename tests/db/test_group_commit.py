@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from charging.commands import AuthoriseCall, DebitInterval
-from charging.ledger import NO_LIMITS, Command
+from charging.ledger import NO_LIMITS, LedgerCommand
 from db.group_commit import BATCH_MAX, GroupCommit
 from tests.db.histories import call_record
 from tests.fakes.charging import rate
@@ -23,7 +23,7 @@ class Batches:
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def run(self, commands: Sequence[Command[Any]]) -> Sequence[Any]:
+    def run(self, commands: Sequence[LedgerCommand[Any]]) -> Sequence[Any]:
         self.sizes.append(len(commands))
         return [None] * len(commands)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from db import book_store
+from db import snapshot_store
 from db.engine import open_engine
 from tests.db.histories import hasty_sqlite, run_histories
 
@@ -31,6 +31,6 @@ def test_no_history_violates_the_ledger(engine: Engine) -> None:
 
 def test_a_violation_would_be_found(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ledger that posts and does not book is caught within few histories."""
-    monkeypatch.setattr(book_store, "_write_balances", lambda *_: None)
+    monkeypatch.setattr(snapshot_store, "_write_balances", lambda *_: None)
     with pytest.raises(AssertionError):
         run_histories(engine, 50)

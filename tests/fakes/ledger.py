@@ -10,9 +10,9 @@ from charging.entries import Account, EntryKey, LedgerEntry, PostedEntry, availa
 from charging.errors import ChargingUnavailable
 from charging.ledger import (
     Balances,
-    Books,
     CallRecord,
-    Command,
+    LedgerCommand,
+    LedgerSnapshot,
     Place,
     SpendingScope,
     every_scope,
@@ -30,12 +30,12 @@ class MemoryLedger:
         self.stored: dict[Account, Money] = {}
         self.away = False  # True: as if the database were locked or gone
 
-    async def carry_out(self, command: Command[Result]) -> Result:
+    async def carry_out(self, command: LedgerCommand[Result]) -> Result:
         self._require_database()
         return self.carry_out_now(command)
 
-    def carry_out_now(self, command: Command[Result]) -> Result:
-        books = Books(
+    def carry_out_now(self, command: LedgerCommand[Result]) -> Result:
+        snapshot = LedgerSnapshot(
             calls=self.calls,
             balances=self.stored,
             places={p.entry.office_id: Place(p.number, p.posted_at) for p in self.posted},
@@ -43,11 +43,11 @@ class MemoryLedger:
             spending=self._spending(command),
             open_calls=self._open_calls(),
         )
-        result = books.carry_out(command)
-        self.calls |= books.new_calls | books.changed_calls
-        self.entries |= {posted.entry.key: posted.entry for posted in books.new_entries}
-        self.posted += books.new_entries
-        self.stored |= books.changed_balances
+        result = snapshot.carry_out(command)
+        self.calls |= snapshot.new_calls | snapshot.changed_calls
+        self.entries |= {posted.entry.key: posted.entry for posted in snapshot.new_entries}
+        self.posted += snapshot.new_entries
+        self.stored |= snapshot.changed_balances
         return result
 
     async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
@@ -87,7 +87,7 @@ class MemoryLedger:
                 counts[phone] = counts.get(phone, 0) + 1
         return counts
 
-    def _spending(self, command: Command[Result]) -> dict[SpendingScope, int]:
+    def _spending(self, command: LedgerCommand[Result]) -> dict[SpendingScope, int]:
         spending: dict[SpendingScope, int] = {}
         if command.new_call is not None:
             spending |= dict.fromkeys(every_scope(command.new_call), 0)

@@ -26,7 +26,7 @@ async def test_paid_call_is_lengthened_while_amis_port_is_away(
         paid.reach_asterisk_at(ami_port=proxy.port)
         async with paid, paid.office.phone("1001") as phone:
             await phone.dial(FRANCE)
-            await paid.application.wait_for("increment_debited", interval=0)
+            await paid.application.wait_for("interval_debited", interval=0)
             await proxy.break_for(AWAY_S, fault)
             call = await paid.office.carrier.wait_for(lambda call: call.ended, timeout_s=20)
             assert 15.5 < call.talk_s <= 16  # four increments were paid, and all of them talked

@@ -30,7 +30,7 @@ async def test_caller_whom_a_stalled_connection_kept_from_us_is_heard_when_it_is
             group.create_task(proxy.break_for(STALL_S, Fault.STALL))
             await paid.application.wait_for("time_not_told")  # five seconds of it are over
             await phone.dial(FRANCE)
-            await paid.application.wait_for("call_heard_late", timeout_s=2 * STALL_S)
+            await paid.application.wait_for("stasis_start_missed", timeout_s=2 * STALL_S)
             await paid.application.wait_for("balance_playing")
             await phone.wait_for("CALL_RTPESTAB")  # and so it hears it
             await phone.hang_up()
@@ -43,7 +43,7 @@ async def test_call_that_ended_before_its_log_was_rotated_is_charged_to_its_end(
 ) -> None:
     async with start_office() as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
-        await paid.application.wait_for("increment_reserved")  # two seconds after the answer
+        await paid.application.wait_for("interval_reserved")  # two seconds after the answer
         await paid.application.kill()
         await phone.hang_up()
         call = await paid.office.carrier.wait_for(lambda call: call.ended)

@@ -42,7 +42,7 @@ async def connect(paid: PaidOffice, phone: Phone, number: str) -> str:
     await paid.application.wait_for("balance_playing", after=logged)
     await phone.wait_for("CALL_RTPESTAB")
     await phone.press("1")
-    debited = await paid.application.wait_for("increment_debited", after=logged, interval=0)
+    debited = await paid.application.wait_for("interval_debited", after=logged, interval=0)
     return str(debited["call_id"])
 
 
@@ -89,7 +89,7 @@ async def test_top_up_lengthens_the_call_and_the_warned_caller_hears_of_it(
         ending = await connect(paid, phone, FRANCE)
         await paid.application.wait_for("money_ending", call_id=ending)
         await paid.top_up(gbp("1.00"))
-        await paid.application.wait_for("increment_debited", interval=2, timeout_s=15)
+        await paid.application.wait_for("interval_debited", interval=2, timeout_s=15)
         await phone.hear(2)
         await phone.hang_up()
         call = await paid.office.carrier.wait_for(lambda call: call.ended)

@@ -46,7 +46,7 @@ async def connect(paid: PaidOffice, phone: Phone, number: str = FRANCE) -> Carri
     await paid.application.wait_for("balance_playing", after=logged)
     await phone.wait_for("CALL_RTPESTAB", after=seen)
     await phone.press("1")
-    await paid.application.wait_for("increment_debited", after=logged, interval=0)
+    await paid.application.wait_for("interval_debited", after=logged, interval=0)
     await phone.wait_for("CALL_ESTABLISHED", after=seen)
     return await paid.office.carrier.wait_for(
         lambda call: call.answered and call.sip_call_id not in known
@@ -92,7 +92,7 @@ async def test_transfer_is_refused(start_office: StartOffice, kind: str) -> None
         rang = len(other.events)
         before = await channels(paid)
         await phone.command("transfer", to)
-        await paid.application.wait_for("increment_debited", interval=1)
+        await paid.application.wait_for("interval_debited", interval=1)
         assert await channels(paid) == before
         assert not [event for event in other.events[rang:] if event.type == "CALL_INCOMING"]
         await phone.command("hangupall")
@@ -341,7 +341,7 @@ async def test_hold_does_not_stop_the_meter(start_office: StartOffice) -> None:
     async with start_office() as paid, paid.office.phone("1001") as phone:
         call = await connect(paid, phone)
         await phone.command("hold")
-        await paid.application.wait_for("increment_debited", interval=1)
+        await paid.application.wait_for("interval_debited", interval=1)
         await phone.hang_up()
         await charged_to_its_end(paid, call)
 

@@ -36,13 +36,13 @@ def increments(record: CallRecord) -> int:
 async def test_clock_an_hour_out_changes_no_call_and_is_told(
     start_office: StartOffice, ahead_s: int
 ) -> None:
-    """New with a wrong clock, and taken up again by a run whose clock is wrong the other way."""
+    """New with a wrong clock, and resumed by a run whose clock is wrong the other way."""
     async with start_office(rules=RULES) as paid, paid.office.phone("1001") as phone:
         await paid.application.kill()
         paid.application.clock_ahead_s = ahead_s
         await paid.application.start()
         await phone.dial(FRANCE)
-        await paid.application.wait_for("increment_debited", interval=1, timeout_s=20)
+        await paid.application.wait_for("interval_debited", interval=1, timeout_s=20)
         await paid.application.kill()
         paid.application.clock_ahead_s = -ahead_s
         await paid.application.start()
@@ -61,7 +61,7 @@ async def test_end_while_asterisk_does_not_run_is_charged_for_no_more_than_is_pr
     async with start_office(rules=RULES) as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
         call = await paid.office.carrier.wait_for(lambda call: call.answered, timeout_s=20)
-        await paid.application.wait_for("increment_reserved", interval=2, timeout_s=15)
+        await paid.application.wait_for("interval_reserved", interval=2, timeout_s=15)
         await asyncio.sleep(1.5)  # a second before the far end hangs up
         paid.office.asterisk.suspend()
         await paid.office.carrier.wait_for(lambda call: call.ended, timeout_s=10)
@@ -78,7 +78,7 @@ async def test_call_whose_log_was_removed_is_charged_for_what_is_proved_and_mark
 ) -> None:
     async with start_office() as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
-        await paid.application.wait_for("increment_debited", interval=1, timeout_s=20)
+        await paid.application.wait_for("interval_debited", interval=1, timeout_s=20)
         await paid.application.kill()
         await phone.hang_up()
         call = await paid.office.carrier.wait_for(lambda call: call.ended)

@@ -103,7 +103,7 @@ async def test_cost_of_the_last_call_is_what_the_ledger_says(start_office: Start
     async with start_office() as paid, paid.feature_codes:
         async with paid.office.phone("1001") as phone:
             await phone.dial(FRANCE)
-            await paid.application.wait_for("increment_debited", interval=0, timeout_s=20)
+            await paid.application.wait_for("interval_debited", interval=0, timeout_s=20)
             await phone.hang_up()
             await paid.application.wait_for("call_settled")
         phone = await phone_that_dialled(paid, "*82")
@@ -139,7 +139,7 @@ async def test_language_is_switched_for_this_phone_and_outlives_asterisk(
         async with paid.office.phone("1001") as phone:
             # A paid call, too, is announced in the language that was chosen.
             await phone.dial(FRANCE)
-            await paid.application.wait_for("increment_debited", interval=0, timeout_s=20)
+            await paid.application.wait_for("interval_debited", interval=0, timeout_s=20)
             await phone.hang_up()
             await paid.application.wait_for("call_settled")
         assert [call.language for call in await paid.calls()] == ["fr"]

@@ -59,7 +59,7 @@ async def test_forwarded_call_is_paid_by_the_phone_that_forwards(
         await let_forward(paid)
         talk = await dial(phone, WAYS[way])
         assert isinstance(talk, Talk)
-        await paid.application.wait_for("increment_debited", interval=1)
+        await paid.application.wait_for("interval_debited", interval=1)
         await talk.hang_up()
         call = await paid.office.carrier.wait_for(lambda call: call.ended)
         await paid.application.wait_for("call_settled")

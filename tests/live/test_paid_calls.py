@@ -58,7 +58,7 @@ async def test_paid_call_is_announced_metered_by_increment_and_settled(
 ) -> None:
     async with start_office() as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
-        await paid.application.wait_for("increment_debited", interval=1, timeout_s=30)
+        await paid.application.wait_for("interval_debited", interval=1, timeout_s=30)
         await phone.hang_up()
         call = await paid.office.carrier.wait_for(lambda call: call.ended)
         settlement = await settled(paid)
@@ -122,7 +122,7 @@ async def test_site_that_announces_nothing_connects_at_once_and_charges_the_same
     silent = {"prompts": {"announce": False}}
     async with start_office(settings=silent) as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
-        await paid.application.wait_for("increment_debited", interval=0)
+        await paid.application.wait_for("interval_debited", interval=0)
         await phone.hang_up()
         call = await paid.office.carrier.wait_for(lambda call: call.ended)
         assert (await settled(paid))["increments"] == increments(call.talk_s)

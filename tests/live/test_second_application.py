@@ -1,4 +1,4 @@
-"""Somebody takes the application's name in Asterisk: the first one is never left deaf."""
+"""Another takes the application's name in Asterisk: the first notices that its events are lost."""
 
 import aiohttp
 import pytest
@@ -18,12 +18,12 @@ async def test_application_whose_name_was_taken_for_a_while_hears_every_call_aga
 ) -> None:
     async with start_office() as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
-        await paid.application.wait_for("increment_debited", interval=0)
+        await paid.application.wait_for("interval_debited", interval=0)
         heard = len(paid.application.entries())
         await take_its_name(paid)
         await paid.application.wait_for("application_replaced", after=heard)
         await paid.application.wait_for("ready", after=heard)
-        await paid.application.wait_for("increment_debited", after=heard)  # and so is metered
+        await paid.application.wait_for("interval_debited", after=heard)  # and so is metered
         await phone.hang_up()
         await paid.application.wait_for("call_settled")
         heard = len(paid.application.entries())

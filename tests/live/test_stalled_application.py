@@ -43,7 +43,7 @@ async def test_callers_of_an_application_that_stands_still_are_treated_as_if_it_
         # It hears of both now. Neither is charged, and both are done with.
         heard = len(paid.application.entries())
         await charged.dial(FRANCE)
-        await paid.application.wait_for("increment_debited", after=heard, timeout_s=20)
+        await paid.application.wait_for("interval_debited", after=heard, timeout_s=20)
         assert sum(bool(call.debited.micros) for call in await paid.calls()) == 1
 
 
@@ -53,7 +53,7 @@ async def test_slow_ledger_and_a_long_prompt_cut_no_call_short(start_office: Sta
         async with locked_ledger(paid):
             await phone.dial(FRANCE)
             await asyncio.sleep(4.5)  # what is tried here is time itself
-        await paid.application.wait_for("increment_debited", interval=0, timeout_s=20)
+        await paid.application.wait_for("interval_debited", interval=0, timeout_s=20)
         await phone.hang_up()
 
 

@@ -16,7 +16,7 @@ async def test_balance_that_asterisk_has_no_sound_for_was_not_announced(
     async with start_office() as paid, paid.office.phone("1001") as phone:
         await phone.dial(FRANCE)
         await paid.application.wait_for("balance_not_announced")
-        await paid.application.wait_for("increment_debited")
+        await paid.application.wait_for("interval_debited")
         await phone.hang_up()
         said = [entry["event"] for entry in paid.application.entries()]
         assert "balance_announced" not in said

@@ -18,7 +18,14 @@ from sqlalchemy import (
 )
 
 from charging.entries import Account, EntryKey, LedgerEntry, account_of, owner_and_name
-from charging.ledger import Books, CallRecord, Command, Place, SpendingScope, limited_scopes
+from charging.ledger import (
+    CallRecord,
+    LedgerCommand,
+    LedgerSnapshot,
+    Place,
+    SpendingScope,
+    limited_scopes,
+)
 from charging.money import Money
 from db.call_rows import call_of, insert_calls, update_calls
 from db.entry_rows import POSTED, insert_entries, posted_from
@@ -85,11 +92,11 @@ class BalanceChanged(Exception):  # noqa: N818 - what happened, and the batch is
     """A balance was not what it was when it was read."""
 
 
-def load_books(connection: Connection, commands: Sequence[Command[Any]]) -> Books:
+def load_snapshot(connection: Connection, commands: Sequence[LedgerCommand[Any]]) -> LedgerSnapshot:
     found = _calls_of(connection, commands)
     offices = {office for command in commands if (office := _office_of(command, found)) is not None}
     stored, places = _lock_balances(connection, offices)
-    return Books(
+    return LedgerSnapshot(
         calls=found,
         balances=stored,
         places=places,
@@ -99,22 +106,24 @@ def load_books(connection: Connection, commands: Sequence[Command[Any]]) -> Book
     )
 
 
-def write_changes(connection: Connection, books: Books) -> None:
+def write_changes(connection: Connection, snapshot: LedgerSnapshot) -> None:
     """Write what the commands changed.
 
     Raises:
         BalanceChanged: somebody else changed a balance meanwhile; nothing may be committed.
     """
-    if books.new_calls:
-        insert_calls(connection, books.new_calls.values())
-    if books.changed_calls:
-        update_calls(connection, books.changed_calls.values())
-    if books.new_entries:
-        insert_entries(connection, books.new_entries)
-    _write_balances(connection, books)
+    if snapshot.new_calls:
+        insert_calls(connection, snapshot.new_calls.values())
+    if snapshot.changed_calls:
+        update_calls(connection, snapshot.changed_calls.values())
+    if snapshot.new_entries:
+        insert_entries(connection, snapshot.new_entries)
+    _write_balances(connection, snapshot)
 
 
-def _calls_of(connection: Connection, commands: Iterable[Command[Any]]) -> dict[str, CallRecord]:
+def _calls_of(
+    connection: Connection, commands: Iterable[LedgerCommand[Any]]
+) -> dict[str, CallRecord]:
     call_ids = {command.call_id for command in commands if command.call_id is not None}
     if not call_ids:
         return {}
@@ -122,7 +131,7 @@ def _calls_of(connection: Connection, commands: Iterable[Command[Any]]) -> dict[
     return {row.call_id: call_of(row) for row in rows}
 
 
-def _office_of(command: Command[Any], found: Mapping[str, CallRecord]) -> str | None:
+def _office_of(command: LedgerCommand[Any], found: Mapping[str, CallRecord]) -> str | None:
     if command.office_id is not None:
         return command.office_id
     call = found.get(command.call_id or "")
@@ -144,7 +153,7 @@ def _lock_balances(
 
 
 def _entries_of(
-    connection: Connection, commands: Iterable[Command[Any]]
+    connection: Connection, commands: Iterable[LedgerCommand[Any]]
 ) -> dict[EntryKey, LedgerEntry]:
     keys = [key for command in commands for key in command.entry_keys]
     if not keys:
@@ -154,7 +163,7 @@ def _entries_of(
 
 
 def _open_calls(
-    connection: Connection, commands: Iterable[Command[Any]]
+    connection: Connection, commands: Iterable[LedgerCommand[Any]]
 ) -> dict[tuple[str, str], int]:
     phones = {
         (call.office_id, call.endpoint)
@@ -168,7 +177,7 @@ def _open_calls(
 
 
 def _spending(
-    connection: Connection, commands: Iterable[Command[Any]], found: Mapping[str, CallRecord]
+    connection: Connection, commands: Iterable[LedgerCommand[Any]], found: Mapping[str, CallRecord]
 ) -> dict[SpendingScope, int]:
     scopes = {
         scope
@@ -217,12 +226,12 @@ def _days(scopes: Iterable[SpendingScope]) -> dict[str, str]:
     return {"first_day": periods[0], "last_day": f"{periods[-1][:7]}-31"}
 
 
-def _write_balances(connection: Connection, books: Books) -> None:
+def _write_balances(connection: Connection, snapshot: LedgerSnapshot) -> None:
     known, new = [], []
-    for account, after in books.changed_balances.items():
+    for account, after in snapshot.changed_balances.items():
         office_id, name = owner_and_name(account)
-        place = books.changed_in[account]
-        before = books.balances_before.get(account)
+        place = snapshot.changed_in[account]
+        before = snapshot.balances_before.get(account)
         if before is None:
             new.append(
                 {

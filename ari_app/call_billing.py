@@ -15,12 +15,12 @@ from ari_app.messages import (
     DebitFirst,
     DebitPostponed,
     Event,
-    IncrementPostponed,
-    IncrementRefused,
-    IncrementReserved,
+    IntervalPostponed,
+    IntervalRefused,
+    IntervalReserved,
+    MeteringSchedule,
     MoneyLasts,
     MoneyShort,
-    Pace,
     Refused,
     Reserve,
     Settle,
@@ -41,7 +41,7 @@ UNAVAILABLE = "unavailable"  # the refusal when the ledger cannot be asked
 SETTLE_RETRY_S = (0.2, 1.0, 5.0)  # and the last of them again and again
 
 
-class Till:
+class CallBilling:
     def __init__(
         self,
         request: CallRequest,
@@ -89,7 +89,7 @@ class Till:
                     balance=authorisation.balance,
                     dial_string=dial_string,
                     funded_s=authorisation.funded_s,
-                    pace=pace_of(rate, self._reserve_ahead_s),
+                    schedule=schedule_of(rate, self._reserve_ahead_s),
                 )
 
     async def debit_first(self, command: DebitFirst) -> Event | None:
@@ -115,7 +115,7 @@ class Till:
         needed = charge_for(command.talk_s + 1, rate) - charge_for(command.funded_s, rate)
         if balances.available >= needed:
             return None
-        left_s = round(pace_of(rate, self._reserve_ahead_s).warn_ahead_s)
+        left_s = round(schedule_of(rate, self._reserve_ahead_s).warn_ahead_s)
         return MoneyShort(left_s=left_s, talk_s=command.talk_s)
 
     async def reserve(self, command: Reserve) -> Event:
@@ -123,24 +123,24 @@ class Till:
         try:
             reserved = await self._charging.reserve(self._call_id, interval=interval)
         except Refusal as refusal:
-            self._log.info("increment_refused", interval=interval, reason=str(refusal))
-            return IncrementRefused(interval=interval, at_talk_s=command.at_talk_s)
+            self._log.info("interval_refused", interval=interval, reason=str(refusal))
+            return IntervalRefused(interval=interval, at_talk_s=command.at_talk_s)
         except ChargingUnavailable as error:
-            self._log.warning("increment_postponed", interval=interval, error=str(error))
-            return IncrementPostponed(interval=interval, at_talk_s=command.at_talk_s)
+            self._log.warning("interval_postponed", interval=interval, error=str(error))
+            return IntervalPostponed(interval=interval, at_talk_s=command.at_talk_s)
         except LedgerFault as fault:
             self._note_fault("reserve", fault)
-            return IncrementPostponed(interval=interval, at_talk_s=command.at_talk_s)
+            return IntervalPostponed(interval=interval, at_talk_s=command.at_talk_s)
         self._log.info(
-            "increment_reserved",
+            "interval_reserved",
             interval=interval,
             amount_micros=reserved.amount.micros,
             funded_s=reserved.funded_s,
         )
-        return IncrementReserved(interval=interval, funded_s=reserved.funded_s)
+        return IntervalReserved(interval=interval, funded_s=reserved.funded_s)
 
     async def settle(self, command: Settle) -> None:
-        """Try until the ledger has it: what is owed must not depend on a database's mood."""
+        """Try until the ledger has it: what is owed must not depend on the database being up."""
         now = datetime.now(UTC)
         ended_at = now if command.ended_ms is None else moment(command.ended_ms)
         delays_s = iter(SETTLE_RETRY_S)
@@ -196,7 +196,7 @@ class Till:
 
     def _log_debit(self, debited: Debited) -> None:
         self._log.info(
-            "increment_debited",
+            "interval_debited",
             interval=debited.interval,
             amount_micros=debited.amount.micros,
             available_micros=debited.available.micros,
@@ -216,11 +216,11 @@ def money_lasts_s(debited: Debited, rate: Rate) -> int | None:
     return affordable_s(charge_for(debited.funded_s, rate) + debited.available, rate)
 
 
-def pace_of(rate: Rate, reserve_ahead_s: float) -> Pace:
+def schedule_of(rate: Rate, reserve_ahead_s: float) -> MeteringSchedule:
     """Never reserve more than half an increment early; warn a minute ahead where minutes count."""
     half_s = rate.increment_s / 2
     per_minute = rate.increment_s == SECONDS_PER_MINUTE
-    return Pace(
+    return MeteringSchedule(
         reserve_ahead_s=min(reserve_ahead_s, half_s),
         warn_ahead_s=SECONDS_PER_MINUTE if per_minute else max(SHORTEST_WARNING_S, half_s),
     )

@@ -18,7 +18,7 @@ CONFLICT = 409  # the channel has left Stasis already: an earlier attempt did ge
 LEAVE_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
-class Line:
+class CallerChannel:
     def __init__(
         self,
         caller: str,
