@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from charging.evidence import EndUnproved
+
 WRITTEN_LATE_MS = 60 * 60 * 1000  # the file system's clock may be another machine's
 CLOSE_BYTES = 64 * 1024  # so little is read rather than searched
 CHUNK_BYTES = 1024 * 1024  # of a log that may be a day long
@@ -33,6 +35,7 @@ class Leg:
     answered_ms: int | None = None
     ended_ms: int | None = None
     dialled_answered: bool = False  # what it dialled was answered, as its end says
+    end_unproved: EndUnproved | None = None  # why it may have ended later, where that is so
 
 
 Legs = Mapping[str, tuple[Leg, ...]]  # of each call, by the caller's channel

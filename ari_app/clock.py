@@ -118,9 +118,14 @@ class AsteriskClock:
         return untold
 
     def gave_up(self) -> None:
-        """No answer came, and none will: the connection is gone."""
-        self._asked_s = None
-        self._ran_ms = None
+        """The connection is gone. A question that was not answered for long stays asked.
+
+        Asterisk may not have run since, and a stop is longer than a connection is waited for. Its
+        next sign of life says when it ran again, and one over AMI that it ran meanwhile.
+        """
+        if self._asked_s is None or self._steady_s() - self._asked_s < STOPPED_MS / 1000:
+            self._asked_s = None
+            self._ran_ms = None
         self._heard_ms = None
 
     def may_have_been_ms(self, at_ms: int) -> int | None:

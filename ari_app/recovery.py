@@ -5,7 +5,8 @@ settled from Asterisk's own log of each leg. A failed listing is an error, never
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -161,10 +162,11 @@ class Recovery:
             return {}
         since_ms = min(map(began_ms, open_calls), default=self._clock.now_ms()) - CLOCK_SET_BACK_MS
         try:
-            return await asyncio.to_thread(self._log.read, since_ms)
+            legs = await asyncio.to_thread(self._log.read, since_ms)
         except FileNotFoundError:  # before the first call of all, or somebody removed it
             log.warning("leg_log_missing")
             return {}
+        return as_proved(legs, self._clock.may_have_been_ms)
 
     async def _recover(
         self, call: CallRecord, live: Mapping[str, bool], legs: tuple[Leg, ...]
@@ -233,6 +235,18 @@ class Recovery:
         return schedule_of(call.rate, self._services.settings.reserve_ahead_s)
 
 
+def as_proved(legs: Legs, may_have_been_ms: Callable[[int], int | None]) -> Legs:
+    """An end that Asterisk saw after a stop may have been when the stop began: that is proved."""
+
+    def proved(leg: Leg) -> Leg:
+        earliest_ms = None if leg.ended_ms is None else may_have_been_ms(leg.ended_ms)
+        if earliest_ms is None:
+            return leg
+        return replace(leg, ended_ms=earliest_ms, end_unproved=EndUnproved.ASTERISK_STOPPED)
+
+    return {caller: tuple(map(proved, of_call)) for caller, of_call in legs.items()}
+
+
 def without(listed: Mapping[str, bool], ended: Iterable[str]) -> Mapping[str, bool]:
     """A listing less the channels that have ended since."""
     gone = frozenset(ended)
@@ -273,9 +287,11 @@ def missed_end(
     By Asterisk's log. Where that does not say, at the last moment that is proved, when the
     connection was lost; where it never was, about now.
     """
-    written = [leg.ended_ms for leg in legs if leg.channel == channel and leg.ended_ms is not None]
-    if written:
-        return ChannelEnded(channel=channel, at_ms=written[0], hangup_cause=0)
+    leg = end_of(legs, channel)
+    if leg is not None and leg.ended_ms is not None:
+        return ChannelEnded(
+            channel=channel, at_ms=leg.ended_ms, hangup_cause=0, unproved=leg.end_unproved
+        )
     if unseen_since_ms is None:
         return ChannelEnded(channel=channel, at_ms=now_ms, hangup_cause=0)
     return ChannelEnded(
@@ -335,7 +351,7 @@ def settlement(call: CallRecord, legs: tuple[Leg, ...], *, now_ms: int) -> Settl
     talk_s = talk_seconds(answered_ms=began, ended_ms=leg.ended_ms)
     if talk_s > call.funded_s + OUTLIVES_BY_S:
         talk_s = call.funded_s
-    return Settle(talk_s=talk_s, ended_ms=leg.ended_ms, hangup_cause=0)
+    return Settle(talk_s=talk_s, ended_ms=leg.ended_ms, hangup_cause=0, unproved=leg.end_unproved)
 
 
 def _answered_unseen(caller: Leg | None) -> Settle:

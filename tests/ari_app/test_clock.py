@@ -133,6 +133,41 @@ def test_a_connection_that_is_held_up_is_no_stop() -> None:
     assert world.clock.may_have_been_ms(ended_ms) is None
 
 
+@given(stop_s=st.floats(8, 60))
+def test_a_stop_that_outlasts_the_connection_is_known_when_asterisk_is_back(stop_s: float) -> None:
+    world = World()
+    world.run(5)
+    stopped_ms = world.asterisk_ms
+    world.clock.asked()
+    world.true_s += 7.5
+    world.clock.gave_up()
+    world.true_s += stop_s - 7.5
+    ended_ms = world.asterisk_ms
+    world.ask()
+    earliest = world.clock.may_have_been_ms(ended_ms)
+    assert earliest is not None
+    assert stopped_ms - 20 <= earliest <= stopped_ms
+
+
+def test_a_connection_that_is_cut_is_no_stop_nor_is_one_while_ami_answers() -> None:
+    world = World()
+    world.run(5)
+    world.clock.asked()
+    world.true_s += 0.2
+    world.clock.gave_up()
+    world.true_s += 10
+    world.ask()
+    assert world.clock.may_have_been_ms(world.asterisk_ms - 5000) is None
+    world.clock.asked()
+    for _ in range(40):
+        world.true_s += 0.25
+        world.clock.ran(world.asterisk_ms)
+    world.clock.gave_up()
+    world.clock.ran(world.asterisk_ms)
+    world.ask()
+    assert world.clock.may_have_been_ms(world.asterisk_ms - 5000) is None
+
+
 def test_a_stop_is_forgotten_once_what_waited_has_been_seen() -> None:
     world = World()
     world.run(5)

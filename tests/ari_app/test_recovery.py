@@ -11,13 +11,15 @@ import pytest
 
 from ari_app.ari import Ari
 from ari_app.call_task import Services
-from ari_app.clock import AsteriskClock
+from ari_app.cel import Leg
+from ari_app.clock import AsteriskClock, Stop
 from ari_app.driver import Driver
 from ari_app.flow import State
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
-from ari_app.recovery import Recovery
+from ari_app.recovery import Recovery, as_proved, settlement
 from bench.recorded import WillingAmi
+from charging.evidence import EndUnproved
 from charging.money import Money
 from settings import CallSettings
 from tests.fakes.charging import FRANCE_MOBILE, charging_with, gbp, request
@@ -113,6 +115,10 @@ class Office:
         return self.ledger.calls[call_id].debited
 
 
+def ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
 async def settle_down() -> None:
     """Let every task go as far as it can: nothing here waits for the outside."""
     for _ in range(20):
@@ -152,6 +158,37 @@ async def test_answer_that_came_unseen_is_metered_as_soon_as_the_log_tells_of_it
     assert office.charged() == gbp("0.10")
     await office.end(LEG, office.answered + timedelta(seconds=61))
     assert office.charged() == gbp("0.20")
+
+
+async def test_end_that_asterisk_saw_after_a_stop_is_charged_as_if_it_had_been_before(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection did not outlast the stop, so the log alone says when the leg ended."""
+    stopped = office.answered + timedelta(seconds=20)
+    ended = office.answered + timedelta(seconds=70)
+    office.log("ANSWER", LEG, office.answered)
+    office.log("HANGUP", LEG, ended)
+    office.asterisk.live = (CALLER,)
+    stop = Stop(ms(stopped), ms(ended))
+    monkeypatch.setattr(
+        office.asterisk.clock,
+        "may_have_been_ms",
+        lambda at_ms: stop.since_ms if stop.since_ms < at_ms <= stop.until_ms else None,
+    )
+    await office.look()
+    record = office.ledger.calls["c1"]
+    assert (record.talk_s, record.end_unproved) == (20, EndUnproved.ASTERISK_STOPPED)
+    assert office.charged() == gbp("0.10")
+
+
+async def test_call_that_ended_in_a_stop_while_nobody_carried_it_is_charged_so_too(
+    office: Office,
+) -> None:
+    leg = Leg(channel=LEG, call=CALLER, answered_ms=1_000, ended_ms=71_000)
+    told = as_proved({CALLER: (leg,)}, lambda at_ms: 21_000 if at_ms == 71_000 else None)
+    (call,) = office.ledger.calls.values()
+    settle = settlement(call, told[CALLER], now_ms=80_000)
+    assert (settle.talk_s, settle.unproved) == (20, EndUnproved.ASTERISK_STOPPED)
 
 
 async def test_call_that_nobody_answered_costs_nothing(office: Office) -> None:
