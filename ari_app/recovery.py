@@ -78,17 +78,10 @@ class Recovery:
         tasks = self._driver.tasks()  # before the listing, so that no channel is too new for it
         known = {task: task.channels for task in tasks}
         open_calls = await self._services.charging.open_calls(self._asterisk)
-        carried = {task.call.call_id for task in (*tasks, *self._driver.tasks())}
-        lost = [
-            call
-            for call in open_calls
-            if call.call_id not in carried and not self._driver.failed_lately(call.call_id)
-        ]
-        self._note_lost(lost)
+        lost = self._lost(open_calls, tasks)
         ari = self._services.ari
         unseen_since_ms = ari.lost_at_ms
-        missed_nothing = self._has_looked and unseen_since_ms is None
-        if missed_nothing and not known and not lost:
+        if self._has_looked and unseen_since_ms is None and not known and not lost:
             return
         listing = await ari.channels()
         # Before anything is waited for: a call may be over, and its channel gone on, in a moment.
@@ -102,21 +95,39 @@ class Recovery:
         if lost or in_doubt or any(gone.values()) or (known and unseen_since_ms is not None):
             legs = await self._legs(open_calls)
             live = without(listed, since.ended)  # what was waited for took its time
-            for task, channels in gone.items():
-                for event in missed_events(
-                    task.call,
-                    channels,
-                    legs,
-                    live=live,
-                    unseen_since_ms=unseen_since_ms,
-                    now_ms=self._clock.now_ms(),
-                ):
-                    self._driver.tell(task, event)
+            self._tell_missed(gone, legs, live, unseen_since_ms)
             await self._recover_all(lost, live, legs)
         self._offer(missed, since)
         if ari.lost_at_ms == unseen_since_ms:  # else it was lost again meanwhile
             ari.lost_at_ms = None
         self._has_looked = True
+
+    def _lost(
+        self, open_calls: Iterable[CallRecord], tasks: Iterable[CallTask]
+    ) -> Sequence[CallRecord]:
+        """Open calls that no task carries, neither now nor before they were listed."""
+        carried = {task.call.call_id for task in (*tasks, *self._driver.tasks())}
+        lost = [
+            call
+            for call in open_calls
+            if call.call_id not in carried and not self._driver.failed_lately(call.call_id)
+        ]
+        self._note_lost(lost)
+        return lost
+
+    def _tell_missed(
+        self, gone: Gone, legs: Legs, live: Mapping[str, bool], unseen_since_ms: int | None
+    ) -> None:
+        for task, channels in gone.items():
+            for event in missed_events(
+                task.call,
+                channels,
+                legs,
+                live=live,
+                unseen_since_ms=unseen_since_ms,
+                now_ms=self._clock.now_ms(),
+            ):
+                self._driver.tell(task, event)
 
     async def _still_gone(self, gone: Gone) -> Gone:
         """Those whose end nobody told of, after what was on its way has come."""
