@@ -218,7 +218,7 @@ class _RowReader:
             self._keep(prefixes, terms, line)
 
     def _require_one_line(self, row: Sequence[str], last_line: int) -> None:
-        """Only a list of prefixes may go over several lines; else an open quote took in the next rows."""
+        """Only a list of prefixes may go over several lines; else a quote was not closed."""
         for place, cell in enumerate(row):
             if len(cell.splitlines()) > 1 and place != self._layout.places.get("prefix"):
                 raise ValueError(
