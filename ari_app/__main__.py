@@ -41,7 +41,7 @@ async def serve(settings: Settings) -> None:
         answering("ari_app", settings, _questions(settings, assembled)),
     ):
         over_http = AmiOverHttp(session, settings.ami, base_url=settings.ari.base_url)
-        ami = Ami(settings.ami, second_way=over_http)
+        ami = Ami(settings.ami, fallback=over_http)
         ami.start()
         try:
             application = _application(settings, assembled, Ari(session, settings.ari), ami)

@@ -27,7 +27,7 @@ RECONNECT_EVERY_S = 1
 SHORTEST_TIMEOUT_S = 0.001  # zero would mean "without a limit"
 LATE_S = 0.1  # within what a leg is ended early by (`cut_off_early_s`)
 TELLINGS_MAX = 6
-PATIENCE_S = 0.5  # with the connection, before the second way is taken, too
+FALLBACK_AFTER_S = 0.5  # without an answer: then it is told over HTTP, too
 # Never sent again after a reconnection: "60 seconds from now" would then mean something else.
 SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "getvar", "coreshowchannels")
 
@@ -43,9 +43,9 @@ class WantedEnd:
 
 
 class Ami:
-    def __init__(self, settings: AmiSettings, *, second_way: AmiOverHttp | None = None) -> None:
-        self._second_way = second_way
-        self._late: set[asyncio.Task[None]] = set()  # what the first way still waits for
+    def __init__(self, settings: AmiSettings, *, fallback: AmiOverHttp | None = None) -> None:
+        self._fallback = fallback
+        self._late: set[asyncio.Task[None]] = set()  # tellings that still wait for the connection
         # By channel, for as long as somebody tells Asterisk of it.
         self._wanted: weakref.WeakValueDictionary[str, WantedEnd] = weakref.WeakValueDictionary()
         self._unanswered: set[asyncio.Future[Any]] = set()
@@ -106,14 +106,14 @@ class Ami:
         first = asyncio.create_task(self._tell_until_exact(self._act_now, channel, wanted))
         self._late.add(first)
         first.add_done_callback(self._forget)
-        await asyncio.wait({first}, timeout=None if self._second_way is None else PATIENCE_S)
-        if self._second_way is None or (first.done() and not is_unavailable(first)):
+        await asyncio.wait({first}, timeout=None if self._fallback is None else FALLBACK_AFTER_S)
+        if self._fallback is None or (first.done() and not is_unavailable(first)):
             await first
         else:
-            await self._tell_until_exact(self._second_way.act, channel, wanted)
+            await self._tell_until_exact(self._fallback.act, channel, wanted)
 
     def _forget(self, first: "asyncio.Task[None]") -> None:
-        """Where it ended badly and nobody waited: the second way was taken, and is told of."""
+        """Its failure is not told where nobody waits for it: then it was told over HTTP."""
         self._late.discard(first)
         if not first.cancelled():
             first.exception()
@@ -148,9 +148,9 @@ class Ami:
         try:
             await self._act("Setvar", **fields)
         except AmiUnavailableError:
-            if self._second_way is None:
+            if self._fallback is None:
                 raise
-            await self._second_way.act("Setvar", **fields)
+            await self._fallback.act("Setvar", **fields)
 
     async def variable(self, channel: str, name: str) -> str:
         """A variable or a function of that channel, as `CHANNEL(pjsip,remote_addr)`."""

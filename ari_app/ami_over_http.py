@@ -1,4 +1,4 @@
-"""AMI by another way: its actions over the HTTP server that ARI needs anyway (`webenabled`).
+"""AMI's actions over the HTTP server that ARI needs anyway (`webenabled`).
 
 Used where the connection to AMI's own port is away, so that legs go on being extended. Slower, and
 without events, which nobody here wants.

@@ -21,16 +21,16 @@ log = structlog.get_logger()
 
 RECONNECT_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # and the last of them again and again
 SWEEP_EVERY_S = 10.0
-UNTOLD_EVERY_S = 1.0
+PENDING_EVERY_S = 1.0
 ECHO_EVERY_S = 5.0
-CLOCKS_DIFFER_S = 2.0  # less is nobody's trouble
+CLOCKS_DIFFER_S = 2.0  # smaller differences are not told
 EVENTS_LOST_AFTER = 2  # failures of echo or sweep in a row: then the connection is made anew
 # Somebody listens in our name at start-up: another machine's application, or a connection that was
 # never closed. So long it may take to end, then it is taken over. If somebody takes it back
 # before we have held it for so long, there is another application, and who came later gives way.
 TAKE_OVER_AFTER_S = 6.0
 PROVED_AFTER_S = 30.0
-STARTED_TOGETHER = 5  # times that two who found nobody take it from each other, until one gives way
+REPLACEMENTS_MAX = 5  # times that two who found nobody take it from each other, until one gives way
 CANNOT_BE_ASKED = (AriError, AriUnavailableError, ChargingUnavailable, OSError)
 
 
@@ -54,7 +54,7 @@ class Application:
         self._recovery = recovery
         self._failures = 0  # echoes and sweeps in a row that failed
         self._proved_at_s: float | None = None  # from then on the application name is ours
-        self._patience = STARTED_TOGETHER  # for being replaced until then
+        self._replacements_left = REPLACEMENTS_MAX  # for being replaced until then
 
     async def run(self) -> None:
         """Serve until cancelled. Calls under way stay up: Asterisk knows what they have paid.
@@ -66,12 +66,12 @@ class Application:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(collect_while_quiet(lambda: self._driver.live_calls))
                 tasks.create_task(self._listen())
-                tasks.create_task(self._keep_timeouts())
-                tasks.create_task(self._tell_untold())
+                tasks.create_task(self._extend_over_new_connections())
+                tasks.create_task(self._extend_pending())
                 tasks.create_task(self._sweep())
                 tasks.create_task(self._check_events())
-                tasks.create_task(self._keep_time())
-                tasks.create_task(self._see_that_it_runs())
+                tasks.create_task(self._ask_time_over_ari())
+                tasks.create_task(self._ask_time_over_ami())
                 if self._ungated is not None:
                     tasks.create_task(self._ungated.run())
         except* TakenError as taken:
@@ -82,7 +82,7 @@ class Application:
     async def _listen(self) -> None:
         """Whoever takes our place is answered ever more slowly, until we hold it for a while."""
         await self._wait_for_another_to_end()
-        delays_s, rivals_s = delays(), delays()
+        delays_s, replaced_delays_s = delays(), delays()
         loop = asyncio.get_running_loop()
         while True:
             began_s = loop.time()
@@ -97,8 +97,8 @@ class Application:
                 self._give_way_to_another(loop.time())
                 log.error("application_replaced", error=str(error))
                 if loop.time() - began_s > PROVED_AFTER_S:
-                    rivals_s = delays()
-                await asyncio.sleep(next(rivals_s))
+                    replaced_delays_s = delays()
+                await asyncio.sleep(next(replaced_delays_s))
             except AriUnavailableError as error:
                 log.warning("ari_unavailable", error=str(error))
                 await asyncio.sleep(next(delays_s))
@@ -107,14 +107,18 @@ class Application:
         with contextlib.suppress(TimeoutError, AriError, AriUnavailableError):
             async with asyncio.timeout(TAKE_OVER_AFTER_S):
                 while await self._ari.has_another():
-                    self._patience = 1
+                    self._replacements_left = 1
                     log.warning("application_connected_already", app=self._ari.app_name)
                     await asyncio.sleep(RECONNECT_S[-1])
 
     def _give_way_to_another(self, now_s: float) -> None:
         """Who has just started does; whoever else takes our name has it taken back."""
-        self._patience -= 1
-        if self._patience <= 0 and self._proved_at_s is not None and now_s < self._proved_at_s:
+        self._replacements_left -= 1
+        if (
+            self._replacements_left <= 0
+            and self._proved_at_s is not None
+            and now_s < self._proved_at_s
+        ):
             raise TakenError(
                 f"another application answers as {self._ari.app_name} for this Asterisk, and has"
                 " taken its place back"
@@ -134,7 +138,7 @@ class Application:
             else:
                 self._failures = 0
 
-    async def _keep_time(self) -> None:
+    async def _ask_time_over_ari(self) -> None:
         """Ask Asterisk for its time again and again: by its answers we know when it did not run."""
         told_s = 0.0
         while True:
@@ -153,7 +157,7 @@ class Application:
                 told_s = ahead_s
                 log.warning("clocks_differ", asterisk_ahead_s=round(ahead_s, 1))
 
-    async def _see_that_it_runs(self) -> None:
+    async def _ask_time_over_ami(self) -> None:
         """Over AMI too: ARI's connection alone may be held up while Asterisk runs."""
         while True:
             await asyncio.sleep(ASK_EVERY_S)
@@ -173,15 +177,15 @@ class Application:
     async def _handle_events(self) -> None:
         """New calls are taken at once; what came before is looked after beside them."""
         log.info("ari_connected")
-        coming_back = asyncio.create_task(self._come_back())
+        recovering = asyncio.create_task(self._subscribe_and_recover())
         try:
             async for message in self._ari.events():
                 self._driver.take(message)
         finally:
-            coming_back.cancel()
-            await asyncio.gather(coming_back, return_exceptions=True)
+            recovering.cancel()
+            await asyncio.gather(recovering, return_exceptions=True)
 
-    async def _come_back(self) -> None:
+    async def _subscribe_and_recover(self) -> None:
         """The subscription is a connection's first request, so no call goes on before it."""
         delays_s = delays()
         while True:
@@ -196,18 +200,18 @@ class Application:
         await self._ami.wait_until_connected()
         log.info("ready")
 
-    async def _keep_timeouts(self) -> None:
+    async def _extend_over_new_connections(self) -> None:
         """Every leg over every new connection: what was told over the last one may be lost."""
         while True:
             await self._ami.wait_for_new_connection()
             await self._driver.extend_timeouts()
 
-    async def _tell_untold(self) -> None:
+    async def _extend_pending(self) -> None:
         """What no way to AMI took is tried again until one does, or the leg has ended."""
         while True:
-            await asyncio.sleep(UNTOLD_EVERY_S)
-            if any(task.untold for task in self._driver.tasks()):
-                await self._driver.extend_timeouts(untold_only=True)
+            await asyncio.sleep(PENDING_EVERY_S)
+            if any(task.limit_pending for task in self._driver.tasks()):
+                await self._driver.extend_timeouts(pending_only=True)
 
     async def _sweep(self) -> None:
         while True:

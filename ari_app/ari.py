@@ -18,7 +18,7 @@ from settings import AriSettings
 JSON = "application/json"
 NOT_FOUND = 404
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # Asterisk itself cannot send half a megabyte
-FAREWELL_S = 1.0  # for Asterisk to answer that we close
+CLOSE_TIMEOUT_S = 1.0  # for Asterisk to answer that we close
 PING_EVERY_S = 5.0  # an inbound socket of Asterisk's sends no pings of its own
 
 # Dial() and the dialplan would otherwise send an event for every variable they touch.
@@ -87,7 +87,7 @@ class Ari:
                     params={"app": self._settings.app_name},
                     headers=authorization(self._settings),
                     heartbeat=PING_EVERY_S,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=FAREWELL_S),
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
                     max_msg_size=MESSAGE_BYTES_MAX,
                 )
         except aiohttp.WSServerHandshakeError as error:

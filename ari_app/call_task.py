@@ -117,7 +117,7 @@ class CallTask:
         self._clock = services.ari.clock
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
-        self.untold = False  # Asterisk does not know yet how long the leg is paid for
+        self.limit_pending = False  # Asterisk does not know yet how long the leg is paid for
         self._whispers = Whispers(request.call_id)
         self._announcement: Announcement | None = None
         self._skipped = False
@@ -178,7 +178,7 @@ class CallTask:
                 limit_s = self._limit_s(self.call.funded_s)
                 told = await self._channel.end_at(leg, at_s=self.ends_at_s, limit_s=limit_s)
         finally:
-            self.untold = not told
+            self.limit_pending = not told
 
     async def let_go(self) -> None:
         """After a defect: whoever waits for us is not left in silence; whoever talks talks on.

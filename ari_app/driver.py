@@ -118,12 +118,12 @@ class Driver:
     def live_calls(self) -> int:
         return len(self._by_call)
 
-    async def extend_timeouts(self, *, untold_only: bool = False) -> None:
+    async def extend_timeouts(self, *, pending_only: bool = False) -> None:
         """After AMI was away: tell Asterisk again how long every leg is paid for.
 
         Side by side, so that one slow answer keeps nobody waiting; the soonest to end first.
         """
-        wanted = (task for task in self.tasks() if task.untold or not untold_only)
+        wanted = (task for task in self.tasks() if task.limit_pending or not pending_only)
         waiting = iter(sorted(wanted, key=lambda task: task.ends_at_s))
 
         async def tell() -> None:

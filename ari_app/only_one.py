@@ -18,7 +18,7 @@ from yarl import URL
 from assembly.process import TakenError
 from settings import AriSettings, Settings
 
-PATIENCE_S = 3.0  # one that was just killed may still be ending
+LOCK_TIMEOUT_S = 3.0  # one that was just killed may still be ending
 ASK_EVERY_S = 0.2
 
 
@@ -55,7 +55,7 @@ async def _taken(name: str, why: str) -> socket.socket:
     address = "\0tollgate-" + hashlib.sha256(name.encode()).hexdigest()
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(LOCK_TIMEOUT_S):
             while not _bound(holder, address):  # noqa: ASYNC110 - the kernel tells nobody of it
                 await asyncio.sleep(ASK_EVERY_S)
     except TimeoutError:

@@ -1,7 +1,7 @@
 """Group commit: commands that wait at the same time share one transaction, and one sync to disk.
 
-Commands that nobody waits for linger a little, so that there is company; an urgent one (a caller
-is waiting) takes along whatever has gathered.
+Commands that no caller waits for wait for others for some milliseconds; an urgent one (a caller is
+waiting) does not, and shares its transaction with those that wait by then.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ class _Waiting(NamedTuple):
 
 BATCH_MAX = 256  # keeps the locks of one transaction short
 URGENT_MAX = 2000  # more callers waiting than this is overload: the next one is refused
-LINGER_MS = 15
-PATIENCE_S = 20  # longer than any time limit of the database itself
+BATCH_WAIT_MS = 15
+OUTCOME_TIMEOUT_S = 20  # longer than any time limit of the database itself
 
 
 class GroupCommit:
@@ -34,19 +34,19 @@ class GroupCommit:
         self,
         run_batch: Callable[[Sequence[LedgerCommand[Any]]], Sequence[Outcome]],
         *,
-        linger_ms: int = LINGER_MS,
-        patience_s: int = PATIENCE_S,
+        batch_wait_ms: int = BATCH_WAIT_MS,
+        outcome_timeout_s: int = OUTCOME_TIMEOUT_S,
     ) -> None:
         """Run batches, one at a time, in a thread of their own.
 
         Args:
             run_batch: carries out commands in one transaction and gives one outcome for each.
-            linger_ms: how long a command that is not urgent may wait for others.
-            patience_s: how long anybody waits for an outcome.
+            batch_wait_ms: how long a command that is not urgent may wait for others.
+            outcome_timeout_s: how long anybody waits for an outcome.
         """
         self._run_batch = run_batch
-        self._linger_ms = linger_ms
-        self._patience_s = patience_s
+        self._batch_wait_ms = batch_wait_ms
+        self._outcome_timeout_s = outcome_timeout_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._waiting: deque[_Waiting] = deque()
         self._urgent_count = 0
@@ -65,10 +65,10 @@ class GroupCommit:
             raise ChargingUnavailable("the ledger is closed")
         future = self._enqueue(command)
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._outcome_timeout_s):
                 outcome: Result = await future
         except TimeoutError:
-            raise ChargingUnavailable(f"no answer in {self._patience_s} s") from None
+            raise ChargingUnavailable(f"no answer in {self._outcome_timeout_s} s") from None
         return outcome
 
     async def close(self) -> None:
@@ -89,7 +89,7 @@ class GroupCommit:
         future = loop.create_future()
         self._waiting.append(_Waiting(command, future, round(1000 * loop.time())))
         self._arrived.set()
-        if self._has_reason_to_hurry():
+        if self._is_full_or_urgent():
             self._full_or_urgent.set()
         if self._task is None:
             self._task = asyncio.create_task(self._serve())
@@ -98,26 +98,26 @@ class GroupCommit:
     async def _serve(self) -> None:
         while not (self._closed and not self._waiting):
             await self._arrived.wait()
-            await self._linger()
+            await self._wait_for_others()
             batch = self._take_batch()
             if batch:
                 await self._run(batch)
 
-    async def _linger(self) -> None:
-        """Until somebody is in a hurry, there is company enough, or the first has waited enough.
+    async def _wait_for_others(self) -> None:
+        """Until an urgent command comes, a batch is full, or the first command waited long enough.
 
         What a command waited for while the batch before it was written counts.
         """
-        if self._has_reason_to_hurry():
+        if self._is_full_or_urgent():
             return
-        until_ms = self._waiting[0].since_ms + self._linger_ms
+        until_ms = self._waiting[0].since_ms + self._batch_wait_ms
         try:
             async with asyncio.timeout_at(until_ms / 1000):
                 await self._full_or_urgent.wait()
         except TimeoutError:
             return
 
-    def _has_reason_to_hurry(self) -> bool:
+    def _is_full_or_urgent(self) -> bool:
         return self._closed or self._urgent_count > 0 or len(self._waiting) >= BATCH_MAX
 
     def _take_batch(self) -> list[_Waiting]:
@@ -129,7 +129,7 @@ class GroupCommit:
                 batch.append(waiting)
         if not self._waiting and not self._closed:
             self._arrived.clear()
-        if not self._has_reason_to_hurry():
+        if not self._is_full_or_urgent():
             self._full_or_urgent.clear()
         return batch
 

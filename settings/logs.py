@@ -8,7 +8,7 @@ from typing import TextIO, cast
 import structlog
 
 
-class KeepsGoing:
+class LossCountingStream:
     """A stream whose disk may be full: no call ends because a line of the log could not be written.
 
     How many lines were lost is the first thing that is written afterwards.
@@ -44,6 +44,8 @@ def configure_logging(*, level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", KeepsGoing(sys.stdout))),
+        logger_factory=structlog.WriteLoggerFactory(
+            file=cast("TextIO", LossCountingStream(sys.stdout))
+        ),
         cache_logger_on_first_use=True,
     )

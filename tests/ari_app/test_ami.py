@@ -87,13 +87,13 @@ class AmiStandIn:
 
 @asynccontextmanager
 async def connected(
-    asterisk: AmiStandIn, *, patience_s: float = 5, second_way: AmiOverHttp | None = None
+    asterisk: AmiStandIn, *, timeout_s: float = 5, fallback: AmiOverHttp | None = None
 ) -> AsyncIterator[Ami]:
     server = await asyncio.start_server(asterisk.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     secret = SecretStr("secret")
-    settings = AmiSettings(port=port, secret=secret, request_timeout_s=patience_s)
-    ami = Ami(settings, second_way=second_way)
+    settings = AmiSettings(port=port, secret=secret, request_timeout_s=timeout_s)
+    ami = Ami(settings, fallback=fallback)
     ami.start()
     try:
         await ami.wait_until_connected()
@@ -125,8 +125,8 @@ async def test_leg_whose_time_was_read_late_is_told_again_and_ends_no_later(
         assert asterisk.ends_at_s() <= at_s + LATE_S
 
 
-class SecondWay(AmiOverHttp):
-    """Reaches the same Asterisk at once."""
+class HttpFallback(AmiOverHttp):
+    """Reaches the same Asterisk without delay."""
 
     def __init__(self, asterisk: AmiStandIn) -> None:
         self._asterisk = asterisk
@@ -135,11 +135,11 @@ class SecondWay(AmiOverHttp):
         self._asterisk.told.append((asyncio.get_running_loop().time(), {"Action": action} | fields))
 
 
-async def test_first_way_that_wakes_up_again_does_not_take_back_what_was_told_since() -> None:
+async def test_late_answer_of_the_connection_does_not_undo_what_was_told_since() -> None:
     asterisk = AmiStandIn(1.2, 0.4)
-    async with connected(asterisk, second_way=SecondWay(asterisk)) as ami:
+    async with connected(asterisk, fallback=HttpFallback(asterisk)) as ami:
         first_s = asyncio.get_running_loop().time() + 60
-        await ami.end_at(LEG, at_s=first_s)  # over the second way; the first says nothing yet
+        await ami.end_at(LEG, at_s=first_s)  # over HTTP; the connection has not answered yet
         await ami.end_at(LEG, at_s=first_s + 60)
         await asyncio.gather(*ami._late)  # noqa: SLF001 - what still waits for the connection
         assert len(asterisk.told) > 3
@@ -174,7 +174,7 @@ async def test_time_that_has_passed_is_told_as_the_shortest_there_is() -> None:
 
 async def test_connection_on_which_a_time_may_still_be_on_its_way_is_given_up() -> None:
     asterisk = AmiStandIn(answers=False)
-    async with connected(asterisk, patience_s=0.2) as ami:
+    async with connected(asterisk, timeout_s=0.2) as ami:
         with pytest.raises(AmiUnavailableError):
             await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
         await ami.wait_for_new_connection()  # the first
@@ -216,7 +216,7 @@ async def test_leg_of_which_asterisk_may_not_be_told_is_not_taken_for_one_that_i
 async def test_what_was_asked_over_a_lost_connection_is_not_waited_for() -> None:
     """Nor is its time limit the end of the connection that was made since."""
     asterisk = AmiStandIn(30.0)
-    async with connected(asterisk, patience_s=60) as ami, asyncio.timeout(5):
+    async with connected(asterisk, timeout_s=60) as ami, asyncio.timeout(5):
         asking = asyncio.create_task(ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60))
         await ami.wait_for_new_connection()
         assert await ami.time_ms() == 1795656479500
@@ -239,13 +239,13 @@ async def test_new_connection_is_told_of_though_it_came_while_nobody_waited_for_
 
 async def test_connection_whose_login_is_not_answered_is_given_up() -> None:
     asterisk = AmiStandIn(log_ins_unanswered=1)
-    async with asyncio.timeout(10), connected(asterisk, patience_s=0.2):
+    async with asyncio.timeout(10), connected(asterisk, timeout_s=0.2):
         assert asterisk.connections == 2
 
 
 async def test_connection_that_does_not_say_what_time_it_is_is_given_up() -> None:
     asterisk = AmiStandIn()
-    async with connected(asterisk, patience_s=0.2) as ami, asyncio.timeout(10):
+    async with connected(asterisk, timeout_s=0.2) as ami, asyncio.timeout(10):
         await ami.wait_for_new_connection()
         asterisk.says_nothing = True
         with pytest.raises(AmiUnavailableError):
@@ -256,8 +256,8 @@ async def test_connection_that_does_not_say_what_time_it_is_is_given_up() -> Non
 
 async def test_nothing_waits_for_the_connection_after_it_was_closed() -> None:
     asterisk = AmiStandIn(30.0)
-    http = SecondWay(asterisk)
-    async with connected(asterisk, second_way=http) as ami:
+    http = HttpFallback(asterisk)
+    async with connected(asterisk, fallback=http) as ami:
         await ami.end_at(LEG, at_s=asyncio.get_running_loop().time() + 60)
         (late,) = ami._late  # noqa: SLF001 - what still waits for the connection
     assert late.cancelled()

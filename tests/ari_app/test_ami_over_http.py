@@ -1,4 +1,4 @@
-"""AMI over HTTP, against a stand-in: the second way by which a leg is told its time."""
+"""AMI over HTTP, against a stand-in: how a leg's limit is set while AMI is away."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -92,7 +92,7 @@ async def test_value_that_could_smuggle_in_an_action_is_not_sent() -> None:
 async def test_leg_is_told_over_http_where_nobody_answers_at_amis_port() -> None:
     asterisk = HttpStandIn()
     async with over_http(asterisk) as second:
-        ami = Ami(AmiSettings(secret=SecretStr(SECRET), port=1), second_way=second)
+        ami = Ami(AmiSettings(secret=SecretStr(SECRET), port=1), fallback=second)
         at_s = asyncio.get_running_loop().time() + 60
         await ami.end_at(LEG, at_s=at_s)
         await ami.set_variable(LEG, name="TOLLGATE_PAID_MS", value="60000")
@@ -105,7 +105,7 @@ async def test_leg_is_told_over_http_where_amis_connection_says_nothing() -> Non
     http = HttpStandIn()
     async with (
         over_http(http) as second,
-        connected(AmiStandIn(30.0), second_way=second) as ami,
+        connected(AmiStandIn(30.0), fallback=second) as ami,
     ):
         at_s = asyncio.get_running_loop().time() + 60
         await ami.end_at(LEG, at_s=at_s)

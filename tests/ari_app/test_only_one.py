@@ -47,7 +47,7 @@ OTHER_ARI = {"base_url": f"http://127.0.0.2:{PORT}", "password": "x"}
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(module, "LOCK_TIMEOUT_S", 0.1)
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ async def test_leg_that_a_defect_kept_from_being_told_of_is_told_of_again(
         office.driver.tell(task, IntervalReserved(interval=2, funded_s=180))
         await settle_down()
     told = len(office.ami.ends_at_s)
-    await office.driver.extend_timeouts(untold_only=True)
-    await office.driver.extend_timeouts(untold_only=True)
+    await office.driver.extend_timeouts(pending_only=True)
+    await office.driver.extend_timeouts(pending_only=True)
     assert len(office.ami.ends_at_s) == told + 1
 
 
@@ -66,7 +66,7 @@ class Waiting:
 
     ends_at_s: float
     told: list[float]
-    untold: bool = False
+    limit_pending: bool = False
     answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def extend_timeout(self) -> None:

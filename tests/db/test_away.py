@@ -214,7 +214,7 @@ async def test_nobody_waits_for_ever_and_who_gave_up_is_not_carried_out_later() 
         carried_out.extend(commands)
         return commands
 
-    commit = GroupCommit(carry_out, patience_s=0)
+    commit = GroupCommit(carry_out, outcome_timeout_s=0)
     with pytest.raises(ChargingUnavailable, match="no answer in 0 s"):
         await commit.carry_out(_top_up("k"))
     await commit.close()

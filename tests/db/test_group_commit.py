@@ -11,7 +11,7 @@ from tests.db.histories import call_record
 from tests.fakes.charging import rate
 from tests.fakes.clock import START
 
-AN_HOUR_MS = 3_600_000  # a test that lingers is a test that fails
+AN_HOUR_MS = 3_600_000  # a test that waits so long fails
 AUTHORISE = AuthoriseCall(  # a caller waits for it
     call_record("main", "call", rate("0.10"), NO_LIMITS), calls_at_once=None
 )
@@ -34,7 +34,7 @@ def debit(interval: int) -> DebitInterval:
 
 async def test_urgent_command_takes_along_whoever_waits() -> None:
     batches = Batches()
-    group = GroupCommit(batches.run, linger_ms=AN_HOUR_MS)
+    group = GroupCommit(batches.run, batch_wait_ms=AN_HOUR_MS)
     await asyncio.gather(*(group.carry_out(c) for c in (debit(0), debit(1), AUTHORISE)))
     assert batches.sizes == [3]
     await group.close()
@@ -42,18 +42,18 @@ async def test_urgent_command_takes_along_whoever_waits() -> None:
 
 async def test_full_batch_waits_for_nobody() -> None:
     batches = Batches()
-    group = GroupCommit(batches.run, linger_ms=AN_HOUR_MS)
-    lingering = asyncio.create_task(group.carry_out(debit(0)))
+    group = GroupCommit(batches.run, batch_wait_ms=AN_HOUR_MS)
+    waiting = asyncio.create_task(group.carry_out(debit(0)))
     await asyncio.sleep(0)
     await asyncio.gather(*(group.carry_out(debit(n)) for n in range(1, BATCH_MAX)))
-    await lingering
+    await waiting
     assert batches.sizes == [BATCH_MAX]
     await group.close()
 
 
 async def test_command_that_is_alone_goes_when_it_has_waited_long_enough() -> None:
     batches = Batches()
-    group = GroupCommit(batches.run, linger_ms=1)
+    group = GroupCommit(batches.run, batch_wait_ms=1)
     await group.carry_out(debit(0))
     assert batches.sizes == [1]
     await group.close()
@@ -61,7 +61,7 @@ async def test_command_that_is_alone_goes_when_it_has_waited_long_enough() -> No
 
 async def test_close_carries_out_what_still_waits() -> None:
     batches = Batches()
-    group = GroupCommit(batches.run, linger_ms=AN_HOUR_MS)
+    group = GroupCommit(batches.run, batch_wait_ms=AN_HOUR_MS)
     waiting = asyncio.create_task(group.carry_out(debit(0)))
     await asyncio.sleep(0)
     await group.close()
@@ -71,7 +71,7 @@ async def test_close_carries_out_what_still_waits() -> None:
 
 async def test_close_of_one_that_has_nothing_to_do_ends() -> None:
     batches = Batches()
-    group = GroupCommit(batches.run, linger_ms=AN_HOUR_MS)
+    group = GroupCommit(batches.run, batch_wait_ms=AN_HOUR_MS)
     await group.carry_out(AUTHORISE)
     await asyncio.sleep(0)
     await group.close()

@@ -3,7 +3,7 @@
 import errno
 import io
 
-from settings.logs import KeepsGoing
+from settings.logs import LossCountingStream
 
 
 class FullAtTimes(io.StringIO):
@@ -20,7 +20,7 @@ class FullAtTimes(io.StringIO):
 
 def test_lines_that_cannot_be_written_stop_nobody_and_are_counted() -> None:
     out = FullAtTimes()
-    log = KeepsGoing(out)
+    log = LossCountingStream(out)
     log.write("before\n")
     out.full = True
     log.write("lost\n")
