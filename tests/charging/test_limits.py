@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from charging.errors import LimitReached, TopUpSpent, UnknownTopUp
+from charging.ledger import LedgerCommand, SpendingScope
 from charging.plan import Plan
 from charging.ports import Ledger
 from charging.usecases import Charging
@@ -48,6 +50,19 @@ async def test_an_extension_spends_no_more_in_a_day_than_its_limit(ledger: Ledge
         await charging.authorise(request("c2"))
     assert (refusal.value.limit, refusal.value.code) == ("extension_day", "limit_reached")
     await talk(charging, "c3", minutes=1, endpoint="1002")
+
+
+async def test_what_one_phone_spends_counts_to_nobody_elses_limit() -> None:
+    """In one batch of commands, where another phone is limited and this one is not."""
+
+    class AnotherIsLimited(MemoryLedger):
+        def _spending(self, command: LedgerCommand[Any]) -> dict[SpendingScope, int]:
+            del command
+            return {SpendingScope("main", "1009", "2026-11-21"): 0}
+
+    ledger = AnotherIsLimited()
+    await talk(await office(ledger), "c1", minutes=2)
+    assert (await ledger.balances("main", "GBP")).available == gbp("9.80")
 
 
 async def test_what_was_reserved_and_released_does_not_count(ledger: Ledger) -> None:
