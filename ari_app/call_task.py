@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from ari_app.ami import Ami
+from ari_app.announcement import Announcement, lasts_s
 from ari_app.ari import Ari
 from ari_app.call_billing import UNAVAILABLE, CallBilling, Terms
 from ari_app.caller_channel import CallerChannel
@@ -63,10 +64,9 @@ log = structlog.get_logger()
 
 SLOW_AFTER_S = SILENCE_MAX_S / 2
 AUTHORISE_MAX_S = SILENCE_MAX_S - 1.5  # then the caller hears that it cannot be done now
-# How long a refusal and a clip of a balance take at least and at most, with room for a slower voice
-# than was measured: 4.1 to 8.1 s, and 0.8 to 1.35 s on average of a sentence.
+# How long a refusal takes at least and at most, with room for a slower voice than was measured:
+# 4.1 to 8.1 s.
 REFUSAL_S = (4.0, 12.0)
-AMOUNT_S = (0.8, 1.6)
 WHISPER_MAX_S = 20.0  # three times the longest of them
 WHISPER_AGAIN_S = 1.0  # where no channel could be opened
 MISSED_AFTER_S = 1.0  # an end that was not told of by then was missed
@@ -120,7 +120,6 @@ class CallTask:
         self.limit_pending = False  # Asterisk does not know yet how long the leg is paid for
         self._whispers = Whispers(request.call_id)
         self._announcement: Announcement | None = None
-        self._skipped = False
         self._waiting: asyncio.Task[None] | None = None  # kept, or it could be collected half-way
         self._answered_s = 0.0  # by the event loop's clock
         self._log = log.bind(call_id=request.call_id, extension=request.endpoint)
@@ -247,9 +246,10 @@ class CallTask:
                 refusal = refusal_phrase(code, self._language)
                 return await self._channel.play(refusal, self._language, lasts_s=REFUSAL_S)
             case NoteAnnounced(heard):
-                self._note_announced(heard=heard)
+                self._note_announced(played=heard)
             case StopPrompt():
-                self._skipped = True
+                if self._announcement is not None:
+                    self._announcement.skipped = True
                 await self._channel.stop_prompt()
             case ContinueInDialplan(dial_string, funded_s):
                 limit_s = None if funded_s is None else self._limit_s(funded_s)
@@ -317,15 +317,13 @@ class CallTask:
         if not self.call.over:
             self._look_for_missed()
 
-    def _note_announced(self, *, heard: bool) -> None:
-        """Asterisk says "done" of a sentence whose last sound it found, so the time counts, too."""
+    def _note_announced(self, *, played: bool) -> None:
         said = self._announcement
         if said is None:
             return
         lasted_s = asyncio.get_running_loop().time() - said.began_s
-        whole = self._skipped or lasted_s >= said.shortest_s / 2
-        facts = {"balance_micros": said.balance.micros, "skipped": self._skipped}
-        if heard and whole:
+        facts = {"balance_micros": said.balance.micros, "skipped": said.skipped}
+        if said.was_heard(played=played, lasted_s=lasted_s):
             self._log.info("balance_announced", **facts)
         else:
             self._log.error("balance_not_announced", lasted_s=round(lasted_s, 2), **facts)
@@ -338,19 +336,11 @@ class CallTask:
         except UnspokenError as error:  # a call matters more than its announcement
             self._log.error("prompt_failed", error=str(error))
             return PromptFinished(heard=False)
-        shortest_s, longest_s = AMOUNT_S
-        clips = len(phrase.clips)
-        lasts_s = (clips * shortest_s, clips * longest_s)
-        self._announcement = Announcement(balance, asyncio.get_running_loop().time(), lasts_s[0])
+        shortest_s, longest_s = lasts_s(phrase)
+        now_s = asyncio.get_running_loop().time()
+        self._announcement = Announcement(balance=balance, began_s=now_s, shortest_s=shortest_s)
         self._log.info("balance_playing", balance_micros=balance.micros)
-        return await self._channel.play(phrase, self._language, lasts_s=lasts_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    balance: Money
-    began_s: float  # by the event loop's clock
-    shortest_s: float  # with every sound that belongs to it
+        return await self._channel.play(phrase, self._language, lasts_s=(shortest_s, longest_s))
 
 
 def after_a_defect(command: Command) -> Event | None:

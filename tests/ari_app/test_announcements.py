@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from ari_app import call_task
+from ari_app import announcement
 from ari_app.flow import State
 from tests.ari_app.office_of_one import CALLER, OfficeOfOne, settle_down
 
@@ -26,7 +26,7 @@ SAID = {"balance_playing", "balance_announced", "balance_not_announced"}
 async def test_balance_is_announced_when_it_was_heard(
     state: str, shortest_s: float, key: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_task, "AMOUNT_S", (shortest_s, 60.0))
+    monkeypatch.setattr(announcement, "CLIP_S", (shortest_s, 60.0))
     office = OfficeOfOne()
     with capture_logs() as logs:
         await office.dial()

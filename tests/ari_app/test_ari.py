@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -143,30 +144,32 @@ async def test_connection_that_answers_while_its_events_go_elsewhere_is_found_ou
 
 async def test_replacement_ends_the_connection_and_is_told_from_a_loss() -> None:
     asterisk = AsteriskStandIn()
-    async with asterisk.server as server, aiohttp.ClientSession() as session:
-        url = str(server.make_url(""))
-        ari = Ari(session, AriSettings(base_url=url, password=SecretStr("secret")))
-        await ari.connect()
-        listening = asyncio.ensure_future(anext(ari.events()))
+    async with listening_to(asterisk) as (ari, listening):
         await asterisk.replace()
         with pytest.raises(AriReplacedError):
             await listening
         assert not ari.connected
         assert ari.lost_at_ms is not None  # what happened since has to be looked for
-        await asterisk.die()
 
 
 async def test_connection_that_is_given_up_is_lost() -> None:
-    asterisk = AsteriskStandIn()
-    async with asterisk.server as server, aiohttp.ClientSession() as session:
-        url = str(server.make_url(""))
-        ari = Ari(session, AriSettings(base_url=url, password=SecretStr("secret")))
-        await ari.connect()
-        listening = asyncio.ensure_future(anext(ari.events()))
+    async with listening_to(AsteriskStandIn()) as (ari, listening):
         await asyncio.sleep(0)
         await ari.close()
         with pytest.raises(AriUnavailableError, match="was lost"):
             await listening
+
+
+@asynccontextmanager
+async def listening_to(
+    asterisk: AsteriskStandIn,
+) -> AsyncIterator[tuple[Ari, "asyncio.Future[Any]"]]:
+    """A connection, and its first event."""
+    async with asterisk.server as server, aiohttp.ClientSession() as session:
+        url = str(server.make_url(""))
+        ari = Ari(session, AriSettings(base_url=url, password=SecretStr("secret")))
+        await ari.connect()
+        yield ari, asyncio.ensure_future(anext(ari.events()))
         await asterisk.die()
 
 
