@@ -76,6 +76,7 @@ def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     say("  in pjsip.conf, each phone: contact_deny = every address of your trunks")
     say("In pjsip.conf, below the endpoint of your trunk, here [trunk]: what emergency calls dial,")
     say("  [emergency](trunk) with rtp_timeout = 0, rtp_timeout_hold = 0 and timers = no")
+    say("In each Dial to a trunk, no option r, m or I: see [tollgate-trunk]")
     say(f"As in {TEMPLATES}, once:")
     say(
         "  the secret of the feature codes: openssl rand -hex 32 > FILE; chown asterisk FILE; chmod"
@@ -89,6 +90,7 @@ def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     say("  pjsip.conf, taskprocessor_overload_trigger: else new calls are ignored, emergency")
     say("    calls too, while events wait for the application")
     say("  pjsip.conf, ignore_uri_user_options: else 999;phone-context=… is no emergency call")
+    say("  indications.conf, country: whose ringing is heard until the carrier sends sound")
     say("  manager.conf, webenabled = yes: paid calls go on while AMI's own port is away")
     say("  manager.conf, disabledevents: a tenth of Asterisk's time, unless others read them")
 

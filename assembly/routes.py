@@ -7,7 +7,7 @@ from assembly.charging import report_plan
 from assembly.plans import OfficePlans, plan_files
 from assembly.sites import OfficeSites, site_for
 from charging.patterns import emergency_dialled, free_patterns, included_patterns
-from dialplan.render import AsteriskConfig, Secrets, Trunk
+from dialplan.render import TONES, TONES_ELSEWHERE, AsteriskConfig, Secrets, Trunk
 from settings import Settings
 from settings.model import TrunkSettings
 
@@ -54,6 +54,7 @@ def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:
         free=free_patterns(plan, site) if one_plan else (),
         fallback=included_patterns(plan, site) if fallback else (),
         language=plan.language,
+        tones=TONES.get(site.country, TONES_ELSEWHERE),
         features=tuple((code, feature) for feature, code in settings.agi.codes if code),
         agi_address=settings.agi.address,
         agi_port=settings.agi.port,

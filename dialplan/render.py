@@ -26,6 +26,8 @@ TRUNKS = frozenset({"tollgate-trunk", "tollgate-emergency-trunk"})
 PHONES = frozenset({"tollgate-phones", "tollgate-ring"})
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
+TONES = {"GB": "uk", "FR": "fr"}  # zones of indications.conf, by country
+TONES_ELSEWHERE = "itu"
 STAMP = "tollgate-stamp"
 STAMP_DIGITS = 16
 STAMP_CONTEXT = """
@@ -94,6 +96,7 @@ class AsteriskConfig:
     trunk_port: int = 5060
     app_name: str = "tollgate"
     language: str = "en"  # of a phone whose entry names none
+    tones: str = "uk"  # a zone of indications.conf
     # Feature codes, as dialled, and the name of what each does: settings' [agi.codes].
     features: tuple[tuple[str, str], ...] = ()
     agi_address: str = "127.0.0.1"

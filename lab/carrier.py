@@ -40,6 +40,8 @@ class Behaviour:
     crosses_cancel: bool = False  # answers at the very moment the caller gives up
     silent: bool = False  # sends no sound at all
     bare_183: bool = False  # 183 that offers no sound, instead of 180
+    only_100: bool = False  # 100 instead of 180
+    dead: bool = False  # takes the INVITE and says nothing
     updates: bool = False  # names UPDATE among the methods it allows
     session_expires_s: int = 0  # agrees to a session timer that the office refreshes; 0: to none
     refresh_status: int = 200  # its answer where the office refreshes the session

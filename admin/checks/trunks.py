@@ -11,7 +11,9 @@ from admin.checks.asterisk import AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
-from dialplan.walk.lookup import Dialplan
+from dialplan.walk.lookup import Dialplan, Step
+from dialplan.walk.values import split_arguments
+from dialplan.walk.walker import dial_options
 from settings import Settings
 from settings.model import TrunkSettings
 
@@ -22,6 +24,12 @@ OWN_ENDPOINT = (
     f"let [{EMERGENCY_TRUNK}] dial an endpoint of its own: [emergency](trunk) in pjsip.conf, with"
     " rtp_timeout = 0, rtp_timeout_hold = 0 and timers = no"
 )
+# Options of Dial, and what the caller then does not hear.
+UNHEARD = {
+    "r": "what the carrier says before it answers",
+    "m": "what the carrier says before it answers",
+    "I": "ringing, where the carrier sends none",
+}
 # PJSIP/NUMBER@NAME or PJSIP/NAME/sip:…
 _ENDPOINT = re.compile(r"PJSIP/(?:[^@&/]*@(?P<after>[\w.-]+)|(?P<before>[\w.-]+)/)")
 
@@ -54,7 +62,10 @@ def check_dead_legs(settings: Settings) -> Iterator[Finding]:
         dialplan, endpoints = asyncio.run(_ask(settings))
     except (AmiError, AriError):
         return  # said by check_ami and check_ari
-    found = [*judge_limits(endpoints, dialled_in(dialplan), settings, _phones(settings))]
+    found = [
+        *judge_limits(endpoints, dialled_in(dialplan), settings, _phones(settings)),
+        *judge_options(dialplan),
+    ]
     yield from found or [ok("a leg ends when it is dead, and not when a refresh is refused")]
 
 
@@ -68,15 +79,33 @@ def dialled_in(dialplan: Dialplan) -> Dialled:
 
 
 def _endpoints_of(dialplan: Dialplan, context: str) -> Sequence[str]:
-    if context not in dialplan.contexts:
-        return ()
-    steps = [step for each in dialplan.contexts[context].extensions for step in each.steps]
     names = [
         found["after"] or found["before"]
-        for step in steps
+        for step in _steps_of(dialplan, context)
         for found in _ENDPOINT.finditer(step.data)
     ]
     return tuple(dict.fromkeys(names))
+
+
+def _steps_of(dialplan: Dialplan, context: str) -> Sequence[Step]:
+    if context not in dialplan.contexts:
+        return ()
+    return [step for each in dialplan.contexts[context].extensions for step in each.steps]
+
+
+def judge_options(dialplan: Dialplan) -> Iterator[Finding]:
+    """What a caller hears before the answer: docs/adr/0017-ringing-in-the-audio.md."""
+    for context in (PAID_TRUNK, EMERGENCY_TRUNK):
+        for step in _steps_of(dialplan, context):
+            if step.application.lower() != "dial":
+                continue
+            options = dial_options([*split_arguments(step.data), "", ""][2])
+            for option in UNHEARD.keys() & options.keys():
+                yield warning(
+                    f"a Dial of [{context}] has the option {option}: the caller does not hear"
+                    f" {UNHEARD[option]}",
+                    f"take {option} out of its options",
+                )
 
 
 def judge_limits(

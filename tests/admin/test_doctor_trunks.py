@@ -12,6 +12,7 @@ from admin.checks.trunks import (
     check_dead_legs,
     dialled_in,
     judge_limits,
+    judge_options,
     limits_of,
 )
 from assembly.routes import own_asterisk
@@ -111,6 +112,26 @@ def test_every_trunk_of_the_settings_is_looked_at() -> None:
     ((status, message),) = said({"other": {"rtp_timeout": "31", "timers": "no"}}, settings)
     assert status is WARNING
     assert "a leg to [other] ends after 31 s" in message
+
+
+def test_options_that_keep_ringing_or_the_carriers_words_from_the_caller_are_named() -> None:
+    assert list(judge_options(dialplan(OURS))) == []
+    text = """
+[tollgate-trunk]
+exten => s,1,Dial(PJSIP/${TOLLGATE_DIAL}@trunk,60,grL(${TOLLGATE_PAID_MS}))
+exten => s,n,Dial(PJSIP/${TOLLGATE_DIAL}@trunk,60,giA(rm)L(${TOLLGATE_PAID_MS}))
+[tollgate-emergency-trunk]
+exten => s,1,Dial(PJSIP/${ARG1}@emergency,,iI)
+exten => s,n,Dial(PJSIP/${ARG1}@trunk,,m(ring)i)
+"""
+    found = list(judge_options(dialplan(text)))
+    assert {each.status for each in found} == {WARNING}
+    assert [each.message.split(":")[0] for each in found] == [
+        "a Dial of [tollgate-trunk] has the option r",
+        "a Dial of [tollgate-emergency-trunk] has the option I",
+        "a Dial of [tollgate-emergency-trunk] has the option m",
+    ]
+    assert all(each.remedy for each in found)
 
 
 def test_a_dialplan_that_was_not_read_is_told_with_what_helps_then() -> None:

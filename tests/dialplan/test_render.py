@@ -12,6 +12,8 @@ from dialplan.contexts import INCLUDED, PAID, REFUSED
 from dialplan.phones import Phone
 from dialplan.render import (
     TEMPLATES,
+    TONES,
+    TONES_ELSEWHERE,
     AsteriskConfig,
     RenderError,
     Secrets,
@@ -345,3 +347,11 @@ def test_whatever_asterisk_says_is_said_after_no_sound() -> None:
     said = [line for line in lines if "Playback(" in line]
     assert len(said) == 5
     assert all("Playback(tollgate/no-sound" in line for line in said)
+
+
+def test_the_ringing_that_callers_hear_is_that_of_the_country() -> None:
+    for tones in {*TONES.values(), TONES_ELSEWHERE}:
+        indications = rendered(replace(config(), tones=tones))["indications.conf"]
+        assert f"\ncountry = {tones}\n" in indications
+        zone = indications.partition(f"\n[{tones}]\n")[2].partition("\n[")[0]
+        assert re.search(r"^ring = [0-9+/,]+$", zone, flags=re.MULTILINE)
