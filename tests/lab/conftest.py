@@ -13,8 +13,10 @@ import soundfile
 from lab.instance import Instance
 from lab.office import Office
 from lab.telephony import Telephony, find_telephony
+from prompts.library import NO_SOUND_FILE, NO_SOUND_SAMPLES
 
 RATE_HZ = 16000
+RINGING_HZ = 400  # what is loudest of it in a twentieth of a second
 # Every clip that the dialplan plays is a tone here, so that a recording says which it was.
 CLIP_TONES_HZ = {"service-unavailable": 600, "number-not-valid": 700, "funds-exhausted": 1000}
 
@@ -37,6 +39,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for clip, tone_hz in CLIP_TONES_HZ.items():
         wave = 0.5 * np.sin(2 * np.pi * tone_hz * times_s)
         soundfile.write(clips / f"{clip}.wav16", wave, RATE_HZ, format="WAV", subtype="PCM_16")
+    (clips / NO_SOUND_FILE).write_bytes(NO_SOUND_SAMPLES)
     return folder
 
 
@@ -52,7 +55,7 @@ def make_office(telephony: Telephony, sounds: Path, tmp_path: Path) -> MakeOffic
 
 @pytest.fixture
 def heard() -> Callable[[Path], set[int]]:
-    """The tones, in hertz, of which a recording holds at least a quarter of a second."""
+    """The tones, in hertz, of which a recording holds a quarter of a second; without ringing."""
 
     def tones(recording: Path) -> set[int]:
         samples, rate_hz = soundfile.read(recording)
@@ -62,7 +65,7 @@ def heard() -> Callable[[Path], set[int]]:
             spectrum = np.abs(np.fft.rfft(samples[start : start + step]))
             if spectrum.max() > 0.05 * step:
                 loudest.append(int(spectrum.argmax()) * 20)
-        return {tone for tone in set(loudest) if loudest.count(tone) >= 5}
+        return {tone for tone in set(loudest) - {RINGING_HZ} if loudest.count(tone) >= 5}
 
     return tones
 
