@@ -147,6 +147,26 @@ class Phone(Runnable):
         streams = sorted(self._heard.glob("dump-*-dec.wav"))
         return [file for file in streams if file.stat().st_size > WAV_HEADER_BYTES]
 
+    def kept(self) -> dict[Path, int]:
+        """Every recording, and when it was written last: what `heard_since` compares with."""
+        return {file: file.stat().st_mtime_ns for file in self.recordings()}
+
+    async def heard_since(self, before: Mapping[Path, int], *, timeout_s: float = 10) -> Path:
+        """The latest recording, once there is one of after `before`.
+
+        A phone may say that a call is over before it has put its sound on disk.
+
+        Raises:
+            LabError: it heard nothing.
+        """
+        with FileWatch(self._heard) as watch:
+            try:
+                await watch.until(lambda: self.kept() != before, timeout_s=timeout_s)
+            except TimeoutError:
+                raise LabError(f"the phone {self.extension} heard nothing") from None
+        kept = self.kept()
+        return max(kept, key=kept.__getitem__)
+
     async def hear(self, seconds: float, *, timeout_s: float = 20) -> None:
         """Return when it has kept that much more sound.
 

@@ -52,10 +52,10 @@ def with_fallback(config: AsteriskConfig) -> AsteriskConfig:
 
 async def heard_before_closing(phone: Phone, heard: Heard, number: str) -> tuple[str, set[int]]:
     """Dial a number that is refused; what the phone showed in the end, and what it heard."""
-    before = len(phone.events)
+    before, kept = len(phone.events), phone.kept()
     await phone.dial(number)
     closed = await phone.wait_for("CALL_CLOSED", after=before)
-    return closed.detail, heard(phone.recordings()[-1])
+    return closed.detail, heard(await phone.heard_since(kept))
 
 
 # --- the office ---------------------------------------------------------------------------------
