@@ -16,6 +16,7 @@ from trials.numbers import TrialNumber
 
 CLOCKS_MAY_DIFFER_S = 0.05  # the carrier's second and Asterisk's, at the edge of an increment
 OUTLIVES_BY_S = 2.0
+LATE_GOODBYE_S = 1.0  # a busy machine: between the end of a leg at Asterisk and its BYE here
 ENDS_EARLY_BY_S = 0.4  # a timer of SIPp's, and a goodbye on its way
 SILENCE_MAX_S = 8.0
 READING_S = 0.5  # what ears and logs may be out by
@@ -134,6 +135,10 @@ def _right(
         return min(increments_due(earliest_s, number.increment_s)) <= charged <= latest
     if lenient.asterisk_died or (lenient.less and record.end_unproved):
         return charged <= max(due)
+    overdue_s = call.talk_s - charged * number.increment_s
+    if call.ended_by == "office" and 0 < charged == record.reserved_intervals:
+        # Nothing more was set aside, so Asterisk ended it when its paid time was over.
+        return charged in due or 0 < overdue_s <= LATE_GOODBYE_S
     return charged in due
 
 

@@ -98,6 +98,24 @@ def test_a_wrong_charge_is_seen(increments: int) -> None:
     assert problems(record=charged(increments)) != ()
 
 
+@pytest.mark.parametrize(
+    ("ended_by", "reserved", "talk_s", "wrong"),
+    [
+        ("office", 2, 4.6, False),  # cut at 4 s, and the BYE came late
+        ("office", 2, 5.1, True),  # nothing is as late as that
+        ("office", 3, 4.6, True),  # a third interval was set aside, and not charged
+        ("carrier", 2, 4.6, True),  # the carrier's own end is no goodbye of ours
+    ],
+)
+def test_late_goodbye_of_a_leg_whose_paid_time_was_over_is_no_wrong_charge(
+    ended_by: str, reserved: int, talk_s: float, *, wrong: bool
+) -> None:
+    seen = replace(SEEN, ended_by=ended_by, ended_at_s=ANSWERED_S + talk_s)
+    record = replace(charged(2), reserved_intervals=reserved)
+    verdict = judge([seen], [record])
+    assert bool(verdict.problems) is wrong
+
+
 def test_less_is_right_where_it_is_marked_and_the_evidence_was_destroyed() -> None:
     marked = charged(2, unproved=EndUnproved.NO_RECORD)
     assert problems(record=marked, lenient=Leniency(less=True)) == ()
