@@ -8,6 +8,7 @@ started through that folder's own dynamic loader: no privilege, no chroot, no ch
 """
 
 import fcntl
+import gzip
 import os
 import re
 import shutil
@@ -26,6 +27,13 @@ SUITE = "forky"
 PACKAGES = ("asterisk", "sip-tester", "baresip-core", "espeak-ng", "libttspico-utils")
 # The first release with the security fixes we rely on: docs/adr, and ARI `live_dangerously`.
 ASTERISK_FLOOR = (22, 10, 1)
+# What the rest was tried with, and no older: docs/wrong-passwords.md has the same table.
+FLOORS = {
+    "sipp": (3, 8, 0),
+    "baresip": (1, 1, 0),
+    "espeak-ng": (1, 52, 0),
+    "pico2wave": (1, 0, 20130326),  # of its sources: Debian calls it 1.0+git20130326
+}
 BUILD_TIMEOUT_S = 15 * 60
 CHECK_TIMEOUT_S = 20
 
@@ -152,12 +160,13 @@ def _require_usable(root: Path) -> Telephony:
             (*prefix, str(root / "usr/bin/espeak-ng"), f"--path={root / 'usr/lib' / triplet}"),
         ),
     }
-    for name, argument, expected in (
-        ("sipp", "-v", r"SIPp v"),
-        ("baresip", "-h", r"baresip v"),
-        ("espeak-ng", "--version", r"eSpeak NG"),
+    for name, argument, says in (
+        ("sipp", "-v", "SIPp v"),
+        ("baresip", "-h", "baresip v"),
+        ("espeak-ng", "--version", "eSpeak NG text-to-speech: "),
     ):
-        _require_runs(tools[name], argument, expected)
+        found = _require_runs(tools[name], argument, rf"{says}(\d+)\.(\d+)\.(\d+)")
+        _require_floor(name, found, FLOORS[name])
     tools.update(_pico(root))
     ours = Tool("asterisk", (*prefix, str(root / "usr/sbin/asterisk")))
     asterisk, version, modules, data = _machine_asterisk() or (
@@ -203,7 +212,21 @@ def _pico(root: Path) -> dict[str, Tool]:
         _require_runs(tool, "--help", "pico2wave|Usage")
     except TelephonyError:
         return {}  # no root and no user namespaces; the voice then comes from another engine
+    _require_floor("pico2wave", _packaged_pico(root), FLOORS["pico2wave"])
     return {"pico2wave": tool}
+
+
+def _packaged_pico(root: Path) -> re.Match[str]:
+    """It does not say its version, so its package does."""
+    file = root / "usr/share/doc/libttspico-utils/changelog.Debian.gz"
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") as changes:
+            found = re.match(r"svox \((\d+)\.(\d+)\+git(\d+)", changes.readline())
+    except OSError as error:
+        raise TelephonyError(f"{file} cannot be read: {error}") from error
+    if found is None:
+        raise TelephonyError(f"{file} does not say which version of pico2wave this is")
+    return found
 
 
 def _machine_asterisk() -> tuple[Tool, tuple[int, ...], Path, Path] | None:
@@ -234,10 +257,20 @@ def _asterisk_version(tool: Tool) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups())
 
 
+def _require_floor(name: str, found: re.Match[str], floor: tuple[int, ...]) -> None:
+    version = tuple(int(part) for part in found.groups())
+    if version < floor:
+        raise TelephonyError(f"{name} {_dotted(version)} is older than {_dotted(floor)}")
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
 def _require_asterisk_floor(tool: Tool) -> tuple[int, ...]:
     version = _asterisk_version(tool)
     if version < ASTERISK_FLOOR:
-        raise TelephonyError(f"Asterisk {version} is older than {ASTERISK_FLOOR}")
+        raise TelephonyError(f"Asterisk {_dotted(version)} is older than {_dotted(ASTERISK_FLOOR)}")
     return version
 
 
@@ -323,7 +356,7 @@ def _mmdebstrap(workspace: Path, say: Say) -> list[str]:
     if shutil.which("apt-get") is None:
         raise TelephonyError(
             "Tollgate's telephone tools are Debian packages and this machine has no apt: install"
-            f" Asterisk {'.'.join(map(str, ASTERISK_FLOOR))} or newer, and run this on Debian"
+            f" Asterisk {_dotted(ASTERISK_FLOOR)} or newer, and run this on Debian"
         )
     for prefix in _privileged_prefixes():
         say("Installing mmdebstrap …")
@@ -407,7 +440,7 @@ def main() -> int:
     except TelephonyError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    version = ".".join(map(str, telephony.asterisk_version))
+    version = _dotted(telephony.asterisk_version)
     sys.stdout.write(f"Asterisk {version}, SIPp and baresip are in {telephony.root}\n")
     return 0
 

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from lab.telephony import GENERATION, Telephony, TelephonyError, Tool, find_telephony
+from lab.telephony import (
+    ASTERISK_FLOOR,
+    FLOORS,
+    GENERATION,
+    Telephony,
+    TelephonyError,
+    Tool,
+    find_telephony,
+)
 
 ROOT = f"telephony-{GENERATION}"
 
@@ -168,6 +176,26 @@ def test_an_asterisk_of_the_machine_that_is_too_old_is_not_used(bench: Bench, ve
     bench.lend_tools()
     bench.program("asterisk", f"echo '{version}'")
     assert str(bench.programs) not in bench.find().tool("asterisk").argv[0]
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_tool_that_is_older_than_what_was_tried_is_refused_by_its_name(
+    bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.lend_tools()
+    if name not in bench.find().tools:
+        pytest.skip(f"this user cannot run {name} on this machine")
+    monkeypatch.setitem(FLOORS, name, (10**9,))
+    with pytest.raises(TelephonyError, match=rf"^{name} [0-9.]+ is older than 1000000000$"):
+        bench.find()
+
+
+def test_the_floors_are_those_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/wrong-passwords.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    for name, floor in {"Asterisk": ASTERISK_FLOOR, **FLOORS}.items():
+        version = ".".join(map(str, floor))
+        assert any(name in row and version in row for row in rows), name
 
 
 def test_a_cache_that_cannot_be_written_is_told_in_one_sentence(
