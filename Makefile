@@ -72,6 +72,9 @@ files: .setup/venv  ## 6,000 damaged plan, phones and settings files each; calls
 dialplans: setup  ## 10,000 drawn dialplans: Asterisk's own steps against the doctor's (COUNT=n SEED=n)
 	@$(python) -m trials dialplans $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
+doctor-faults: setup .setup/system  ## every fault an admin may make, alone in a running office: does the doctor name it?
+	@$(python) -m tests.live.doctor
+
 ledger: setup .setup/system  ## 10,000 histories, 16 processes, a migration killed half-way, on both databases; about a quarter of an hour
 	@$(python) -m tests.db.histories 10000
 	@$(python) -m tests.db.stampede 100000
@@ -91,4 +94,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: help setup run test check bench chaos emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: doctor-faults help setup run test check bench chaos emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -27,7 +27,7 @@ from charging.errors import ChargingError
 from charging.ledger import Balances
 from charging.money import Money
 from charging.rates import Rate, charge_for
-from dialplan.phones import PhonesError
+from dialplan.phones import EXAMPLE, PhonesError
 from dialplan.render import AsteriskConfig, RenderError
 from lab.addresses import GivenAddresses
 from lab.application import Entry
@@ -211,6 +211,7 @@ async def _run(folder: Path, ports: Ports, number: str, talk_s: int, *, once: bo
         folder,
         deck=DECK.read_text(encoding="utf-8"),
         opening=None,
+        settings={"site": {"phones_file": str(EXAMPLE)}},
         addresses=GivenAddresses(asterisk=ports.sip_address, carrier=ports.carrier_address),
         adapt=ports.of,
     )

@@ -23,6 +23,7 @@ from admin.checks.asterisk import (
 )
 from admin.checks.contacts import check_contacts
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
+from admin.checks.endpoints import check_endpoints
 from admin.checks.findings import Check, Finding, Status, problem
 from admin.checks.leg_log import check_leg_log, check_ungated_legs
 from admin.checks.loaded import check_loaded
@@ -77,6 +78,7 @@ ASTERISK: Mapping[str, Check] = {
     "AMI over HTTP": check_second_way,
     "loaded": check_loaded,
     "dialplan": check_dialplan,
+    "endpoints": check_endpoints,
     "ways": check_ways,
     "trunks": check_trunks,
     "Asterisk's clock": check_asterisks_clock,

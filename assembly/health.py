@@ -17,10 +17,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, false, update
 from sqlalchemy.exc import DBAPIError
 
 from db.engine import WRITER
+from db.models import balances
 from settings import Settings
 
 log = structlog.get_logger()
@@ -120,11 +121,17 @@ async def ask(program: str, settings: Settings) -> Health:
 
 
 def ledger_question(engine: Engine) -> Question:
-    """Whether this process, as the user it runs as, can write to the ledger."""
+    """Whether this process, as the user it runs as, can write to the ledger.
+
+    A statement that changes no row is a write all the same. Only to begin says nothing: where
+    another process has the ledger open, SQLite begins a transaction that cannot write.
+    """
+    no_row = update(balances).where(false()).values(micros=balances.c.micros)
 
     def asked() -> str | None:
         try:
             with engine.connect().execution_options(**WRITER) as writer, writer.begin() as nothing:
+                writer.execute(no_row)
                 nothing.rollback()
         except DBAPIError as error:
             return str(error.orig).partition("\n")[0]

@@ -109,6 +109,9 @@ direct_media = no
 rtp_symmetric = yes
 media_address = {media}
 allow_transfer = no
+rtp_timeout = 60
+rtp_timeout_hold = 600
+timers = no
 [backup]
 type = aor
 contact = sip:{host}:{port}
@@ -140,6 +143,8 @@ def _write(config: AsteriskConfig, second: Carrier) -> None:
     pjsip = etc / "pjsip.conf"
     text = pjsip.read_text(encoding="utf-8").replace("context = office", f"context = {PHONES}")
     host, port = second.trunk
+    first = f"contact_deny = {config.trunk_host}"
+    text = text.replace(first, f"{first}\ncontact_deny = {host}")
     backup = BACKUP_ENDPOINT.format(media=config.sip_address, host=host, port=port)
     pjsip.write_text(text + backup, encoding="utf-8")
 

@@ -28,6 +28,7 @@ RENDER = (
     "`tollgate dialplan render --output /etc/asterisk/tollgate`, then `asterisk -rx 'dialplan"
     " reload'`"
 )
+OURS = "tollgate-emergency"  # no office is without it
 HANDED_BACK = {
     PAID: frozenset({"_X!", "i"}),
     INCLUDED: frozenset({"_X!"}),
@@ -166,6 +167,8 @@ def check_dialplan(settings: Settings) -> Iterator[Finding]:
     except (PlanFileError, AmiError):
         return  # said by check_plans and check_ami
     known = {name: frozenset(each["Extension"] for each in found[name]) for name in wanted}
+    if not known[OURS]:
+        return  # said by check_loaded
     other = [
         finding
         for name, extensions in wanted.items()
@@ -197,7 +200,7 @@ def check_feature_codes(settings: Settings) -> Iterator[Finding]:
 def our_extensions(config: AsteriskConfig) -> dict[str, frozenset[str]]:
     """Those that connect without the application, and those it sends a caller to, by context."""
     return {
-        "tollgate-emergency": frozenset(dialled for dialled, _ in config.emergency),
+        OURS: frozenset(dialled for dialled, _ in config.emergency),
         "tollgate-free": frozenset(number.pattern for number in config.free),
         "tollgate-fallback": frozenset(number.pattern for number in config.fallback),
         "tollgate-features": frozenset(code for code, _ in config.features),

@@ -110,6 +110,9 @@ def _readable(file: Path) -> Iterator[Finding]:
                 f"{CONFIGURE}: APP_START and apps = dial,retrydial; fields AppData and DNID",
             )
     except FileNotFoundError:
+        if any(file.parent.glob(f"{file.name}[.-]*")):
+            yield ok(f"Asterisk's log of legs, {file}, was moved aside and will begin anew")
+            return
         yield warning(
             f"Asterisk's log of legs, {file}, is not there: right only before the first call",
             f"{CONFIGURE}; [asterisk] cel_file names the file that Asterisk writes",

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from admin.checks.ami import AmiError, logged_in
-from admin.checks.asterisk import RENDER, TIMEOUT_S, AriError, ari_session, get_json
+from admin.checks.asterisk import OURS, RENDER, TIMEOUT_S, AriError, ari_session, get_json
 from admin.checks.findings import Finding, ok, problem
 from settings import Settings
 
 MODULE = "pbx_config.so"
-OURS = "tollgate-emergency"
 # Without the module there is no `dialplan reload`, and `module reload` refuses: both were tried.
 LOAD = (
     f"`asterisk -rx 'module load {MODULE}'`; if it refuses, Asterisk's log names a file that it"

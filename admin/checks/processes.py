@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
-from admin.checks.findings import Finding, ok, problem
+from admin.checks.findings import Finding, ok, problem, warning
 from assembly.health import Health, NoAnswerError, ask
 from db.engine import file_of
 from settings import Settings
@@ -13,10 +13,13 @@ PROGRAMS = {"ari_app": "the application", "agi": "the feature codes"}
 
 def check_processes(settings: Settings) -> Iterator[Finding]:
     for program, name in PROGRAMS.items():
+        if program == "agi" and not any(code for _, code in settings.agi.codes):
+            continue  # nobody can dial what it answers
         try:
             health = asyncio.run(ask(program, settings))
         except NoAnswerError as error:
-            yield problem(
+            bad = warning if program == "agi" else problem  # calls go on without feature codes
+            yield bad(
                 f"{name} ({program}) cannot be asked how it is: {error}",
                 "`tollgate serve`, or see its log; ask as root or as the user who runs it, with the"
                 " same settings",

@@ -28,6 +28,15 @@ def check_sounds(settings: Settings) -> Iterator[Finding]:
             status, found = asyncio.run(_sounds(settings, language))
         except AriError:
             return  # said by check_ari
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return  # said by check_ari
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:  # a file of its list is not there any more
+            yield problem(
+                f"{language}: sounds that Asterisk found when it started are not there any more:"
+                " callers hear silence",
+                LINK,
+            )
+            continue
         if status != HTTPStatus.OK or not isinstance(found, list):
             yield warning(
                 "Asterisk does not list its sounds, so nobody knows whether it finds ours",

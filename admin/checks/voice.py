@@ -76,7 +76,12 @@ def judge_engines(
     settings: PromptSettings, usable: list[str], why: dict[str, str]
 ) -> Iterator[Finding]:
     wanted = settings.engine
-    if wanted in why:
+    if wanted == "recorded" and settings.recorded_folder is None:
+        yield warning(
+            "the settings want recordings of your own and do not say where they are",
+            '[prompts] recorded_folder, with LANGUAGE/SOUND.wav in it; or engine = "auto"',
+        )
+    elif wanted in why:
         yield warning(
             f"the settings want {wanted}, which cannot record here: {why[wanted]}",
             f'[prompts] engine = "{usable[0] if usable else "gtts"}", or "auto"',

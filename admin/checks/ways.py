@@ -9,7 +9,7 @@ from http import HTTPStatus
 import aiohttp
 
 from admin.checks.ami import AmiConversation, AmiError, AmiRefusedError, logged_in
-from admin.checks.asterisk import RENDER, AriError, ari_session, get_json
+from admin.checks.asterisk import OURS, RENDER, AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from assembly.charging import report_plan
 from assembly.plans import OfficePlans, plan_files
@@ -70,7 +70,7 @@ def check_ways(settings: Settings) -> Iterator[Finding]:
         return
     try:
         offices = _offices(settings)
-        running = asyncio.run(_ask(settings))
+        running = asyncio.run(running_asterisk(settings))
     except (AmiError, AriError, PlanFileError):
         return  # said by check_ami, check_ari and check_plans
     yield from judge_phones(running, offices, settings)
@@ -82,7 +82,7 @@ def check_trunks(settings: Settings) -> Iterator[Finding]:
     if settings.ami is None or settings.ari is None:
         return
     try:
-        running = asyncio.run(_ask(settings))
+        running = asyncio.run(running_asterisk(settings))
     except (AmiError, AriError):
         return  # said by check_ami and check_ari
     yield from judge_trunks(running, settings)
@@ -94,18 +94,19 @@ def check_trunks(settings: Settings) -> Iterator[Finding]:
 def judge_phones(
     running: Running, offices: Sequence[Office], settings: Settings
 ) -> Iterator[Finding]:
-    walker = _walker(running, settings)
+    walker = walker_of(running, settings)
     tried = witnesses(offices[0].plan, offices[0].site)
     carriers = Carriers(trunks=running.trunks(), is_paid=lambda sent: not _is_free(sent, offices))
     by_context: dict[str, list[Endpoint]] = {}
     for endpoint in running.endpoints:
         by_context.setdefault(endpoint.context, []).append(endpoint)
-    sound = True
+    loaded = OURS in running.dialplan.contexts  # else said by check_loaded
+    sound = loaded
     for context, endpoints in by_context.items():
         paid = _paid(tried)
         judged = judge(walker, context, paid, carriers, endpoint=endpoints[0].name)
         findings = [*_said(judged, endpoints)]
-        if not all(each.is_trunk for each in endpoints):
+        if loaded and not all(each.is_trunk for each in endpoints):
             findings += _emergency(walker, context, tried, carriers)
         sound = sound and not findings
         yield from findings
@@ -125,7 +126,9 @@ def judge_transfers(running: Running, settings: Settings) -> Iterator[Finding]:
 
 
 def judge_trunks(running: Running, settings: Settings) -> Iterator[Finding]:
-    walker, dialplan = _walker(running, settings), running.dialplan
+    walker, dialplan = walker_of(running, settings), running.dialplan
+    if OURS not in dialplan.contexts:
+        return  # said by check_loaded
     if TRUNK not in dialplan.contexts:
         yield problem(f"Asterisk has no [{TRUNK}]: only emergency calls connect", RENDER)
         return
@@ -137,7 +140,7 @@ def judge_trunks(running: Running, settings: Settings) -> Iterator[Finding]:
         *trunk_faults(included, endpoints=endpoints, paid=False),
     ]
     for extension in _emergency_extensions(dialplan):
-        help_ = walker.walk(Start(context="tollgate-emergency", dialled=extension))
+        help_ = walker.walk(Start(context=OURS, dialled=extension))
         faults += trunk_faults(help_, endpoints=endpoints, paid=False, emergency=True)
     said = {(str(f.leg.place), f.leg.endpoint, f.why): f for f in reversed(faults)}
     for fault in reversed(said.values()):
@@ -157,7 +160,7 @@ def judge_trunks(running: Running, settings: Settings) -> Iterator[Finding]:
 
 
 def _emergency_extensions(dialplan: Dialplan) -> Sequence[str]:
-    context = dialplan.contexts.get("tollgate-emergency")
+    context = dialplan.contexts.get(OURS)
     return [] if context is None else [extension.name for extension in context.extensions]
 
 
@@ -192,8 +195,9 @@ def _emergency(
 ) -> Sequence[Finding]:
     """For every phone's context; the first number that fails, and how many more."""
     wrong: dict[str, list[str]] = {}
+    known = _emergency_extensions(walker.dialplan)  # what ours lacks is said by check_dialplan
     for witness in tried:
-        if witness.category is not Category.EMERGENCY:
+        if witness.category is not Category.EMERGENCY or witness.dialled not in known:
             continue
         found = walker.walk(Start(context=context, dialled=witness.dialled))
         out = [leg for leg in found.legs if carriers.leaves(leg)]
@@ -209,7 +213,7 @@ def _emergency(
     ]
 
 
-def _walker(running: Running, settings: Settings) -> Walker:
+def walker_of(running: Running, settings: Settings) -> Walker:
     app_name = "tollgate" if settings.ari is None else settings.ari.app_name
     return Walker(running.dialplan, app_name=app_name, variables=running.variables)
 
@@ -240,7 +244,7 @@ def _offices(settings: Settings) -> Sequence[Office]:
     return [Office(plan=plan, site=site_for(plan, settings.site)) for plan in known]
 
 
-async def _ask(settings: Settings) -> Running:
+async def running_asterisk(settings: Settings) -> Running:
     """Raises AmiError, AriError."""
     assert settings.ami is not None  # noqa: S101 - asked by whoever calls
     async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:

@@ -17,15 +17,16 @@ ARI_PASSWORD = "ari-secret"  # noqa: S105 - a stand-in
 AMI_SECRET = "ami-secret"  # noqa: S105 - a stand-in
 
 RUNNING = dict.fromkeys(("cel_custom.so", "pbx_config.so"), "Running")
+_PHONE = {
+    "context": "office",
+    "allow_transfer": "no",
+    "timers": "no",
+    "contact_acl": "deny/permit",
+    "redirect_method": "user",
+}
 SOUND = {  # endpoints
-    "1001": {
-        "context": "office",
-        "allow_transfer": "no",
-        "aors": "1001",
-        "timers": "no",
-        "contact_acl": "deny/permit",
-        "redirect_method": "user",
-    },
+    "1001": {**_PHONE, "aors": "1001"},
+    "1002": {**_PHONE, "aors": "1002"},
     "trunk": {
         "context": "from-trunk",
         "aors": "trunk",
@@ -44,6 +45,7 @@ class AsteriskStandIn:
     dialplan: Mapping[str, frozenset[str]] = field(default_factory=dict)
     listing: Sequence[str] = ()  # of the whole dialplan: the lines of each event
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sounds_status: int = 200
     sounds: Sequence[str] | None = tuple(f"tollgate/{clip}" for clip in texts_of("en"))
     modules: Mapping[str, str] = field(default_factory=lambda: dict(RUNNING))
     web_enabled: bool = True  # AMI over HTTP
@@ -103,7 +105,8 @@ class AsteriskStandIn:
         _require_login(request)
         if self.sounds is None:
             return web.json_response({"message": "not found"}, status=404)
-        return web.json_response([{"id": sound} for sound in self.sounds])
+        listed = [{"id": sound} for sound in self.sounds]
+        return web.json_response(listed, status=self.sounds_status)
 
     async def challenge(self, request: web.Request) -> web.Response:
         asked = await request.post()

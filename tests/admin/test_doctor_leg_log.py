@@ -39,6 +39,13 @@ def test_a_log_that_nobody_wrote_yet_is_a_warning(site: Site, log: Path) -> None
     assert str(log) in message
 
 
+def test_a_log_that_was_moved_aside_is_sound(site: Site, log: Path) -> None:
+    log.with_name("legs.json.1").touch()
+    ((status, message),) = site.said(check_leg_log)
+    assert status is Status.OK
+    assert "was moved aside" in message
+
+
 def test_a_folder_that_debian_does_not_make_is_a_problem(site: Site) -> None:
     site.add('[asterisk]\ncel_file = "cel-custom/legs.json"\n')
     ((status, message),) = site.said(check_leg_log)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from admin.checks.database import check_database
 from admin.checks.findings import Status
@@ -19,9 +20,10 @@ from assembly.health import NoAnswerError, answering, ask, ledger_question, sock
 from db.engine import open_engine
 from db.schema import upgrade
 from settings import Settings, load_settings
+from settings.model import FeatureCodes
 
 AS_NOBODY = Path(__file__).with_name("serve_as_nobody.py")
-OK, PROBLEM = Status.OK, Status.PROBLEM
+OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
 
 
 @pytest.fixture
@@ -44,10 +46,17 @@ def said(settings: Settings) -> list[tuple[Status, str]]:
 
 def test_a_program_that_does_not_run_is_named(settings: Settings) -> None:
     (application, features) = said(settings)
-    assert application[0] is features[0] is PROBLEM
+    assert (application[0], features[0]) == (PROBLEM, WARNING)  # calls go on without the codes
     assert (
         "the application (ari_app) cannot be asked how it is: it is not running" in application[1]
     )
+
+
+def test_nobody_is_asked_for_codes_that_are_switched_off(settings: Settings) -> None:
+    off = FeatureCodes(balance="", price="", last_call="", language="")
+    agi = settings.agi.model_copy(update={"codes": off})
+    (application,) = check_processes(settings.model_copy(update={"agi": agi}))
+    assert "the application" in application.message
 
 
 async def test_a_program_that_can_work_says_so(settings: Settings) -> None:
@@ -62,12 +71,18 @@ async def test_a_program_that_can_work_says_so(settings: Settings) -> None:
     assert "the application is well, run by " in found[0][1]
 
 
+@pytest.mark.parametrize("in_use", [False, True])
 def test_a_ledger_that_only_its_maker_can_write_is_a_problem_of_the_program(
-    settings: Settings,
+    settings: Settings, *, in_use: bool
 ) -> None:
+    """Also while its maker has it open: SQLite then begins a transaction that cannot write."""
     folder = Path(settings.database.url.removeprefix("sqlite:///")).parent
     ledger, legs = folder / "ledger.sqlite", folder / "legs.json"
-    ledger.chmod(0o444 if os.geteuid() == 0 else 0o400)
+    engine = open_engine(settings.database.url)
+    if in_use:
+        engine.connect().execute(text("SELECT 1"))
+    for file in folder.glob("ledger.sqlite*"):
+        file.chmod(0o444 if os.geteuid() == 0 else 0o400)
     legs.touch(mode=0o600 if os.geteuid() == 0 else 0o000)
     # To whoever asks, all is well.
     assert [each.status for each in check_database(settings)] == [OK]
@@ -83,6 +98,7 @@ def test_a_ledger_that_only_its_maker_can_write_is_a_problem_of_the_program(
         assert program.stdout.readline() == b"ready\n"
         findings = list(check_processes(settings))
         program.stdin.close()
+    engine.dispose()
     (ledger_found, legs_found, _) = findings
     assert (ledger_found.status, legs_found.status) == (PROBLEM, PROBLEM)
     assert "cannot use the ledger: attempt to write a readonly database" in ledger_found.message

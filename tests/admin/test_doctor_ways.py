@@ -191,9 +191,24 @@ def test_emergency_trunk_must_exist_and_have_no_limit() -> None:
     assert second.endswith("dials PJSIP/112@gone: an emergency call must have no limit (L, S)")
 
 
-def test_asterisk_without_our_contexts_is_told() -> None:
-    (finding,) = judge_trunks(of("[office]\nexten => 1,1,NoOp()\n"), Settings())
+def test_asterisk_without_our_contexts_is_told_of_elsewhere_and_called_sound_nowhere() -> None:
+    running = of("[office]\nexten => 1,1,NoOp()\n")
+    assert [*judge_trunks(running, Settings()), *judge(running, [UK], Settings())] == []
+
+
+def test_office_without_the_trunks_contexts_is_told() -> None:
+    (finding,) = judge_trunks(of(OFFICE.replace(TRUNK, "[trunk]\n")), Settings())
     assert "only emergency calls connect" in finding.message
+
+
+def test_emergency_number_that_ours_lack_is_no_matter_of_the_includes() -> None:
+    """It is said once, with what helps: render the contexts again."""
+    assert (
+        problems(
+            OFFICE.replace("exten => 999,1,Goto(tollgate-emergency-call", "exten => 998,1,Goto(x")
+        )
+        == []
+    )
 
 
 # --- asking Asterisk ------------------------------------------------------------------------------

@@ -1,0 +1,66 @@
+"""Whether Asterisk and the settings speak of the same phones and carriers, by their names."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from admin.checks.ami import AmiError
+from admin.checks.asterisk import AriError
+from admin.checks.findings import Finding, listed, ok, warning
+from admin.checks.ways import SENT, Running, running_asterisk, walker_of
+from dialplan.phones import Phone, PhonesError, load_phones
+from dialplan.walk.walker import Start
+from settings import Settings
+
+
+def check_endpoints(settings: Settings) -> Iterator[Finding]:
+    if settings.ami is None or settings.ari is None or settings.site.phones_file is None:
+        return
+    try:
+        phones = load_phones(settings.site.phones_file)
+        running = asyncio.run(running_asterisk(settings))
+    except (AmiError, AriError, PhonesError):
+        return  # said by check_ami, check_ari and check_phones
+    found = [*judge_names(running, phones, settings), *judge_strangers(running, phones, settings)]
+    yield from found or [ok("Asterisk's endpoints are the phones and carriers of the settings")]
+
+
+def judge_names(running: Running, phones: Sequence[Phone], settings: Settings) -> Iterator[Finding]:
+    """What the settings name and Asterisk does not have."""
+    known = {each.name for each in running.endpoints}
+    absent = [each.extension for each in phones if each.enabled and each.extension not in known]
+    if absent:
+        yield warning(
+            f"Asterisk knows no phone {listed(absent)}: it cannot register",
+            f"an endpoint of that name in pjsip.conf, or out with it from"
+            f" {settings.site.phones_file}",
+        )
+    named = settings.trunks if "trunks" in settings.model_fields_set else {}
+    for trunk in named:
+        if trunk not in known:
+            yield warning(
+                f"the settings have [trunks.{trunk}], and Asterisk has no such endpoint: its calls"
+                " are watched as if it had no limits of its own",
+                f"[trunks.NAME] takes the name of an endpoint: {listed(sorted(known))}",
+            )
+
+
+def judge_strangers(
+    running: Running, phones: Sequence[Phone], settings: Settings
+) -> Iterator[Finding]:
+    """Endpoints that reach the application, which refuses whom it does not know."""
+    walker, site = walker_of(running, settings), settings.site
+    dialled = f"{site.outside_line_prefix}{site.international_prefix}{SENT}"
+    enabled = {each.extension for each in phones if each.enabled}
+    strangers = [
+        each.name
+        for each in running.endpoints
+        if not each.is_trunk and each.name not in enabled
+        if walker.walk(Start(context=each.context, dialled=dialled)).asked
+    ]
+    if strangers:
+        yield warning(
+            f"{listed(strangers)} may dial, and is no phone of {site.phones_file}: paid calls are"
+            " refused",
+            f"[phones.{strangers[0]}] in {site.phones_file}, enabled; or another context for it in"
+            " pjsip.conf",
+        )

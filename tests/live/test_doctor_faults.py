@@ -1,0 +1,27 @@
+"""`tollgate doctor` names the fault that there is, and no other: a part of `make doctor-faults`."""
+
+import pytest
+
+from tests.live.doctor import Outcome, run_faults, run_sound
+from tests.live.doctor_faults import FAULTS
+
+pytestmark = pytest.mark.live
+
+EVERY = 3  # of the table; its groups follow one another, so some of each group
+
+
+def wrong(outcomes: list[Outcome]) -> list[str]:
+    return [f"{outcome.name}: {each}" for outcome in outcomes for each in outcome.wrong]
+
+
+async def test_each_fault_in_a_running_office_is_named_and_nothing_else_is() -> None:
+    assert wrong([*await run_faults(FAULTS[::EVERY], everything=False)]) == []
+
+
+async def test_office_of_another_country_is_found_sound() -> None:
+    assert wrong([*await run_sound(["an office in France"])]) == []
+
+
+def test_table_is_as_long_as_it_says_and_each_fault_has_a_name_of_its_own() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 25
+    assert all(said.what and said.remedy for fault in FAULTS for said in fault.says)
