@@ -42,12 +42,21 @@ exten => 600,1,Answer()
 [ring]
 exten => s,1,Set(LOCAL(forward)=${DB(forward/${ARG1})})
  same => n,GotoIf($["${forward}" != ""]?forward)
- same => n,Dial(PJSIP/${ARG1},20,i)
- same => n,Set(LOCAL(greeting)=${IF($["${DIALSTATUS}" = "BUSY"]?b:u)})
+ same => n,Gosub(tollgate-phone-contacts,s,1(${ARG1}))
+ same => n,GotoIf($[${LEN(${GOSUB_RETVAL})} = 0]?away)
+ same => n,Dial(${GOSUB_RETVAL},20,i)
+ same => n(away),Set(LOCAL(greeting)=${IF($["${DIALSTATUS}" = "BUSY"]?b:u)})
  same => n,VoiceMail(${ARG1}@default,${greeting})
  same => n,Hangup()
  same => n(forward),Dial(Local/${forward}@phones/n,30)
  same => n,Hangup()
+
+; A queue rings a phone as everybody does.
+[ring-one]
+exten => _100[12],1,Gosub(tollgate-phone-contacts,s,1(${EXTEN}))
+ same => n,GotoIf($[${LEN(${GOSUB_RETVAL})} = 0]?away)
+ same => n,Dial(${GOSUB_RETVAL},20,i)
+ same => n(away),Hangup(20)
 
 [services]
 exten => *97,1,VoiceMailMain(${CALLERID(num)}@default)
@@ -94,7 +103,7 @@ exten => s,1,Dial(PJSIP/${ARG1}@emergency,,i)
  same => n,Dial(PJSIP/${ARG1}@backup,,i)
  same => n(done),Return()
 """
-QUEUES = "[sales]\nstrategy = ringall\nmember => PJSIP/1002\n"
+QUEUES = "[sales]\nstrategy = ringall\nmember => Local/1002@ring-one/n\n"
 VOICEMAIL = "[general]\nformat = wav\n[default]\n1001 => 1234,First\n1002 => 1234,Second\n"
 BACKUP_ENDPOINT = """
 [backup]

@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from admin.checks.ami import AmiError, logged_in
+from admin.checks.ami import AmiError
 from admin.checks.asterisk import AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem
-from admin.checks.trunks import TIMEOUT_S
+from admin.checks.ways import Running, running_asterisk, walker_of
 from charging.plain_text import escaped
 from dialplan.phone_contacts import is_dialled
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan
+from dialplan.walk.walker import Start
 from settings import Settings
 
 DIAL_CONTACTS = (
@@ -27,6 +27,7 @@ DIAL_CONTACTS = (
 _PLAIN = re.compile(r"PJSIP/(?P<phone>[\w.-]+|\$\{EXTEN[^}]*\})(?=[&,)]|$)")
 _ANY_CONTACT = re.compile(r"\$\{PJSIP_DIAL_CONTACTS\(")
 _NEXT_CONTACT = re.compile(r",(?=sips?:)")
+WALKED_MAX = 20  # an office's phones are dialled alike
 _DIALS = frozenset({"Dial", "Queue", "Page"})
 
 
@@ -43,10 +44,11 @@ def check_contacts(settings: Settings) -> Iterator[Finding]:
     if settings.ari is None or settings.ami is None:
         return
     try:
-        dialplan, phones = asyncio.run(_ask(settings))
+        running, phones = asyncio.run(_ask(settings))
     except (AmiError, AriError):
         return  # said by check_ami and check_ari
-    found = [*judge_phones(phones), *judge_dials(dialplan, phones)]
+    places = plain_dials(running.dialplan, phones) | walked_dials(running, settings, phones)
+    found = [*judge_phones(phones), *judge_dials(places)]
     if phones:
         yield from found or [ok("a call to a phone goes nowhere but to that phone")]
 
@@ -81,21 +83,41 @@ def judge_phones(phones: Mapping[str, Registered]) -> Iterator[Finding]:
                 )
 
 
-def judge_dials(dialplan: Dialplan, phones: Collection[str]) -> Iterator[Finding]:
-    """Steps that dial whatever a phone has registered."""
-    places = sorted(
+def judge_dials(places: Collection[str]) -> Iterator[Finding]:
+    if places:
+        yield problem(
+            f"what a phone has registered is dialled as it is in {listed(sorted(places))}: that may"
+            " be the carrier, unpaid",
+            DIAL_CONTACTS,
+        )
+
+
+def plain_dials(dialplan: Dialplan, phones: Collection[str]) -> frozenset[str]:
+    """Steps that dial whatever a phone has registered, as they are written."""
+    return frozenset(
         f"[{name}] {extension.pattern}"
         for name, context in dialplan.contexts.items()
         for extension in context.extensions
         for step in extension.steps
         if step.application in _DIALS and _dials_any(step.data, phones)
     )
-    if places:
-        yield problem(
-            f"what a phone has registered is dialled as it is in {listed(places)}: that may be the"
-            " carrier, unpaid",
-            DIAL_CONTACTS,
-        )
+
+
+def walked_dials(running: Running, settings: Settings, phones: Collection[str]) -> frozenset[str]:
+    """The same, where variables name the phone: what one phone reaches that dials another."""
+    walker = walker_of(running, settings)
+    contexts = {each.context for each in running.endpoints}
+    walks = [
+        walker.walk(Start(context=context, dialled=phone))
+        for context in sorted(contexts)
+        for phone in sorted(phones)[:WALKED_MAX]
+    ]
+    return frozenset(
+        f"[{leg.place.context}] {leg.place.extension}"
+        for walk in walks
+        for leg in walk.legs
+        if leg.technology == "PJSIP" and leg.endpoint in phones and not leg.number
+    )
 
 
 def _dials_any(data: str, phones: Collection[str]) -> bool:
@@ -117,11 +139,9 @@ def registered(endpoint: Mapping[str, str], aors: Sequence[Mapping[str, str]]) -
 # --- asking ---------------------------------------------------------------------------------------
 
 
-async def _ask(settings: Settings) -> tuple[Dialplan, Mapping[str, Registered]]:
+async def _ask(settings: Settings) -> tuple[Running, Mapping[str, Registered]]:
     """Raises AmiError, AriError."""
-    assert settings.ami is not None  # noqa: S101 - asked by check_contacts
-    async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
-        dialplan = dialplan_of(await ami.whole_dialplan())
+    running = await running_asterisk(settings)
     phones = {}
     for name in _phones(settings):
         endpoint = await _object(settings, f"endpoint/{name}")
@@ -129,7 +149,7 @@ async def _ask(settings: Settings) -> tuple[Dialplan, Mapping[str, Registered]]:
             names = [each for each in endpoint.get("aors", "").split(",") if each]
             aors = [await _object(settings, f"aor/{each}") for each in names]
             phones[name] = registered(endpoint, [each for each in aors if each is not None])
-    return dialplan, phones
+    return running, phones
 
 
 async def _object(settings: Settings, path: str) -> Mapping[str, str] | None:

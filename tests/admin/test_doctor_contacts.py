@@ -4,9 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from admin.checks.contacts import Registered, judge_dials, judge_phones, registered
+from admin.checks.contacts import (
+    Registered,
+    judge_dials,
+    judge_phones,
+    plain_dials,
+    registered,
+    walked_dials,
+)
 from admin.checks.findings import Status
+from admin.checks.ways import Endpoint, Running
 from dialplan.walk.lookup import Context, Dialplan, Extension, Step
+from settings import Settings
+from tests.dialplan.walk.text import dialplan
 
 SOUND = Registered(limited=True, redirect_method="user", contacts=("sip:1001@192.0.2.7:5060;ob",))
 
@@ -54,9 +64,37 @@ def test_dial_of_whatever_a_phone_registered_is_a_problem(
 ) -> None:
     step = Step(number=1, application=application, data=data)
     context = Context(name="internal", extensions=(Extension(name="_1XXX", steps=(step,)),))
-    found = list(judge_dials(Dialplan(contexts={"internal": context}), {"1001", "1002"}))
+    found = list(
+        judge_dials(plain_dials(Dialplan(contexts={"internal": context}), {"1001", "1002"}))
+    )
     assert [finding.status for finding in found] == ([Status.PROBLEM] if bad else [])
     assert all("[internal] _1XXX" in finding.message for finding in found)
+
+
+SAFE = "Dial(${GOSUB_RETVAL},20,i)"
+
+
+@pytest.mark.parametrize(
+    ("dial", "bad"),
+    [
+        ("Dial(PJSIP/${ARG1},20,i)", True),
+        ("Set(TO=${ARG1})\nexten => s,n,Dial(PJSIP/${TO}&PJSIP/1001)", True),
+        ("Dial(PJSIP/0033142685300@${ARG1})", False),
+        (SAFE, False),
+    ],
+)
+def test_phone_that_is_dialled_by_a_variable_is_found_by_walking_there(
+    dial: str, *, bad: bool
+) -> None:
+    text = f"[office]\nexten => _1XXX,1,Gosub(ring,s,1(${{EXTEN}}))\n[ring]\nexten => s,1,{dial}\n"
+    phones = [
+        Endpoint(name=name, context="office", allow_transfer=False, is_trunk=False)
+        for name in ("1001", "1002")
+    ]
+    found = Running(dialplan=dialplan(text), variables={}, endpoints=phones)
+    places = walked_dials(found, Settings(), {"1001", "1002"})
+    assert bool(places) is bad
+    assert all(place.startswith("[ring] s") for place in places)
 
 
 def test_contacts_are_read_as_asterisk_lists_them() -> None:

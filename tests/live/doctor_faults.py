@@ -456,6 +456,14 @@ DIALPLAN_FAULTS = (
             Said("contacts", P, "is dialled as it is in [internal] 601", "tollgate-phone-contacts"),
         ),
     ),
+    Fault(
+        name="a phone that a variable names, dialled wherever it says it is",
+        inject=dialplan(
+            "Dial(${GOSUB_RETVAL},20,i)\n same => n(away),Set",
+            "Dial(PJSIP/${ARG1},20,i)\n same => n(away),Set",
+        ),
+        says=(Said("contacts", P, "is dialled as it is in [ring] s", "tollgate-phone-contacts"),),
+    ),
 )
 PJSIP_FAULTS = (
     Fault(

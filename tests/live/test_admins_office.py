@@ -130,6 +130,10 @@ async def test_hostile_contact_that_an_own_dial_rings_is_told_of(start_office: S
         raw_phone(paid, "1002") as hostile,
         raw_phone(paid, "1001") as caller,
     ):
+        await edit_dialplan(paid, "Dial(${GOSUB_RETVAL},20,i)", "Dial(PJSIP/${ARG1},20,i)")
+        await edit_dialplan(paid, "${LEN(${GOSUB_RETVAL})} = 0", "1 = 0")
+        (message,) = await problems(paid, "contacts")
+        assert "is dialled as it is in [ring] s" in message
         carrier = paid.office.carrier
         await hostile.register(f"<sip:{FRANCE}@{hostile.address};maddr={carrier.address}>")
         call = await caller.call(f"sip:1002@{caller.domain}")
