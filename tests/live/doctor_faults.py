@@ -1,5 +1,6 @@
 """The faults, each with what the doctor must say of it: what is wrong, and what to do."""
 
+from db.schema import HEAD
 from tests.live.injected import (
     OUT,
     SAMPLE,
@@ -182,16 +183,18 @@ LEDGER_FAULTS = (
     Fault(
         name="tables of an older version",
         inject=sql(
-            "UPDATE alembic_version SET version_num = '0003'",
-            "UPDATE alembic_version SET version_num = '0004'",
+            "UPDATE alembic_version SET version_num = '0' || version_num",
+            "UPDATE alembic_version SET version_num = substr(version_num, 2)",
         ),
-        says=(Said("database", W, "the tables are of version 0003, not 0004", "ledger prepare"),),
+        says=(
+            Said("database", W, f"the tables are of version 0{HEAD}, not {HEAD}", "ledger prepare"),
+        ),
     ),
     Fault(
         name="tables of a newer version",
         inject=sql(
-            "UPDATE alembic_version SET version_num = '0999'",
-            "UPDATE alembic_version SET version_num = '0004'",
+            "UPDATE alembic_version SET version_num = '9' || version_num",
+            "UPDATE alembic_version SET version_num = substr(version_num, 2)",
         ),
         says=(
             Said("database", P, "newer than this Tollgate's", "run the Tollgate that made them"),
@@ -228,8 +231,8 @@ LEDGER_FAULTS = (
     Fault(
         name="no rates",
         inject=sql(
-            "UPDATE deck_changes SET currency = 'USD'",
-            "UPDATE deck_changes SET currency = 'GBP'",
+            "UPDATE rate_decks SET currency = 'USD'",
+            "UPDATE rate_decks SET currency = 'GBP'",
         ),
         says=(Said("rates", P, "wants rates in GBP and there are none", "tollgate rates import"),),
     ),

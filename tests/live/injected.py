@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from admin.checks import asterisk
 from admin.checks.findings import Status
 from admin.doctor import Found
+from charging.rate_deck import DeckKey
 from db.engine import file_of, open_engine
 from db.rate_decks import decks_in_force, roll_back
 from lab.carrier import Carrier
@@ -318,13 +319,13 @@ def deck(text: str) -> Inject:
     @asynccontextmanager
     async def inject(patient: Patient) -> AsyncIterator[None]:
         with closing_engine(patient) as engine, engine.connect() as reader:
-            before = decks_in_force(reader)["GBP"]
+            before = decks_in_force(reader)[DeckKey("GBP")]
         await asyncio.to_thread(import_rates, patient.paid.settings, text, "GBP")
         try:
             yield
         finally:
             with closing_engine(patient) as engine:
-                roll_back(engine, currency="GBP", at=datetime.now(UTC), deck_id=before)
+                roll_back(engine, DeckKey("GBP"), at=datetime.now(UTC), deck_id=before)
 
     return inject
 
