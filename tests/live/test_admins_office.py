@@ -38,12 +38,13 @@ async def problems(paid: PaidOffice, check: str) -> list[str]:
 
 
 async def talk(phone: Phone, number: str, carrier: Carrier) -> None:
-    """Dial, and hang up once the carrier has answered."""
+    """Dial, and hang up once the phone knows that the carrier has answered."""
     seen, calls = len(phone.events), len(carrier.calls())
     await phone.dial(number)
     await carrier.wait_for(
         lambda call: call.answered and call in carrier.calls()[calls:], timeout_s=20
     )
+    await phone.wait_for("CALL_ESTABLISHED", after=seen)
     await phone.hang_up()
     await phone.wait_for("CALL_CLOSED", after=seen)
 

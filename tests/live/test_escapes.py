@@ -36,6 +36,7 @@ pytestmark = pytest.mark.live
 INCREMENT_S = 4
 TRANSFERS = {"call": {"allow_transfer": True}}
 FREE = "08081570192"
+PROGRESS_EVENTS = 5  # of a paid call that the carrier has not answered yet
 
 
 async def connect(paid: PaidOffice, phone: Phone, number: str = FRANCE) -> CarrierCall:
@@ -51,6 +52,16 @@ async def connect(paid: PaidOffice, phone: Phone, number: str = FRANCE) -> Carri
     return await paid.office.carrier.wait_for(
         lambda call: call.answered and call.sip_call_id not in known
     )
+
+
+async def each_progress(phone: Phone, seen: int) -> None:
+    """Until the last 183 before the answer: this phone turns to the call that it comes for.
+
+    One for the prompt, one for its end, and those of ringing; with baresip each is an event.
+    """
+    for _ in range(PROGRESS_EVENTS):
+        event = await phone.wait_for("CALL_PROGRESS", after=seen)
+        seen = phone.events.index(event, seen) + 1
 
 
 async def charged_to_its_end(paid: PaidOffice, call: CarrierCall, *, calls: int = 1) -> None:
@@ -175,8 +186,10 @@ async def consult(paid: PaidOffice, admin: Ami, phone: Phone, other: Phone) -> s
     """
     held = await caller_leg(paid)
     await phone.command("hold")
+    seen = len(phone.events)
     await phone.dial("1002")
     await other.wait_for("CALL_ESTABLISHED")
+    await phone.wait_for("CALL_ESTABLISHED", after=seen)  # it refers nobody out of an early call
     return await replacing(paid, admin, held)
 
 
@@ -226,6 +239,7 @@ async def test_transfer_into_a_call_that_still_rings_leaves_both_carrier_legs_me
         await phone.wait_for("CALL_RTPESTAB", after=seen)
         await phone.press("1")
         await paid.office.carrier.wait_for(lambda call: call.dialled.endswith("309"))
+        await each_progress(phone, seen)
         (second,) = [n for n in await channels(paid) if n.startswith("PJSIP/1001-") and n != first]
         await phone.command("line", "1")
         await phone.command("transfer", await replacing(paid, admin, second))

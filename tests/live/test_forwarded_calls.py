@@ -98,7 +98,7 @@ async def test_forwarded_call_that_ends_unseen_is_charged_to_its_end(
     async with start_office(settings=ALLOWED) as paid, raw_phone(paid, "1001") as phone:
         await let_forward(paid)
         ringing = asyncio.create_task(dial(phone, WAYS[way]))
-        await paid.application.wait_for("state", state="dialling")
+        await paid.office.carrier.wait_for(lambda call: not call.answered)
         await paid.application.kill()  # nobody of ours sees the answer
         talk = await ringing
         assert isinstance(talk, Talk)
