@@ -3,7 +3,7 @@
 PYTHON ?= python3
 python := .venv/bin/python
 # A live test mostly waits for a telephone, so more of them than cores run side by side.
-WORKERS ?= 6
+WORKERS ?= 5
 # The tests that compute go first and alone: a starved telephone loses sound.
 CORES ?= 2
 export PYTHONDONTWRITEBYTECODE ?=

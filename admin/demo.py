@@ -259,6 +259,8 @@ async def _one_call(paid: PaidOffice, number: str, talk_s: int, out: Console) ->
             await asyncio.gather(talking, return_exceptions=True)
         authorised, settled = told["call_authorised"], told["call_settled"]
         carrier = await paid.office.carrier.wait_for(lambda call: call.ended)
+        await phone.wait_for("CALL_CLOSED")
+        await phone.heard_since({})  # a phone says so before all it heard is on disk
         out.print(f"\nWhat the phone heard: {_keep_recording(phone, paid.office.folder)}")
     return Demonstration(
         number=number,
