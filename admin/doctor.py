@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from admin.checks.account import check_balances, check_rates
+from admin.checks.ami_over_http import check_ami_over_http
 from admin.checks.asterisk import (
     check_ami,
     check_application,
@@ -29,7 +30,6 @@ from admin.checks.leg_log import check_leg_log, check_ungated_legs
 from admin.checks.loaded import check_loaded
 from admin.checks.machine import check_clock, check_python
 from admin.checks.processes import check_processes
-from admin.checks.second_way import check_second_way
 from admin.checks.site import (
     check_addresses,
     check_phones,
@@ -75,7 +75,7 @@ ASTERISK: Mapping[str, Check] = {
     "processes": check_processes,
     "sounds": check_sounds,
     "ami": check_ami,
-    "AMI over HTTP": check_second_way,
+    "AMI over HTTP": check_ami_over_http,
     "loaded": check_loaded,
     "dialplan": check_dialplan,
     "endpoints": check_endpoints,

@@ -14,7 +14,7 @@ from settings import AriSettings, Settings
 CHALLENGE = {"Action": "Challenge", "AuthType": "MD5"}
 
 
-def check_second_way(settings: Settings) -> Iterator[Finding]:
+def check_ami_over_http(settings: Settings) -> Iterator[Finding]:
     if settings.ari is None or settings.ami is None:
         return
     try:
