@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 import db
 from db.engine import DatabaseUrlError, open_engine
 from db.models import metadata
+from db.people_tables import users
 from db.schema import HEAD, upgrade, version_of
 
 MIGRATIONS = Path(db.__file__).parent / "migrations"
@@ -22,6 +23,7 @@ def test_the_code_knows_the_last_migration() -> None:
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(engine: Engine) -> None:
+    assert users.name in metadata.tables  # a module of tables that nobody imports is not compared
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
