@@ -188,6 +188,14 @@ class CardNotEntered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardFormClosed:
+    """Somebody finished a form, or its time is over: `find_card` says which."""
+
+    setup_id: str
+    office_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardUpdated:
     """The issuer sent a new number or expiry, and the processor took it over."""
 
@@ -312,7 +320,7 @@ FindRefundAnswer = RefundAnswer | NotThere
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeOpened:
-    """The cardholder had the bank take the money back."""
+    """The cardholder had the bank take the money back. May be told twice: once for each id."""
 
     dispute_id: str
     intent_id: str
@@ -332,7 +340,7 @@ class DisputeClosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FraudWarning:
-    """A bank suspects that the card is not the customer's; a dispute often follows."""
+    """A bank doubts the payment, and has taken nothing back; a dispute often follows."""
 
     intent_id: str
 
@@ -352,8 +360,7 @@ Fact = (
     | Declined
     | AuthenticationRequired
     | Cancelled
-    | CardSaved
-    | CardNotSaved
+    | CardFormClosed
     | CardUpdated
     | CardRemoved
     | Refunded
