@@ -29,7 +29,7 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 	@touch $@
 
 run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
-	@$(python) -m admin demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
+	@$(python) -m demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
 test: setup .setup/system  ## every test, calls through the real Asterisk included
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live"; pure=$$?; \

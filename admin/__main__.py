@@ -25,7 +25,6 @@ class Listed:
 
 
 COMMANDS: Mapping[str, Listed] = {
-    "demo": Listed("admin.demo", "One paid call through a real Asterisk, explained as it happens."),
     "serve": Listed("admin.serve", "Run the application and the feature codes until Ctrl-C."),
     "doctor": Listed(
         "admin.doctor", "Look at everything a call needs, and say what to do about what is wrong."

@@ -21,7 +21,7 @@ from charging.rate_deck import DeckKey
 from db.engine import DatabaseUrlError, file_of, open_engine, open_reader, shown
 from db.schema import HEAD, read_version, upgrade
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.plan_files import PlanFileError, PlanFiles
+from plans.files import PlanFileError, PlanFiles
 from settings import SETTINGS_VARIABLE, Settings, SettingsError, load_settings, settings_file
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from admin.context import Context
 from admin.output import say
@@ -29,8 +28,7 @@ from charging.usecases import CallRequest, new_call
 from db.dry_run import try_out
 from db.ledger import read_from
 from db.rate_decks import decks_in_force, load_rates_of
-
-SAMPLES = Path(__file__).parent.parent / "dialplan" / "rates"
+from plans.files import SAMPLE_DECKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +197,7 @@ def _deck_for(context: Context, number: Number, caller: Caller) -> Callable[[], 
 
 def _sample_deck(key: DeckKey) -> RateDeck:
     currency = key.currency
-    file = SAMPLES / f"sample-{currency.lower()}.csv"
+    file = SAMPLE_DECKS / f"sample-{currency.lower()}.csv"
     if not file.exists():
         return RateDeck((), currency=currency)
     say(f"no {key} deck was imported: using the sample deck", err=True)

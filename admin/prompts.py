@@ -16,7 +16,6 @@ from rich.table import Table
 from admin.context import AsJson, fail
 from admin.output import print_json, say
 from charging.money import Money, parse_money
-from lab.telephony import built_telephony
 from prompts.build import Built, build_voice, engine_for, to_speak
 from prompts.engines import Engine, GttsEngine, RecordedEngine, Tool, espeak_engine, pico_engine
 from prompts.errors import EngineFailed, PromptError
@@ -26,6 +25,7 @@ from prompts.pack import PackEngine, write_pack
 from prompts.phrases import LANGUAGES, UnspokenError, balance_phrase
 from prompts.texts import words_of
 from settings import PromptSettings, SettingsError, load_settings
+from telephony.tools import built_telephony
 
 app = typer.Typer(
     no_args_is_help=True,

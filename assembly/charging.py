@@ -22,7 +22,7 @@ from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
 from db.schema import upgrade
 from dialplan.phones import EXAMPLE, PhonesError
-from dialplan.plan_files import PlanFileError
+from plans.files import PlanFileError
 from settings import Settings
 
 log = structlog.get_logger()

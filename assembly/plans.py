@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from charging.plan import Plan
-from dialplan.plan_files import SHIPPED_PLANS, PlanFileError, PlanFiles
+from plans.files import SHIPPED_PLANS, PlanFileError, PlanFiles
 from settings import Settings
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from assembly.charging import report_plan
 from assembly.plans import OfficePlans, plan_files
 from assembly.sites import OfficeSites, site_for
-from charging.patterns import emergency_dialled, free_patterns, included_patterns
+from dialplan.patterns import emergency_dialled, free_patterns, included_patterns
 from dialplan.render import TONES, TONES_ELSEWHERE, AsteriskConfig, Secrets, Trunk
 from settings import Settings
 from settings.model import TrunkSettings

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from bench.figures import Figure
 from bench.rates import asked
+from plans.files import SAMPLE_DECKS
 
 RUNS = int(os.environ.get("BENCH_CLI_RUNS", "15"))
 HELP_GOAL_S, READ_GOAL_S = 0.3, 0.6
-SAMPLE = Path(__file__).parents[1] / "dialplan" / "rates" / "sample-gbp.csv"
+SAMPLE = SAMPLE_DECKS / "sample-gbp.csv"
 COMMANDS = (
     (("--help",), HELP_GOAL_S),
     (("balance",), READ_GOAL_S),

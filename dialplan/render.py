@@ -14,8 +14,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from charging.patterns import DirectPattern
 from dialplan.contexts import SILENCE_MAX_S
+from dialplan.patterns import DirectPattern
 from dialplan.phone_contacts import CHARACTERS, contact_pattern
 from dialplan.phones import Phone
 
@@ -85,7 +85,7 @@ class AsteriskConfig:
     trunk_host: str
     phones: tuple[Phone, ...]
     secrets: Secrets
-    # As dialled, and as sent to the trunk: charging.patterns.emergency_dialled.
+    # As dialled, and as sent to the trunk: dialplan.patterns.emergency_dialled.
     emergency: tuple[tuple[str, str], ...]
     sip_port: int = 5060
     control_address: str = "127.0.0.1"  # ARI and AMI; loopback only

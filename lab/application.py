@@ -12,8 +12,8 @@ from typing import Any
 from lab import processes
 from lab.errors import LabError
 from lab.lifecycle import Runnable
-from lab.telephony import Tool
 from lab.watch import FileWatch
+from telephony.tools import Tool
 
 START_TIMEOUT_S = 20
 Entry = Mapping[str, Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lab import processes, sipp
 from lab.errors import LabError
-from lab.telephony import Telephony
+from telephony.tools import Telephony
 
 # What may come instead of an answer; anything else is a defect, and SIPp reports it as such.
 REFUSALS = (401, 403, 404, 408, 480, 484, 486, 487, 488, 500, 503, 603)

@@ -16,8 +16,8 @@ from lab.caller import Calls, PlacedCall, place_calls
 from lab.errors import LabError
 from lab.lifecycle import Runnable
 from lab.ports import is_free_udp
-from lab.telephony import Telephony
 from lab.watch import FileWatch
+from telephony.tools import Telephony
 
 START_TIMEOUT_S = 10
 FAR_END_TONE_HZ = 440

@@ -25,7 +25,7 @@ from lab import processes
 from lab.errors import LabError
 from lab.lifecycle import Runnable
 from lab.ports import is_free_tcp, is_free_udp
-from lab.telephony import Telephony
+from telephony.tools import Telephony
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 10

@@ -13,7 +13,7 @@ from lab.carrier import ANSWERS, Behaviour, Carrier, Rule
 from lab.instance import Instance, asterisk_config
 from lab.lifecycle import Runnable
 from lab.phone import Phone
-from lab.telephony import Telephony
+from telephony.tools import Telephony
 
 
 class Office(Runnable):

@@ -39,9 +39,9 @@ from lab.application import Application
 from lab.carrier import ANSWERS, Behaviour, Rule
 from lab.lifecycle import Runnable
 from lab.office import Office
-from lab.telephony import Telephony
 from prompts.library import default_sounds_folder
 from settings import Settings, load_settings
+from telephony.tools import Telephony
 
 Result = TypeVar("Result")
 OFFICE_ID = "main"

@@ -13,8 +13,8 @@ from typing import Self
 from lab import processes
 from lab.errors import LabError
 from lab.lifecycle import Runnable
-from lab.telephony import Telephony
 from lab.watch import FileWatch
+from telephony.tools import Telephony
 
 START_TIMEOUT_S = 10
 CONTROL_PORT = 4444

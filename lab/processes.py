@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assembly.parent import die_with_parent
-from lab.telephony import Tool
+from telephony.tools import Tool
 
 
 async def spawn(  # noqa: PLR0913 - each is one setting, given by name

@@ -175,7 +175,7 @@ class SiteSettings(_Section):
     """The desk phones; without one, the example that comes with Tollgate (dialplan/phones.toml)."""
 
     plans_folder: Path | None = Field(default=None, examples=["plans"])
-    """The calling plans; without one, those that come with Tollgate (dialplan/plans)."""
+    """The calling plans; without one, those that come with Tollgate (plans/)."""
 
     @field_validator("country")
     @classmethod

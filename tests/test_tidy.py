@@ -128,17 +128,41 @@ def test_every_package_that_ships_says_that_it_is_typed() -> None:
         assert (ROOT / package.partition(".")[0] / "py.typed").exists(), package
 
 
+STAYS_HERE = {"bench", "demo", "lab", "tests", "trials"}
+
+
+def shipped() -> set[str]:
+    return {package.partition(".")[0] for package in PROJECT["tool"]["setuptools"]["packages"]}
+
+
+def test_every_folder_of_code_ships_or_is_known_to_stay_here() -> None:
+    folders = {file.relative_to(ROOT).parts[0] for file in tracked("**/*.py")}
+    assert folders - shipped() == STAYS_HERE
+
+
+def test_nothing_that_ships_imports_what_stays_here() -> None:
+    """import-linter sees what it is told of; this sees every import that ships."""
+    wrong = {
+        f"{file.relative_to(ROOT)}: {module}"
+        for package in shipped()
+        for file in tracked(f"{package}/*.py")
+        for module in _imported(ast.parse(file.read_text(encoding="utf-8")))
+        if module in STAYS_HERE
+    }
+    assert not wrong
+
+
 NOT_IMPORTED = {"tzdata"}  # zoneinfo reads it where the system has no time zones
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
-    ships = {package.partition(".")[0] for package in PROJECT["tool"]["setuptools"]["packages"]}
+    ships = shipped()
     declared = {_distribution(line) for line in PROJECT["project"]["dependencies"]}
     of_tests = {_distribution(line) for line in PROJECT["dependency-groups"]["dev"]}
     used = distributions_of(*(f"{package}/*.py" for package in ships))
     assert used <= declared
     assert declared - used == NOT_IMPORTED
-    assert distributions_of("tests/*.py", "bench/*.py", "trials/*.py") <= declared | of_tests
+    assert distributions_of(*(f"{each}/*.py" for each in STAYS_HERE)) <= declared | of_tests
 
 
 def distributions_of(*patterns: str) -> set[str]:

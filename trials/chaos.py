@@ -15,7 +15,8 @@ from lab.ears import Ears, ears
 from lab.fault_proxy import FaultProxy
 from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.postgresql import running_server
-from lab.telephony import Telephony, find_telephony
+from lab.telephony import find_telephony
+from telephony.tools import Telephony
 from trials import faults
 from trials.evidence import kept_if_wrong
 from trials.faults import Breakage

@@ -12,7 +12,8 @@ from pathlib import Path
 from charging.money import Money
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.paid_office import PaidOffice, Sections, make_paid_office
-from lab.telephony import Telephony, find_telephony
+from lab.telephony import find_telephony
+from telephony.tools import Telephony
 from trials.numbers import DECK
 
 NUMBERS = ("112", "999")

@@ -21,7 +21,7 @@ from charging.numbering import Site, parse_number
 from charging.plain_text import is_plain
 from charging.plan import Plan, classify
 from dialplan.phones import EXAMPLE
-from dialplan.plan_files import SHIPPED_PLANS, PlanFiles
+from plans.files import SHIPPED_PLANS, PlanFiles
 from settings import SettingsError, load_settings
 from settings.toml_file import SENTENCE_MAX, SIZE_MAX
 

@@ -15,11 +15,11 @@ from assembly.plans import plan_files
 from charging.numbering import Site
 from charging.plan import Category
 from charging.unpaid import costs_nothing
-from charging.witnesses import witnesses
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.values import is_known
 from dialplan.walk.verdict import Carriers, Ungated, judge
 from dialplan.walk.walker import Walker
+from dialplan.witnesses import witnesses
 from lab.caller import Calls, place_calls
 from lab.carrier import ANSWERS_AT_ONCE
 from lab.office import Office

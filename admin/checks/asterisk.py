@@ -15,10 +15,10 @@ from admin.checks.ami import AmiError, AmiRefusedError, Message, logged_in, why_
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from assembly.routes import own_asterisk
 from dialplan.contexts import INCLUDED, PAID, REFUSED
-from dialplan.plan_files import PlanFileError
 from dialplan.render import STAMP, AsteriskConfig, stamp_of
-from lab.telephony import ASTERISK_FLOOR, TelephonyError, find_asterisk
+from plans.files import PlanFileError
 from settings import AmiSettings, AriSettings, Settings
+from telephony.tools import ASTERISK_FLOOR, TelephonyError, find_asterisk
 
 TIMEOUT_S = 3
 CLOCKS_DIFFER_S = 5

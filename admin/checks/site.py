@@ -14,11 +14,11 @@ from assembly.extensions import PhoneExtensions
 from assembly.plans import plan_files
 from assembly.sites import site_at
 from charging.money import NO_CURRENCY
-from charging.patterns import emergency_dialled, hidden_service
 from charging.plan import Plan
 from db.engine import file_of
+from dialplan.patterns import emergency_dialled, hidden_service
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
-from dialplan.plan_files import PlanFileError
+from plans.files import PlanFileError
 from settings import Settings, settings_file
 from settings.toml_file import parse_toml, read_text
 

@@ -17,14 +17,14 @@ from assembly.sites import site_for
 from charging.numbering import Site
 from charging.plan import Category, Plan
 from charging.unpaid import costs_nothing
-from charging.witnesses import Witness, witnesses
 from dialplan.contexts import INCLUDED, OUR_TRUNKS, PAID, paid_extension
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.plan_files import PlanFileError
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan
 from dialplan.walk.verdict import PAID_MS, Carriers, Judged, Ungated, judge, trunk_faults
 from dialplan.walk.walker import Leg, Start, Walker
+from dialplan.witnesses import Witness, witnesses
+from plans.files import PlanFileError
 from settings import Settings
 
 TIMEOUT_S = 10  # a dialplan of 30,000 priorities takes a second or two

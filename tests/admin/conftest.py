@@ -11,11 +11,11 @@ from typer.testing import CliRunner, Result
 
 from admin.__main__ import app
 from admin.checks.findings import Check, Status
+from dialplan.phones import EXAMPLE
+from plans.files import SAMPLE_DECKS
 from prompts.library import Library
 from settings import Settings, load_settings
 from tests.prompts.voices import unpacked
-
-DIALPLAN = Path(__file__).parents[2] / "dialplan"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Site:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     def make_ledger(self, *, top_up: str | None = "20", deck: str = "gbp") -> None:
-        imported = self.run("rates", "import", DIALPLAN / "rates" / f"sample-{deck}.csv")
+        imported = self.run("rates", "import", SAMPLE_DECKS / f"sample-{deck}.csv")
         assert imported.exit_code == 0, imported.output
         if top_up is not None:
             assert self.run("topup", top_up).exit_code == 0
@@ -59,7 +59,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     file = tmp_path / "tollgate.toml"
     file.touch(mode=0o600)
     file.write_text('[site]\nphones_file = "phones.toml"\n[prompts]\nsounds_folder = "sounds"\n')
-    shutil.copy(DIALPLAN / "phones.toml", tmp_path)
+    shutil.copy(EXAMPLE, tmp_path)
     monkeypatch.setenv("TOLLGATE_SETTINGS", str(file))
     return Site(file)
 

@@ -9,8 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from admin.__main__ import app
-
-SAMPLES = Path(__file__).parents[2] / "dialplan" / "rates"
+from plans.files import SAMPLE_DECKS
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +38,7 @@ def refused(*arguments: str) -> str:
 
 
 def test_explain_tells_everything_about_a_paid_call() -> None:
-    told("rates", "import", str(SAMPLES / "sample-gbp.csv"))
+    told("rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv"))
     told("topup", "12.40")
     assert told("explain", "0033612345678") == {
         "dialled": "0033612345678",
@@ -110,7 +109,7 @@ def test_explain_answers_for_another_day(tmp_path: Path) -> None:
 
 
 def test_price_tells_charge_and_billable_seconds() -> None:
-    told("rates", "import", str(SAMPLES / "sample-gbp.csv"))
+    told("rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv"))
     found = told("price", "0033612345678", "--seconds", "61")
     assert (found["charge_micros"], found["billable_s"]) == (220_000, 120)
     found = told("price", "02079460000", "--seconds", "61")
@@ -201,7 +200,7 @@ def test_the_ledger_is_filtered_and_paged() -> None:
 
 
 def test_commands_speak_to_people_too() -> None:
-    run("rates", "import", str(SAMPLES / "sample-gbp.csv"))
+    run("rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv"))
     topped_up = run("topup", "12.40").stdout
     assert topped_up.startswith("£12.40 available\n")
     assert re.search(r"key [0-9a-f]{32}\n", topped_up)
@@ -225,7 +224,7 @@ def test_a_wrong_deck_is_refused_line_by_line(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_changes_nothing() -> None:
-    found = told("rates", "import", str(SAMPLES / "sample-gbp.csv"), "--dry-run")
+    found = told("rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv"), "--dry-run")
     assert found["imported"] is False
     assert "sample deck" in run("explain", "0033612345678").stderr
 
@@ -317,7 +316,7 @@ def test_rates_are_shown_by_country_name_or_prefix() -> None:
     assert "there is no ledger" in refused("rates", "show")
     run("ledger", "prepare")
     assert "no GBP deck was imported yet" in refused("rates", "show")
-    told("rates", "import", str(SAMPLES / "sample-gbp.csv"))
+    told("rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv"))
     everything = told("rates", "show")
     assert everything["currency"] == "GBP"
     assert len(everything["rates"]) > 400

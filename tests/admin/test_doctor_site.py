@@ -14,7 +14,7 @@ from admin.checks.site import (
     check_settings,
 )
 from admin.checks.voice import check_engines, check_prompts, judge_engines
-from dialplan.plan_files import SHIPPED_PLANS
+from plans.files import SHIPPED_PLANS
 from prompts.audio import Sound
 from prompts.files import read_sound, write_wav
 from prompts.library import Library

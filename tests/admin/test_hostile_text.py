@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from charging.plain_text import is_plain
 from db.engine import open_engine
+from plans.files import SHIPPED_PLANS
 from tests.admin.conftest import Site
 
 HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e00.1£\u2066"
@@ -62,7 +63,7 @@ def test_names_of_files_and_settings_are_written_out(site: Site) -> None:
 def test_a_plan_with_a_title_that_cannot_be_shown_is_refused(site: Site) -> None:
     plans = site.folder / "plans"
     plans.mkdir()
-    plan = (Path(__file__).parents[2] / "dialplan" / "plans" / "uk.toml").read_text()
+    plan = (SHIPPED_PLANS / "uk.toml").read_text()
     (plans / "uk.toml").write_text(re.sub('title = ".*"', r'title = "UK\\u001b[2J"', plan))
     site.file.write_text("[site]\nplans_folder = 'plans'\nphones_file = 'phones.toml'\n")
     done = site.run("explain", "999")

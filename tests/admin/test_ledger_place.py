@@ -12,7 +12,8 @@ from admin.__main__ import app
 from admin.checks.database import check_database
 from admin.checks.findings import Status
 from admin.checks.site import check_secrets
-from tests.admin.conftest import DIALPLAN, Site
+from plans.files import SAMPLE_DECKS
+from tests.admin.conftest import Site
 
 READS = (
     ["balance"],
@@ -22,12 +23,12 @@ READS = (
     ["rates", "history"],
     ["explain", "0033612345678"],
     ["price", "0033612345678", "--seconds", "60"],
-    ["rates", "import", str(DIALPLAN / "rates" / "sample-gbp.csv"), "--dry-run"],
+    ["rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv"), "--dry-run"],
     ["doctor", "--no-asterisk"],
 )
 WRITES = (
     ["topup", "5"],
-    ["rates", "import", str(DIALPLAN / "rates" / "sample-gbp.csv")],
+    ["rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv")],
     ["rates", "rollback"],
     ["ledger", "cancel-topup", "k1"],
 )

@@ -12,9 +12,10 @@ import xlsxwriter
 from typer.testing import Result
 
 from admin.checks.account import check_rates
-from tests.admin.conftest import DIALPLAN, Site
+from plans.files import SAMPLE_DECKS
+from tests.admin.conftest import Site
 
-SAMPLE = DIALPLAN / "rates" / "sample-gbp.csv"
+SAMPLE = SAMPLE_DECKS / "sample-gbp.csv"
 
 
 def sheet(site: Site, text: str, name: str = "sheet.csv") -> Path:

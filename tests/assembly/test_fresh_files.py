@@ -12,7 +12,7 @@ from assembly import charging
 from assembly.charging import open_charging
 from charging.errors import UnknownExtension
 from dialplan.phones import EXAMPLE
-from dialplan.plan_files import SHIPPED_PLANS, PlanFiles
+from plans.files import SHIPPED_PLANS, PlanFiles
 from settings import Settings, load_settings
 from settings.toml_file import read_text
 

@@ -1,5 +1,4 @@
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +8,11 @@ from hypothesis import strategies as st
 from charging.deck_file import DeckFileError, DeckFormat, read_deck_text
 from charging.rate_deck import RateDeck, RateFields, RateRow, row_of
 from charging.sheet_cells import parse_prefixes
+from plans.files import SAMPLE_DECKS
 from tests.fakes.charging import eur, rate
 
 TODAY = date(2026, 11, 21)
 OURS = "prefix,destination,per_minute,connection,per_call,initial_s,increment_s,effective"
-SAMPLES = Path(__file__).parents[2] / "dialplan" / "rates"
 
 
 def read(*lines: str, **options: object) -> list[tuple[str, RateFields]]:
@@ -287,7 +286,7 @@ def refusals(*lines: str) -> list[str]:
 
 @pytest.mark.parametrize("currency", ["GBP", "EUR"])
 def test_the_sample_decks_have_sixty_countries_with_landlines_and_mobiles(currency: str) -> None:
-    data = (SAMPLES / f"sample-{currency.lower()}.csv").read_bytes()
+    data = (SAMPLE_DECKS / f"sample-{currency.lower()}.csv").read_bytes()
     rows = read_deck_text(data, DeckFormat(columns={}, effective=TODAY)).rows
     names = {fields.destination for _, fields in rows}
     landline = {name.removesuffix(" landline") for name in names if name.endswith(" landline")}

@@ -9,7 +9,7 @@ from charging.numbering import Site, parse_number
 from charging.plan import Category, Plan, classify
 from charging.quotation import Quotation, quote, require_allowed
 from charging.rate_deck import RateDeck
-from dialplan.plan_files import SHIPPED_PLANS, read_plan
+from plans.files import SHIPPED_PLANS, read_plan
 from tests.fakes.charging import DECK, UK_PLAN, deck_row, gbp, rate
 from tests.fakes.clock import START
 

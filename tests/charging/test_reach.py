@@ -16,7 +16,7 @@ from charging.plan import Category, Plan, classify
 from charging.quotation import quote
 from charging.rate_deck import RateDeck
 from charging.reach import named_countries, reaches, sharing_code
-from dialplan.plan_files import SHIPPED_PLANS, read_plan
+from plans.files import SAMPLE_DECKS, SHIPPED_PLANS, read_plan
 from tests.fakes.charging import deck_row, rate
 from tests.fakes.clock import START
 
@@ -149,7 +149,7 @@ def test_whom_a_deck_does_not_price_is_told() -> None:
 
 @pytest.mark.parametrize("currency", ["gbp", "eur"])
 def test_the_sample_decks_price_every_country_of_a_shared_code_by_itself(currency: str) -> None:
-    file = SHIPPED_PLANS.parent / "rates" / f"sample-{currency}.csv"
+    file = SAMPLE_DECKS / f"sample-{currency}.csv"
     form = DeckFormat(columns={}, effective=TODAY)
     sample = RateDeck(read_deck_text(file.read_bytes(), form).rows, currency="GBP")
     assert not [found for found in beyond_their_names(sample, on=TODAY) if found.is_refused]

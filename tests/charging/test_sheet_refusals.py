@@ -12,8 +12,8 @@ from charging.kinds import LineKind
 from charging.numbering import Site, parse_number, parse_written
 from charging.plan import Category
 from charging.reach import reaches
-from charging.witnesses import witnesses
-from dialplan.plan_files import SHIPPED_PLANS, read_plan
+from dialplan.witnesses import witnesses
+from plans.files import SHIPPED_PLANS, read_plan
 
 TODAY = date(2026, 11, 21)
 UK = Site(country="GB")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from charging.numbering import Site
-from charging.patterns import DirectPattern, emergency_dialled
+from dialplan.patterns import DirectPattern, emergency_dialled
 from dialplan.render import AsteriskConfig, rendered, rendered_dialplan
 from tests.dialplan.test_render import config
 from tests.dialplan.written import Context, contexts, includable, matches

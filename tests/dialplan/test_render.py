@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from charging.numbering import Site
-from charging.patterns import DirectPattern, emergency_dialled
 from dialplan.contexts import INCLUDED, PAID, REFUSED
+from dialplan.patterns import DirectPattern, emergency_dialled
 from dialplan.phones import Phone
 from dialplan.render import (
     TEMPLATES,

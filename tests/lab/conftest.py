@@ -12,8 +12,9 @@ import soundfile
 
 from lab.instance import Instance
 from lab.office import Office
-from lab.telephony import Telephony, find_telephony
+from lab.telephony import find_telephony
 from prompts.library import NO_SOUND_FILE, NO_SOUND_SAMPLES
+from telephony.tools import Telephony
 
 RATE_HZ = 16000
 RINGING_HZ = 400  # what is loudest of it in a twentieth of a second

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from charging.patterns import DirectPattern
 from dialplan.contexts import INCLUDED, PAID, REFUSED, paid_extension
+from dialplan.patterns import DirectPattern
 from dialplan.render import AsteriskConfig, Trunk
 from lab.carrier import (
     BUSY,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from charging.patterns import DirectPattern
+from dialplan.patterns import DirectPattern
 from dialplan.render import AsteriskConfig
 from lab.addresses import AddressBlock
 from lab.caller import Calls, place_calls
 from lab.carrier import ANSWERS_AT_ONCE, BUSY, Carrier, Rule
 from lab.errors import LabError
 from lab.office import Office
-from lab.telephony import Telephony
+from telephony.tools import Telephony
 
 pytestmark = pytest.mark.live
 

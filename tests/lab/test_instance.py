@@ -14,7 +14,7 @@ from dialplan.phones import load_phones
 from lab.addresses import AddressBlock
 from lab.errors import LabError
 from lab.instance import AlreadyRunningError, Instance, PortTakenError, asterisk_config
-from lab.telephony import Telephony
+from telephony.tools import Telephony
 
 pytestmark = pytest.mark.live
 

@@ -5,15 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.telephony import (
-    ASTERISK_FLOOR,
-    FLOORS,
-    GENERATION,
-    Telephony,
-    TelephonyError,
-    Tool,
-    find_telephony,
-)
+from lab.telephony import find_telephony
+from telephony.tools import ASTERISK_FLOOR, FLOORS, GENERATION, Telephony, TelephonyError, Tool
 
 ROOT = f"telephony-{GENERATION}"
 

@@ -11,7 +11,8 @@ from charging.money import Money, parse_money
 from dialplan.render import AsteriskConfig
 from lab.carrier import BUSY, NEVER_ANSWERS, Rule, hangs_up_after
 from lab.paid_office import PaidOffice, Sections, make_paid_office
-from lab.telephony import Telephony, find_telephony
+from lab.telephony import find_telephony
+from telephony.tools import Telephony
 
 # Increments of a few seconds, so that a test sees several of them.
 DECK = """\

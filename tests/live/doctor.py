@@ -28,15 +28,16 @@ from lab.admins_office import admins_office
 from lab.errors import LabError
 from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.postgresql import running_server
-from lab.telephony import Telephony, find_telephony
+from lab.telephony import find_telephony
+from plans.files import SAMPLE_DECKS
 from settings import load_settings
 from settings.model import SETTINGS_VARIABLE
+from telephony.tools import Telephony
 from tests.live.doctor_faults import FAULTS
 from tests.live.injected import PHONES as PHONES_FILE
 from tests.live.injected import Fault, Patient, Said, call_for_help
 
 REPOSITORY = Path(__file__).parents[2]
-RATES = REPOSITORY / "dialplan" / "rates"
 PHONES = (REPOSITORY / "dialplan" / "phones.toml").read_text(encoding="utf-8")
 HEARD = frozenset({"prompts", "engines"})  # they read two thousand sounds, so only where it matters
 DEMO_TIMEOUT_S = 60
@@ -155,7 +156,7 @@ def _office(
     return make_paid_office(
         telephony,
         folder,
-        deck=(RATES / f"sample-{deck}.csv").read_text(encoding="utf-8"),
+        deck=(SAMPLE_DECKS / f"sample-{deck}.csv").read_text(encoding="utf-8"),
         currency=currency,
         opening=Money(20_000_000, currency),
         settings=with_phones,
@@ -184,7 +185,7 @@ async def _demonstration(_telephony: Telephony, folder: Path) -> AsyncIterator[P
     """`make run`, once its call is over."""
     with AddressBlock() as block:
         program = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "admin", "demo", "--folder", str(folder), "--talk-s", "1"),
+            *(sys.executable, "-m", "demo", "--folder", str(folder), "--talk-s", "1"),
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "TOLLGATE_ASTERISK__SIP_ADDRESS": block.asterisk,
                  "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"},

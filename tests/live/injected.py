@@ -25,13 +25,14 @@ from lab.carrier import Carrier
 from lab.paid_office import PaidOffice, Sections, import_rates, settings_text
 from lab.raw_phone import RawPhone
 from lab.watch import FileWatch
+from plans.files import SAMPLE_DECKS
 
 LOG_TIMEOUT_S = 10
 PHONES = "phones.toml"
 REPOSITORY = Path(__file__).parents[2]
 AS_NOBODY = REPOSITORY / "tests/admin/serve_as_nobody.py"
 NOBODY = 65534
-SAMPLE = (REPOSITORY / "dialplan/rates/sample-gbp.csv").read_text(encoding="utf-8")
+SAMPLE = (SAMPLE_DECKS / "sample-gbp.csv").read_text(encoding="utf-8")
 W, P = Status.WARNING, Status.PROBLEM
 
 

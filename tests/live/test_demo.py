@@ -21,7 +21,7 @@ async def demonstration(
     folder: Path, *options: str, address: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "admin", "demo", "--folder", str(folder), "--talk-s", "2"),
+        *(sys.executable, "-m", "demo", "--folder", str(folder), "--talk-s", "2"),
         *options,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -19,7 +19,7 @@ from lab.instance import Instance
 from lab.office import Office
 from lab.paid_office import PaidOffice
 from lab.phone import Phone
-from lab.telephony import Telephony, find_telephony
+from lab.telephony import find_telephony
 from prompts.audio import WIDEBAND_HZ, Sound, joined
 from prompts.files import read_sound, write_wav
 from prompts.library import WIDEBAND, Library, media
@@ -33,6 +33,7 @@ from prompts.phrases import (
 )
 from prompts.texts import words_of
 from settings import AriSettings
+from telephony.tools import Telephony
 from tests.prompts.listener import AMOUNTS, Listener, grammar_of, heard
 
 pytestmark = [pytest.mark.live, pytest.mark.hearing]

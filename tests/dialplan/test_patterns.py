@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from charging.errors import InvalidNumber
 from charging.numbering import Site, parse_number
-from charging.patterns import (
+from charging.plan import Category, Plan, classify
+from dialplan.patterns import (
     DirectPattern,
     emergency_dialled,
     free_patterns,
     included_patterns,
 )
-from charging.plan import Category, Plan, classify
-from dialplan.plan_files import SHIPPED_PLANS, read_plan
+from plans.files import SHIPPED_PLANS, read_plan
 
 UK = read_plan(SHIPPED_PLANS / "uk.toml")
 FRANCE = read_plan(SHIPPED_PLANS / "france.toml")

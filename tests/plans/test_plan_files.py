@@ -6,7 +6,7 @@ import pytest
 
 from charging.money import Money
 from charging.plan import Plan
-from dialplan.plan_files import (
+from plans.files import (
     CURRENCIES,
     SHIPPED_PLANS,
     PlanFileError,

@@ -1,4 +1,4 @@
-"""`tollgate demo`: one real paid call through a real Asterisk, explained as it happens."""
+"""`make run`: one real paid call through a real Asterisk, explained as it happens."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,13 @@ import typer
 from rich.console import Console
 
 from admin.amounts import shown
-from admin.narrator import Narrator
 from assembly.charging import AssemblyError
 from charging.entries import REVENUE, PostedEntry
 from charging.errors import ChargingError
 from charging.ledger import Balances
 from charging.money import Money
 from charging.rates import Rate, charge_for
+from demo.narrator import Narrator
 from dialplan.phones import EXAMPLE, PhonesError
 from dialplan.render import AsteriskConfig, RenderError
 from lab.addresses import GivenAddresses
@@ -36,8 +36,10 @@ from lab.errors import LabError
 from lab.instance import PortTakenError
 from lab.paid_office import PaidOffice, make_paid_office
 from lab.phone import Phone
-from lab.telephony import TelephonyError, find_telephony
+from lab.telephony import find_telephony
+from plans.files import SAMPLE_DECKS
 from settings import SettingsError
+from telephony.tools import TelephonyError
 
 app = typer.Typer()
 
@@ -46,7 +48,7 @@ TALK_S = 65  # into the second billed minute
 CURRENCY = "GBP"
 OPENING = Money(10_000_000, CURRENCY)
 LOW = Money(2_000_000, CURRENCY)
-DECK = Path(__file__).parents[1] / "dialplan" / "rates" / "sample-gbp.csv"
+DECK = SAMPLE_DECKS / "sample-gbp.csv"
 QUIET_TIMEOUT_S = 90
 REFUSED = (
     AssemblyError,
@@ -355,3 +357,7 @@ async def _stay_up(paid: PaidOffice, out: Console) -> None:
     )
     out.print("Ctrl-C stops everything.")
     await asyncio.get_running_loop().create_future()
+
+
+if __name__ == "__main__":
+    app()

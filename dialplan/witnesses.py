@@ -8,8 +8,8 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from charging.errors import InvalidNumber
 from charging.numbering import Site, parse_number
-from charging.patterns import emergency_dialled
 from charging.plan import Category, Plan, classify
+from dialplan.patterns import emergency_dialled
 
 # Neighbours and far ones, cheap and dear ones, and those of North America's plan that cost most.
 COUNTRIES = ("FR", "GB", "DE", "US", "CH", "JM", "SN", "IN", "AU", "CU")

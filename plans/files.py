@@ -28,7 +28,8 @@ from charging.plan import Inclusion, Plan
 from charging.sheet_cells import country_code_of
 from settings.toml_file import TomlFileError, parse_toml, read_text, sentence, version_of
 
-SHIPPED_PLANS = Path(__file__).parent / "plans"
+SHIPPED_PLANS = Path(__file__).parent
+SAMPLE_DECKS = SHIPPED_PLANS / "rates"
 LANGUAGES = ("en", "fr")
 CURRENCIES = ("EUR", "GBP", "USD")  # those that prompts.phrases can say
 _PREFIX = re.compile(r"[1-9][0-9]{0,14}|[A-Z]{2}:[0-9]{2,6}")

@@ -1,0 +1,1 @@
+"""One real paid call through a real Asterisk, explained as it happens: `make run`."""
