@@ -57,9 +57,9 @@ async def test_demonstration_ends_with_a_ledger_that_agrees(tmp_path: Path) -> N
     with AddressBlock() as block:
         async with demonstration(tmp_path / "demo", "--once", address=block.asterisk) as process:
             said, complaints = await process.communicate()
+    assert process.returncode == 0, complaints
     *told, last = said.decode().splitlines()
     summary = json.loads(last)
-    assert process.returncode == 0, complaints
     assert summary["ledger_ok"] is True
     assert summary["billed_minutes"] == 1
     paid = summary["balance_before_micros"] - summary["balance_after_micros"]
