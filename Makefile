@@ -83,8 +83,9 @@ ledger: setup .setup/system  ## 10,000 histories, 16 processes, a migration kill
 distros:  ## make run, make test and the production install on bare Debian 12, 13 and forky (SUITE= ONLY=)
 	@ONLY="$(ONLY)" requirements/distros.sh $(SUITE)
 
-docs:  ## write docs/call-flow.md, docs/configure.md and tollgate.example.toml anew from the code
+docs:  ## write docs/call-flow.md, docs/refill.md, docs/configure.md and tollgate.example.toml anew from the code
 	@$(python) -m ari_app.table > docs/call-flow.md
+	@$(python) -m charging.refill_table > docs/refill.md
 	@$(python) -m settings.reference
 
 lock:  ## upgrade every dependency and write the new versions and hashes down

@@ -10,7 +10,15 @@ ChargingError
 │   ├── ExtensionNotAllowed
 │   ├── LimitReached
 │   ├── UnknownTopUp
-│   └── TopUpSpent
+│   ├── TopUpSpent
+│   ├── PaidByCard
+│   ├── UnknownPayment
+│   ├── NotRefundable
+│   ├── BoughtJustNow
+│   ├── AmountNotOffered
+│   ├── NoCardOnFile
+│   ├── RefillNotAllowed
+│   └── ReceiptNotIssued
 ├── LedgerFault              a defect: nothing was changed; alert the operator, let the call go on
 │   ├── CurrencyMismatch
 │   ├── EntryKeyReused
@@ -49,6 +57,7 @@ class InsufficientBalance(Refusal):
         super().__init__(f"available {available}, needed {needed}")
         self.available = available
         self.needed = needed
+        self.refill_under_way = False  # a card is being charged, so waiting a little may help
 
 
 class DestinationBarred(Refusal):
@@ -122,6 +131,78 @@ class TopUpSpent(Refusal):
     def __init__(self, key: str) -> None:
         super().__init__(f"nothing of the top-up {key!r} is unspent")
         self.key = key
+
+
+class PaidByCard(Refusal):
+    """Money of a card is cancelled by its payment, so that it goes back to the card."""
+
+    code = "paid_by_card"
+
+    def __init__(self, key: str, payment_id: str) -> None:
+        super().__init__(f"the top-up {key!r} was paid by card: cancel the payment {payment_id}")
+        self.payment_id = payment_id
+
+
+class UnknownPayment(Refusal):
+    code = "unknown_payment"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"the office has no payment {payment_id!r}")
+        self.payment_id = payment_id
+
+
+class NotRefundable(Refusal):
+    code = "not_refundable"
+
+    def __init__(self, payment_id: str, why: str) -> None:
+        super().__init__(f"payment {payment_id} cannot be cancelled: {why}")
+        self.payment_id = payment_id
+        self.why = why
+
+
+class BoughtJustNow(Refusal):
+    """The same amount was bought a moment ago: is it wanted again?"""
+
+    code = "bought_just_now"
+
+    def __init__(self, amount: "Money", seconds: int) -> None:
+        super().__init__(f"{amount} was bought {seconds} seconds ago")
+        self.amount = amount
+        self.seconds = seconds
+
+
+class AmountNotOffered(Refusal):
+    code = "amount_not_offered"
+
+    def __init__(self, amount: str, offered: str) -> None:
+        super().__init__(f"{amount} is none of the amounts that can be chosen: {offered}")
+        self.amount = amount
+
+
+class NoCardOnFile(Refusal):
+    code = "no_card"
+
+    def __init__(self, office_id: str) -> None:
+        super().__init__(f"office {office_id} has no card on file")
+        self.office_id = office_id
+
+
+class RefillNotAllowed(Refusal):
+    """`why` is one of a few words: "off", "paused", "held", "open", "cool_down", "no_card"."""
+
+    code = "refill_not_allowed"
+
+    def __init__(self, why: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.why = why
+
+
+class ReceiptNotIssued(Refusal):
+    code = "no_receipt"
+
+    def __init__(self, payment_id: str, why: str) -> None:
+        super().__init__(f"payment {payment_id} has no receipt: {why}")
+        self.payment_id = payment_id
 
 
 class LedgerFault(ChargingError):  # noqa: N818 - the word of the glossary

@@ -1,0 +1,621 @@
+"""The life of one charge to a card as a table: attempt and event in, attempt and commands out.
+
+A refill and a top-up by a person are charged the same way; only what follows a decline differs.
+No clock, no network, no ledger. docs/refill.md is made from this module by `charging.refill_table`.
+
+What the processor tells (`charging.card_processor`) are facts, whether they are the reply to a
+request, a webhook or what a poll found. They may come twice, in any order, or never.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from charging.card_processor import (
+    KEY_GOOD_FOR,
+    AuthenticationRequired,
+    Cancelled,
+    Declined,
+    DisputeClosed,
+    DisputeOpened,
+    FraudWarning,
+    Invalid,
+    NotThere,
+    Pending,
+    Refunded,
+    RefundFailed,
+    RefundPending,
+    Succeeded,
+    Unknown,
+)
+from charging.errors import NotRefundable
+from charging.money import Money
+from charging.notices import NoticeKind
+
+DECLINE_RETRY = (timedelta(hours=1), timedelta(hours=2))  # a third decline pauses the refill
+CANCEL_AFTER = timedelta(hours=24)  # nobody answered the bank
+REPLY_WITHIN = timedelta(seconds=60)  # else whoever asked has died
+PENDING_EVERY = timedelta(seconds=30)
+PERSON_EVERY = timedelta(seconds=60)  # how often we ask whether somebody answered the bank
+REFUND_EVERY = timedelta(hours=1)
+NOT_THERE_AFTER = timedelta(minutes=10)  # before, a request may still be on its way
+FIRST_PAUSE = timedelta(seconds=2)  # doubled each time that nothing is known
+LONGEST_PAUSE = timedelta(minutes=10)
+
+
+class State(StrEnum):
+    """Where a payment stands."""
+
+    CLAIMED = "claimed"  # written, and nothing sent
+    SENT = "sent"  # the processor is being asked
+    UNKNOWN = "unknown"  # it was asked, and nobody knows what it did
+    DECLINED = "declined"  # for now: the same intent is tried again
+    AUTHENTICATION = "authentication"  # the bank wants to hear the cardholder
+    REFUSED = "refused"  # for good: nothing was taken
+    CANCELLED = "cancelled"  # the intent is closed: nothing was taken
+    CREDITED = "credited"
+    REFUNDING = "refunding"  # the unspent part is out of the account and on its way back
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"  # the bank took the money back
+
+
+OPEN = frozenset({State.CLAIMED, State.SENT, State.UNKNOWN, State.DECLINED, State.AUTHENTICATION})
+TOOK_NOTHING = frozenset({State.REFUSED, State.CANCELLED})
+
+
+class PaymentKind(StrEnum):
+    TOP_UP = "top-up"  # a person bought it
+    REFILL = "refill"  # the account's own rule did
+
+
+class PauseReason(StrEnum):
+    """What a person has to do something about before the refill goes on."""
+
+    CARD = "card"
+    AUTHENTICATION = "authentication"
+    DISPUTE = "dispute"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One charge, from the row that is written before anything is sent."""
+
+    payment_id: str
+    office_id: str
+    kind: PaymentKind
+    amount: Money
+    return_url: str = ""  # where the bank's page sends a person; empty: nobody is there
+    state: State = State.CLAIMED
+    tries: int = 0  # requests that may take money; each has a key of its own
+    declines: int = 0
+    asked: int = 0  # times in a row that nothing was learned
+    sent_at: datetime | None = None  # when the last try was first sent
+    due_at: datetime | None = None  # when it is looked at next; None: nothing is to be done
+    intent_id: str = ""
+    page_url: str = ""  # where a person answers the bank
+    code: str = ""  # why, in the processor's word or ours
+    by_look_up: bool = False  # asking the same again would say nothing new
+    withdrawn: bool = False  # it is to take no money that it has not taken yet
+    taken_back: Money | None = None  # refunded, or being refunded, or disputed
+    refund_failed: bool = False
+    closed_dispute: str = ""  # events come in any order
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def off_session(self) -> bool:
+        return not self.return_url
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the last try."""
+        return f"{self.kind}:{self.payment_id}:{self.tries}"
+
+    @property
+    def refund_key(self) -> str:
+        return f"refund:{self.payment_id}"
+
+
+# --- events of our own ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The time has come to go on; or a worker died, and another takes its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A webhook or a poll says it. Only a reply says which try it is about."""
+
+    fact: Declined | AuthenticationRequired | Cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The refill was switched off, or whoever bought it changed their mind."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmAsked:
+    """A person wants to answer the bank now."""
+
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAsked:
+    amount: Money  # what is unspent
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedByOperator:
+    """The operator has seen at the processor that nothing was taken."""
+
+
+Event = (
+    Succeeded
+    | Declined
+    | AuthenticationRequired
+    | Pending
+    | Cancelled
+    | Unknown
+    | Invalid
+    | NotThere
+    | Refunded
+    | RefundPending
+    | RefundFailed
+    | DisputeOpened
+    | DisputeClosed
+    | FraudWarning
+    | Due
+    | Told
+    | Withdrawn
+    | ConfirmAsked
+    | RefundAsked
+    | ClosedByOperator
+)
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Make an intent and confirm it, under the attempt's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Confirm the same intent, under the attempt's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask what became of it; by the intent where it is known, else by our own name for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelIntent:
+    """Close the intent. Too late is answered with what happened instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendRefund:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpRefund:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Put the money into the account, and issue its receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOut:
+    """The unspent money leaves the account, before it is sent back."""
+
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """It could not be sent back: it is the office's again."""
+
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeBack:
+    """The money is gone: what is unspent leaves the account, the rest is owed."""
+
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A charge-back was decided for us."""
+
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class IssueCreditNote:
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No refill is begun until a person did something about it."""
+
+    reason: PauseReason
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """The card works: a pause for its sake is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    kind: NoticeKind
+
+
+Request = Charge | Confirm | LookUp | CancelIntent | SendRefund | LookUpRefund
+Effect = Credit | TakeOut | Restore | ChargeBack | Return | IssueCreditNote | Pause | Arm | Mail
+Command = Request | Effect
+Step = tuple[Attempt, tuple[Command, ...]]
+
+
+def step(attempt: Attempt, event: Event, *, now: datetime) -> Step:
+    """Advance one attempt by one event: one function per state, one arm per row of refill.md.
+
+    What comes late, twice or out of order changes nothing.
+
+    Raises:
+        NotRefundable: a refund was asked of what cannot be refunded.
+    """
+    if isinstance(event, RefundAsked) and attempt.state is not State.CREDITED:
+        raise NotRefundable(attempt.payment_id, attempt.state)
+    if isinstance(event, Succeeded):  # in every state, however late
+        return _succeeded(attempt, event)
+    return _ROWS[attempt.state](attempt, event, now)
+
+
+def _succeeded(attempt: Attempt, event: Succeeded) -> Step:
+    told = (Pause(PauseReason.OPERATOR), Mail(NoticeKind.OPERATOR))
+    if not attempt.open and attempt.state not in TOOK_NOTHING:
+        if event.intent_id == attempt.intent_id:
+            return attempt, ()  # credited once per payment
+        return replace(attempt, code="charged_twice"), told
+    asked_for = (attempt.payment_id, attempt.office_id, attempt.amount)
+    if (event.payment_id, event.office_id, event.amount) != asked_for:
+        differs = replace(attempt, intent_id=event.intent_id, code="differs", due_at=None)
+        return differs, () if attempt.code == "differs" else told
+    credited = replace(
+        attempt,
+        state=State.CREDITED,
+        intent_id=event.intent_id,
+        declines=0,
+        due_at=None,
+        page_url="",
+        code="",
+    )
+    done = NoticeKind.REFILL_DONE if attempt.kind is PaymentKind.REFILL else NoticeKind.RECEIPT
+    return credited, (Credit(), Arm(), Mail(done))
+
+
+def _claimed(attempt: Attempt, event: Event, now: datetime) -> Step:
+    match event:
+        case Due():
+            return _send(attempt, now)
+        case Withdrawn():
+            return _close(attempt, State.CANCELLED, "withdrawn"), ()
+        case _:
+            return attempt, ()
+
+
+def _sent(attempt: Attempt, event: Event, now: datetime) -> Step:
+    match event:
+        case Due():
+            return _ask_again(attempt, now)
+        case Told() | DisputeOpened() | DisputeClosed():  # the same key replays its own answer
+            return replace(attempt, due_at=now), ()
+        case Withdrawn():  # what was sent finishes, but is not sent again
+            return replace(attempt, withdrawn=True), ()
+        case ClosedByOperator():
+            return _close(attempt, State.CANCELLED, "closed_by_operator"), ()
+        case _:
+            return _replied(attempt, event, now)
+
+
+def _replied(  # noqa: PLR0911 - one arm per row
+    attempt: Attempt, event: Event, now: datetime
+) -> Step:
+    match event:
+        case Unknown(cause):  # not a decline: keeps its slot, its key, its share of the ceilings
+            return _unknown(attempt, cause, now), ()
+        case Pending(intent_id=intent_id):
+            known = replace(attempt, intent_id=intent_id, by_look_up=True)
+            return replace(known, state=State.UNKNOWN, asked=0, due_at=now + PENDING_EVERY), ()
+        case Declined():
+            return _decline(attempt, event, now)
+        case AuthenticationRequired():
+            return _wait_for_a_person(attempt, event, now)
+        case Cancelled(intent_id=intent_id):
+            closed = replace(attempt, intent_id=intent_id)
+            return _close(closed, State.CANCELLED, attempt.code or "cancelled"), ()
+        case Invalid(code):
+            return _invalid(attempt, code, now)
+        case NotThere():
+            return _not_there(attempt, now)
+        case _:
+            return attempt, ()
+
+
+def _declined(attempt: Attempt, event: Event, now: datetime) -> Step:
+    match event:
+        case Due() if attempt.withdrawn:
+            return replace(attempt, due_at=now + REPLY_WITHIN), (CancelIntent(),)
+        case Due():
+            return _send(attempt, now)
+        case Withdrawn():
+            return replace(attempt, withdrawn=True, due_at=now), ()
+        case Cancelled() | ClosedByOperator():
+            return _close(attempt, State.CANCELLED, attempt.code), ()
+        case Unknown() | Invalid() | NotThere():  # of closing it
+            return replace(attempt, due_at=now + LONGEST_PAUSE), ()
+        case _:
+            return attempt, ()
+
+
+def _authentication(  # noqa: PLR0911 - one arm per row
+    attempt: Attempt, event: Event, now: datetime
+) -> Step:
+    match event:
+        case Due() if attempt.withdrawn or _since_sent(attempt, now) >= CANCEL_AFTER:
+            return replace(attempt, due_at=now + REPLY_WITHIN), (CancelIntent(),)
+        case Due():
+            return replace(attempt, due_at=now + PERSON_EVERY), (LookUp(),)
+        case ConfirmAsked(return_url):
+            return _send(replace(attempt, return_url=return_url), now)
+        case AuthenticationRequired(page_url=page_url):
+            page = page_url or attempt.page_url
+            return replace(attempt, page_url=page, due_at=now + PERSON_EVERY), ()
+        case Declined(code=code):
+            return _refuse(attempt, code)
+        case Cancelled() | ClosedByOperator():
+            return _close(attempt, State.CANCELLED, "not_authenticated"), ()
+        case Told():
+            return replace(attempt, due_at=now), ()
+        case Withdrawn():
+            return replace(attempt, withdrawn=True, due_at=now), ()
+        case _:
+            return attempt, ()
+
+
+def _credited(  # noqa: PLR0911 - one arm per row
+    attempt: Attempt, event: Event, now: datetime
+) -> Step:
+    match event:
+        case RefundAsked(amount) if not attempt.refund_failed:
+            refunding = replace(attempt, state=State.REFUNDING, taken_back=amount, due_at=now)
+            return replace(refunding, sent_at=None, asked=0, by_look_up=False), (TakeOut(amount),)
+        case RefundAsked():
+            raise NotRefundable(attempt.payment_id, "refund failed before")
+        case DisputeOpened(dispute_id=dispute_id) if dispute_id != attempt.closed_dispute:
+            return _dispute(attempt, event.amount)
+        case DisputeClosed(won=False):
+            return _dispute(replace(attempt, closed_dispute=event.dispute_id), event.amount)
+        case DisputeClosed():  # its opening is still to come, and means nothing any more
+            return replace(attempt, closed_dispute=event.dispute_id), ()
+        case Refunded(amount=amount) if event.key != attempt.refund_key:  # at the processor's desk
+            refunded = replace(attempt, state=State.REFUNDED, taken_back=amount)
+            mail = Mail(NoticeKind.REFUND_DONE)
+            return refunded, (ChargeBack(amount), IssueCreditNote(amount), mail)
+        case FraudWarning():
+            return attempt, (Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE))
+        case _:
+            return attempt, ()
+
+
+def _refunding(  # noqa: PLR0911 - one arm per row
+    attempt: Attempt, event: Event, now: datetime
+) -> Step:
+    amount = attempt.taken_back or Money(0, attempt.amount.currency)
+    match event:
+        case Due() if attempt.by_look_up or _since_sent(attempt, now) > KEY_GOOD_FOR:
+            return replace(attempt, due_at=now + REFUND_EVERY), (LookUpRefund(),)
+        case Due():
+            sent_at = attempt.sent_at or now
+            return replace(attempt, sent_at=sent_at, due_at=now + REPLY_WITHIN), (SendRefund(),)
+        case Refunded():
+            refunded = replace(attempt, state=State.REFUNDED, due_at=None)
+            return refunded, (IssueCreditNote(amount), Mail(NoticeKind.REFUND_DONE))
+        case RefundPending():
+            return replace(attempt, by_look_up=True, due_at=now + REFUND_EVERY), ()
+        case RefundFailed() | Invalid():
+            return _restore(attempt, event.code, amount)
+        case Unknown():
+            pause = _pause(attempt)
+            return replace(attempt, asked=attempt.asked + 1, due_at=now + pause), ()
+        case NotThere():  # the key is forgotten and so is the refund: a person has to look
+            stuck = replace(attempt, due_at=None, code="refund_not_found")
+            return stuck, (Mail(NoticeKind.OPERATOR),)
+        case _:
+            return attempt, ()
+
+
+def _refunded(attempt: Attempt, event: Event, _now: datetime) -> Step:
+    amount = attempt.taken_back or Money(0, attempt.amount.currency)
+    match event:
+        case RefundFailed(code=code) if event.key == attempt.refund_key:  # a bank sent it back
+            return _restore(attempt, code, amount)
+        case DisputeOpened() if amount < attempt.amount:
+            rest = attempt.amount - amount
+            pause = (Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE))
+            return replace(attempt, state=State.DISPUTED, taken_back=rest), (
+                ChargeBack(rest),
+                *pause,
+            )
+        case _:
+            return attempt, ()
+
+
+def _disputed(attempt: Attempt, event: Event, _now: datetime) -> Step:
+    match event:
+        case DisputeClosed(won=True):
+            won = replace(attempt, state=State.CREDITED, closed_dispute=event.dispute_id)
+            return won, (Return(attempt.taken_back or attempt.amount),)
+        case DisputeClosed():
+            return replace(attempt, closed_dispute=event.dispute_id), ()
+        case _:
+            return attempt, ()
+
+
+def _closed(attempt: Attempt, _event: Event, _now: datetime) -> Step:
+    return attempt, ()
+
+
+_ROWS: dict[State, Callable[[Attempt, Event, datetime], Step]] = {
+    State.CLAIMED: _claimed,
+    State.SENT: _sent,
+    State.UNKNOWN: _sent,
+    State.DECLINED: _declined,
+    State.AUTHENTICATION: _authentication,
+    State.REFUSED: _closed,
+    State.CANCELLED: _closed,
+    State.CREDITED: _credited,
+    State.REFUNDING: _refunding,
+    State.REFUNDED: _refunded,
+    State.DISPUTED: _disputed,
+}
+
+
+def _send(attempt: Attempt, now: datetime) -> Step:
+    """A try of its own, under a key of its own: a key replays its first answer, a decline too."""
+    sent = replace(
+        attempt,
+        state=State.SENT,
+        tries=attempt.tries + 1,
+        asked=0,
+        sent_at=now,
+        due_at=now + REPLY_WITHIN,
+        by_look_up=False,
+    )
+    return sent, (Confirm() if attempt.intent_id else Charge(),)
+
+
+def _ask_again(attempt: Attempt, now: datetime) -> Step:
+    """The same key is safe for 23 h; from then on, or where it may not be sent again, look up."""
+    asking = replace(attempt, state=State.UNKNOWN, due_at=now + REPLY_WITHIN)
+    if attempt.by_look_up or attempt.withdrawn or _since_sent(attempt, now) > KEY_GOOD_FOR:
+        return asking, (LookUp(),)
+    return asking, (Confirm() if attempt.intent_id else Charge(),)
+
+
+def _unknown(attempt: Attempt, cause: str, now: datetime) -> Attempt:
+    return replace(
+        attempt,
+        state=State.UNKNOWN,
+        asked=attempt.asked + 1,
+        due_at=now + _pause(attempt),
+        code=cause,
+    )
+
+
+def _decline(attempt: Attempt, event: Declined, now: datetime) -> Step:
+    known = replace(attempt, intent_id=event.intent_id or attempt.intent_id)
+    again = attempt.kind is PaymentKind.REFILL and not event.final and not attempt.withdrawn
+    if not again or attempt.declines >= len(DECLINE_RETRY):
+        return _refuse(known, event.code)
+    declined = replace(
+        known,
+        state=State.DECLINED,
+        declines=attempt.declines + 1,
+        due_at=now + DECLINE_RETRY[attempt.declines],
+        code=event.code,
+    )
+    return declined, () if attempt.declines else (Mail(NoticeKind.REFILL_DECLINED),)
+
+
+def _refuse(attempt: Attempt, code: str) -> Step:
+    refused = replace(_close(attempt, State.REFUSED, code), declines=attempt.declines + 1)
+    if attempt.kind is PaymentKind.TOP_UP:  # whoever bought it sees it
+        return refused, ()
+    return refused, (Pause(PauseReason.CARD), Mail(NoticeKind.REFILL_PAUSED))
+
+
+def _wait_for_a_person(attempt: Attempt, event: AuthenticationRequired, now: datetime) -> Step:
+    waiting = replace(
+        attempt,
+        state=State.AUTHENTICATION,
+        intent_id=event.intent_id,
+        page_url=event.page_url,
+        due_at=now + PERSON_EVERY,
+        code="authentication_required",
+    )
+    if attempt.kind is PaymentKind.TOP_UP or attempt.state is State.AUTHENTICATION:
+        return waiting, ()
+    paused = (Pause(PauseReason.AUTHENTICATION), Mail(NoticeKind.REFILL_PAUSED))
+    return waiting, paused if attempt.tries == 1 or attempt.declines else ()
+
+
+def _invalid(attempt: Attempt, code: str, now: datetime) -> Step:
+    """The first request of all did nothing. Of any other it is still to be found what it did."""
+    if attempt.state is State.SENT and not attempt.intent_id:
+        told = (Pause(PauseReason.OPERATOR), Mail(NoticeKind.OPERATOR))
+        return _close(attempt, State.REFUSED, code), told
+    looking = replace(attempt, state=State.UNKNOWN, by_look_up=True, code=code)
+    return replace(looking, asked=attempt.asked + 1, due_at=now + _pause(attempt)), ()
+
+
+def _not_there(attempt: Attempt, now: datetime) -> Step:
+    if _since_sent(attempt, now) < NOT_THERE_AFTER:
+        return replace(attempt, due_at=now + PERSON_EVERY), ()
+    if attempt.withdrawn:
+        return _close(attempt, State.CANCELLED, "withdrawn"), ()
+    lost = replace(attempt, state=State.UNKNOWN, due_at=None, code="not_found")
+    return lost, (Pause(PauseReason.OPERATOR), Mail(NoticeKind.OPERATOR))
+
+
+def _dispute(attempt: Attempt, amount: Money) -> Step:
+    lost = min(amount, attempt.amount)
+    disputed = replace(attempt, state=State.DISPUTED, taken_back=lost)
+    return disputed, (
+        ChargeBack(lost),
+        Pause(PauseReason.DISPUTE),
+        Mail(NoticeKind.DISPUTE),
+    )
+
+
+def _restore(attempt: Attempt, code: str, amount: Money) -> Step:
+    restored = replace(
+        attempt,
+        state=State.CREDITED,
+        due_at=None,
+        taken_back=None,
+        refund_failed=True,
+        code=code,
+    )
+    return restored, (Restore(amount), Mail(NoticeKind.REFUND_FAILED))
+
+
+def _close(attempt: Attempt, state: State, code: str) -> Attempt:
+    return replace(attempt, state=state, due_at=None, page_url="", code=code)
+
+
+def _since_sent(attempt: Attempt, now: datetime) -> timedelta:
+    return timedelta(0) if attempt.sent_at is None else now - attempt.sent_at
+
+
+def _pause(attempt: Attempt) -> timedelta:
+    """Twice as long each time, until it is the longest."""
+    return min(FIRST_PAUSE * (1 << min(attempt.asked, 16)), LONGEST_PAUSE)
