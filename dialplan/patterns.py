@@ -8,14 +8,14 @@ codes appear here: anything else goes through the application.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, takewhile
+from itertools import groupby, product, takewhile
 from operator import contains
 
 import phonenumbers
 
 from charging import number_tables
 from charging.kinds import LineKind
-from charging.numbering import Number, Site, emergency_numbers, national_number
+from charging.numbering import Number, Site, emergency_numbers, national_number, parse_number
 from charging.plan import Category, Plan, classify
 
 DIGITS = "0123456789"
@@ -74,15 +74,18 @@ def hidden_service(extension: str, country: str) -> str | None:
 
 
 def free_patterns(plan: Plan, site: Site) -> tuple[DirectPattern, ...]:
-    """What costs nobody anything: toll-free national numbers and short codes."""
-    shorts = (DirectPattern(pattern=_pattern(code)) for code in _free_short_codes(plan, site))
-    national = _national_patterns(plan, site, Category.FREE)
-    return _with_outside_prefix((*shorts, *national), site)
+    """What costs nobody anything of the site's own national numbers and short codes."""
+    return _direct_patterns(plan, site, Category.FREE)
 
 
 def included_patterns(plan: Plan, site: Site) -> tuple[DirectPattern, ...]:
-    """What the plan includes of the site's own national numbers."""
-    return _with_outside_prefix(_national_patterns(plan, site, Category.INCLUDED), site)
+    """What the plan includes of the site's own national numbers and short codes."""
+    return _direct_patterns(plan, site, Category.INCLUDED)
+
+
+def _direct_patterns(plan: Plan, site: Site, wanted: Category) -> tuple[DirectPattern, ...]:
+    shorts = _short_patterns(plan, site.country, wanted)
+    return _with_outside_prefix((*shorts, *_national_patterns(plan, site, wanted)), site)
 
 
 def _prefixes(site: Site) -> tuple[str, ...]:
@@ -114,25 +117,58 @@ def _pattern(code: str) -> str:
 # --- short codes -----------------------------------------------------------------------------
 
 
-def _free_short_codes(plan: Plan, site: Site) -> Iterator[str]:
-    emergencies = emergency_numbers(site.country)
-    home = f"{site.country}:"
-    for code, kind in number_tables.SHORT.get(site.country, ()):
-        if kind in plan.free_kinds and site.country == plan.country and code not in emergencies:
-            yield code
-        for prefix in sorted(plan.free_prefixes):
-            if prefix.startswith(home) and (narrow := _narrow(code, prefix.removeprefix(home))):
-                yield narrow
+ShortCell = tuple[str, tuple[str, ...]]  # its first digits, and what may stand behind them
 
 
-def _narrow(code: str, prefix: str) -> str | None:
-    """The part of a pattern that begins with `prefix`: 3[2-9]XX and 39 make 39XX."""
-    places = _places(code)
-    if len(prefix) > len(places):
-        return None
-    if any(digit not in place for digit, place in zip(prefix, places, strict=False)):
-        return None
-    return prefix + "".join(_written(place) for place in places[len(prefix) :])
+def _short_patterns(plan: Plan, country: str, wanted: Category) -> Iterator[DirectPattern]:
+    boundaries = _short_boundaries(plan, country)
+    cells = {
+        cell
+        for code, _ in number_tables.SHORT.get(country, ())
+        for cell in _short_cells(_places(code), boundaries)
+        if _is_short(cell, plan, country, wanted)
+    }
+    for (shared, places), group in groupby(sorted(cells), key=lambda c: (c[0][:-1], c[1])):
+        last_digits = "".join(first[-1] for first, _ in group)
+        written = shared + "".join(_written(place) for place in (last_digits, *places))
+        yield DirectPattern(pattern=_pattern(written))
+
+
+def _short_boundaries(plan: Plan, country: str) -> frozenset[str]:
+    """Every beginning of a short code at which the answer may change."""
+    home = f"{country}:"
+    prefixes = (
+        *plan.included_prefixes,
+        *plan.excluded_prefixes,
+        *plan.free_prefixes,
+        *plan.barred_prefixes,
+    )
+    of_plan = {prefix.removeprefix(home) for prefix in prefixes if prefix.startswith(home)}
+    named = {code for code, _ in number_tables.SHORT.get(country, ()) if code.isdecimal()}
+    return frozenset(of_plan | named)
+
+
+def _short_cells(
+    places: list[str], boundaries: frozenset[str], first: str = ""
+) -> Iterator[ShortCell]:
+    """Cut the numbers of a pattern into beginnings behind which nothing changes any more."""
+    rest = places[len(first) :]
+    goes_on = any(len(b) > len(first) and b.startswith(first) for b in boundaries)
+    if rest and (goes_on or not first):
+        for digit in rest[0]:
+            yield from _short_cells(places, boundaries, first + digit)
+    else:
+        yield first, tuple(rest)
+
+
+def _is_short(cell: ShortCell, plan: Plan, country: str, wanted: Category) -> bool:
+    """Emergency numbers among them do not count: they stand exactly in a context before this."""
+    first, places = cell
+    every = ("".join(digits) for digits in product((first,), *places))
+    one = next((digits for digits in every if digits not in emergency_numbers(country)), None)
+    if one is None:
+        return False
+    return classify(parse_number(one, Site(country=country)), plan).category is wanted
 
 
 def _places(code: str) -> list[str]:
@@ -187,7 +223,7 @@ def _national_patterns(plan: Plan, site: Site, wanted: Category) -> tuple[Direct
     ]
     return (
         *(DirectPattern(pattern=f"0{number}", strip=1, prepend=code) for number in shorter),
-        *(pattern for cell in _merged(cells) for pattern in _patterns_of(cell, code)),
+        *(pattern for cell in _merged(cells, code) for pattern in _patterns_of(cell, code)),
     )
 
 
@@ -235,10 +271,14 @@ def _is(national: str, code: str, plan: Plan, wanted: Category) -> bool:
     return known and classify(number, plan).category is wanted
 
 
-def _merged(cells: list[str]) -> Iterator[tuple[str, str]]:
+def _merged(cells: list[str], code: str) -> Iterator[tuple[str, str]]:
     """Cells that differ in their last digit only, as what they share and those digits."""
-    for shared, group in groupby(sorted(cells), key=lambda cell: (cell[:-1], _sent_as(cell))):
-        yield shared[0], "".join(cell[-1] for cell in group)
+
+    def shared(cell: str) -> tuple[str, str, tuple[int, ...]]:
+        return cell[:-1], _sent_as(cell), tuple(_lengths(cell, code))
+
+    for (before, *_), group in groupby(sorted(cells), key=shared):
+        yield before, "".join(cell[-1] for cell in group)
 
 
 def _sent_as(cell: str) -> str:

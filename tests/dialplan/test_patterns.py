@@ -1,7 +1,7 @@
 """What the dialplan connects by itself is exactly what the rules would have let through."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charging import number_tables
 from charging.errors import InvalidNumber
 from charging.numbering import Site, parse_number
 from charging.plan import Category, Plan, classify
@@ -29,19 +30,41 @@ EDITED = replace(
     free_prefixes=frozenset({"33700", "FR:3977", "FR:10", "FR:999999", "GB:118118"}),
     barred_prefixes=frozenset({"33899", "3391"}),
 )
+OWN_CODES = replace(
+    UK,
+    included_prefixes=frozenset({"GB:1"}),
+    excluded_prefixes=frozenset({"GB:118"}),
+    free_prefixes=frozenset({"GB:10", "GB:1571"}),
+    barred_prefixes=frozenset({"GB:17"}),
+)
 SITES = [
     (UK, Site(country="GB")),
     (UK, Site(country="GB", outside_line_prefix="9")),
     (FRANCE, Site(country="FR")),
     (FRANCE, Site(country="FR", outside_line_prefix="0")),
     (EDITED, Site(country="FR")),
+    (OWN_CODES, Site(country="GB", outside_line_prefix="9")),
 ]
 HOME = {"GB": {"GB", "JE", "GG", "IM"}, "FR": {"FR", "RE", "YT", "GP", "GF", "MQ"}}
 national = st.text("0123456789", min_size=8, max_size=10).map(lambda digits: f"0{digits}")
 # Digits that are near a border between countries or kinds, which random ones seldom are.
 near = st.sampled_from(
     [
-        *("1534", "1481", "1624", "77003", "7781", "79111", "7624", "70", "76", "800", "843", "55"),
+        *(
+            "800",
+            "808",
+            "1534",
+            "1481",
+            "1624",
+            "77003",
+            "7781",
+            "79111",
+            "7624",
+            "70",
+            "76",
+            "843",
+            "55",
+        ),
         *("262", "269", "639", "690", "692", "596", "590", "806", "805", "836", "1426", "899"),
     ]
 )
@@ -84,8 +107,26 @@ def category(dialled: str, plan: Plan, site: Site) -> tuple[Category, str] | Non
 def test_dialplan_and_application_never_disagree(
     number: int, dialled: str, data: st.DataObject
 ) -> None:
+    typed = data.draw(st.sampled_from(["", SITES[number][1].outside_line_prefix])) + dialled
+    require_agreement(number, typed)
+
+
+@pytest.mark.parametrize("number", range(len(SITES)))
+def test_dialplan_and_application_agree_on_every_short_code(number: int) -> None:
+    for digits in every_short_code(SITES[number][1].country):
+        require_agreement(number, digits)
+
+
+def every_short_code(country: str) -> Iterator[str]:
+    for code, _ in number_tables.SHORT[country]:
+        length = len(re.sub(r"\[[^]]*\]", "X", code))
+        matching = re.compile(code.replace("X", "[0-9]"))
+        every = (f"{value:0{length}}" for value in range(10**length))
+        yield from filter(matching.fullmatch, every)
+
+
+def require_agreement(number: int, typed: str) -> None:
     plan, site = SITES[number]
-    typed = data.draw(st.sampled_from(["", site.outside_line_prefix])) + dialled
     decided = category(typed, plan, site)
     free, included = (match(patterns, typed) for patterns in compiled(number))
     assert free is None or included is None
