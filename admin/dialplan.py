@@ -1,6 +1,6 @@
 """`tollgate dialplan`: Tollgate's contexts, for an Asterisk that the admin configures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +12,14 @@ from admin.context import command, fail
 from admin.output import say
 from admin.readable import ASTERISK_USER, kept_from_asterisk, make_folder, write_readable
 from assembly.routes import own_asterisk
-from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from dialplan.office_routes import context_of, is_ours
+from dialplan.phones import Phone
 from dialplan.render import (
     OUR_CONTEXTS,
     TEMPLATES,
     TRUNK_CONTEXTS,
     RenderError,
+    contexts_in,
     rendered_dialplan,
 )
 from settings import Settings
@@ -43,16 +45,18 @@ def render(
     caller ID) is yours: it is written once and then left alone.
     """
     with command() as context:
+        config = own_asterisk(context.settings)
+        _refuse_and_warn(context.settings, config.phones)
         try:
-            files = rendered_dialplan(own_asterisk(context.settings))
+            files = rendered_dialplan(config)
         except RenderError as error:
             fail(str(error))
-        _refuse_and_warn(context.settings)
     if output is None:
         typer.echo("".join(files.values()), nl=False)
         return
     try:
         make_folder(output)
+        lost = _contexts_lost(output / OUR_CONTEXTS, files[OUR_CONTEXTS])
         _write(output / OUR_CONTEXTS, files[OUR_CONTEXTS])
         if (output / TRUNK_CONTEXTS).exists():
             say(f"{output / TRUNK_CONTEXTS} is yours and stays as it is")
@@ -60,16 +64,30 @@ def render(
             _write(output / TRUNK_CONTEXTS, files[TRUNK_CONTEXTS])
     except OSError as error:
         fail(f"{output} cannot be written: {error.strerror}")
-    _say_what_to_do(output, files)
+    _say_what_to_do(output, files, [office.name for office in config.offices])
+    if lost:
+        say(
+            f"{', '.join(lost)}: no longer there. A context of yours that includes them connects"
+            " nothing any more, emergency calls neither",
+            err=True,
+        )
 
 
-def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
+def _contexts_lost(file: Path, written: str) -> Sequence[str]:
+    """Those of offices that the settings had when the file was written before."""
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    now = contexts_in(written)
+    return [name for name in contexts_in(before) if is_ours(name) and name not in now]
+
+
+def _say_what_to_do(folder: Path, files: Iterable[str], offices: Sequence[str]) -> None:
     """What an Asterisk of one's own needs besides these contexts."""
     say("In extensions.conf, once; #include would leave you without any dialplan, 999 included,")
     say("when a file cannot be read:")
     for name in files:
         say(f"  #tryinclude {(folder / name).absolute()}")
-    say("and in the context of your phones: include => tollgate")
+    for office in offices:
+        say(f"and in the context of the phones of {office}: include => {context_of('', office)}")
     say("Where you dial a phone, such as 1001, its Contact must not lead to the carrier:")
     say("  Gosub(tollgate-phone-contacts,s,1(1001)), then Dial(${GOSUB_RETVAL},…,i) if it is not")
     say("    empty; never Dial(PJSIP/1001). func_pjsip_aor and func_pjsip_contact must be loaded")
@@ -95,12 +113,8 @@ def _say_what_to_do(folder: Path, files: Iterable[str]) -> None:
     say("  manager.conf, disabledevents: a tenth of Asterisk's time, unless others read them")
 
 
-def _refuse_and_warn(settings: Settings) -> None:
+def _refuse_and_warn(settings: Settings, phones: tuple[Phone, ...]) -> None:
     """Of phones whose extension is an emergency number, or hides a service."""
-    try:
-        phones = load_phones(settings.site.phones_file or EXAMPLE)
-    except PhonesError:
-        return  # the doctor's business: the contexts do not depend on it
     for found in shadowing(settings, phones):
         if found.status is Status.PROBLEM:
             fail(f"{found.message}: {found.remedy}")

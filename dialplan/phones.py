@@ -34,6 +34,14 @@ class Phone:
     limits: PhoneLimits = NO_LIMITS
 
     @property
+    def endpoint(self) -> str:
+        return self.extension
+
+    @property
+    def number(self) -> str:
+        return self.extension
+
+    @property
     def numbers(self) -> tuple[str, ...]:
         """Every number that rings it when the carrier delivers a call."""
         return (self.extension, *self.incoming)

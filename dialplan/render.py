@@ -8,26 +8,25 @@ import hashlib
 import ipaddress
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dialplan.contexts import SILENCE_MAX_S
+from dialplan.office_routes import PHONES_CONTEXT, OfficeRoutes, is_ours, of_all
 from dialplan.patterns import DirectPattern
 from dialplan.phone_contacts import CHARACTERS, contact_pattern
 from dialplan.phones import Phone
 
 TEMPLATES = Path(__file__).parent
+DIALPLAN = "extensions.conf"
 OUR_CONTEXTS = "tollgate.conf"
 TRUNK_CONTEXTS = "tollgate-trunk.conf"
 TRUNKS = frozenset({"tollgate-trunk", "tollgate-emergency-trunk"})
-PHONES = frozenset({"tollgate-phones", "tollgate-ring"})
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
-TONES = {"GB": "uk", "FR": "fr"}  # zones of indications.conf, by country
-TONES_ELSEWHERE = "itu"
 STAMP = "tollgate-stamp"
 STAMP_DIGITS = 16
 STAMP_CONTEXT = """
@@ -45,7 +44,8 @@ _DIALLED = re.compile(r"[0-9]{1,15}#?")
 _FEATURE = re.compile(r"[*#][0-9]{1,6}")  # never digits alone: it could shadow a number
 _PROGRAM = re.compile(r"/[\w./-]+")  # a comma would begin its arguments
 _FEATURE_NAME = re.compile(r"[a-z_]{1,20}")
-_CONTEXT = re.compile(r"(?:^;.*\n|^\s*\n)*^\[(?P<name>[\w-]+)\]\n", re.MULTILINE)
+_OFFICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_CONTEXT = re.compile(r"(?:^;.*\n|^\s*\n)*^\[(?P<name>[\w.-]+)\]\n", re.MULTILINE)
 _PLAYED = re.compile(r"Playback\(((?:tollgate/[a-z0-9-]+&?)+)")
 _PATTERN = re.compile(r"_?\+?[0-9XZN\[\]-]{1,40}[.!]?")
 
@@ -60,7 +60,7 @@ class Secrets:
 
     ari_password: str = field(repr=False)
     ami_password: str = field(repr=False)
-    phones: Mapping[str, str] = field(repr=False)  # extension to SIP password
+    phones: Mapping[str, str] = field(repr=False)  # endpoint to SIP password
     ari_username: str = "tollgate"
     ami_username: str = "tollgate"
 
@@ -85,8 +85,7 @@ class AsteriskConfig:
     trunk_host: str
     phones: tuple[Phone, ...]
     secrets: Secrets
-    # As dialled, and as sent to the trunk: dialplan.patterns.emergency_dialled.
-    emergency: tuple[tuple[str, str], ...]
+    offices: tuple[OfficeRoutes, ...]
     sip_port: int = 5060
     control_address: str = "127.0.0.1"  # ARI and AMI; loopback only
     http_port: int = 8088
@@ -95,8 +94,6 @@ class AsteriskConfig:
     rtp_last_port: int = 10999
     trunk_port: int = 5060
     app_name: str = "tollgate"
-    language: str = "en"  # of a phone whose entry names none
-    tones: str = "uk"  # a zone of indications.conf
     # Feature codes, as dialled, and the name of what each does: settings' [agi.codes].
     features: tuple[tuple[str, str], ...] = ()
     agi_address: str = "127.0.0.1"
@@ -111,8 +108,6 @@ class AsteriskConfig:
     phone_rtp_timeout_s: int = 600
     allow_transfer: bool = False
     forwarded_calls: bool = False
-    free: tuple[DirectPattern, ...] = ()
-    fallback: tuple[DirectPattern, ...] = ()  # included calls while the application is away
     max_files: int = 20000
 
 
@@ -138,20 +133,24 @@ def render(config: AsteriskConfig) -> Path:
 
 def rendered(config: AsteriskConfig) -> Mapping[str, str]:
     """Every configuration file's text, by name."""
-    texts = _rendered(config)
-    texts["extensions.conf"] += STAMP_CONTEXT.format(name=STAMP, stamp=stamp_of(config))
-    return texts
+    names = sorted(template.name for template in TEMPLATES.glob("*.conf"))
+    return {**_filled(names, config), DIALPLAN: _dialplan(config)}
 
 
 def stamp_of(config: AsteriskConfig) -> str:
     """What tells our contexts of one version, plan and settings from those of any other."""
-    contexts = _contexts(_rendered(replace(config, phones=()))["extensions.conf"])
-    ours = [name for name in contexts if name.startswith("tollgate")]
-    text = "".join(contexts[name] for name in ours if name not in PHONES | TRUNKS)
+    contexts = contexts_in(_filled([DIALPLAN], replace(config, phones=()))[DIALPLAN])
+    ours = [name for name in contexts if is_ours(name)]
+    text = "".join(contexts[name] for name in ours if name not in TRUNKS)
     return hashlib.sha256(text.encode()).hexdigest()[:STAMP_DIGITS]
 
 
-def _rendered(config: AsteriskConfig) -> dict[str, str]:
+def _dialplan(config: AsteriskConfig) -> str:
+    stamp = STAMP_CONTEXT.format(name=STAMP, stamp=stamp_of(config))
+    return _filled([DIALPLAN], config)[DIALPLAN] + stamp
+
+
+def _filled(names: Iterable[str], config: AsteriskConfig) -> dict[str, str]:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -159,27 +158,50 @@ def _rendered(config: AsteriskConfig) -> dict[str, str]:
         keep_trailing_newline=True,
         finalize=_harmless,
     )
+    offices = [_values_of(office, config) for office in config.offices]
     values = {f.name: getattr(config, f.name) for f in fields(config)} | {
+        "offices": offices,
+        "with_all": [_values_of(of_all(config.offices), config), *offices],
+        "incoming": _incoming(config.phones),
         "contact_characters": _Ours(CHARACTERS),
         "contact_pattern": _Ours(contact_pattern("${ARG1}").replace(";", r"\;")),
     }
-    names = sorted(template.name for template in TEMPLATES.glob("*.conf"))
     return {name: environment.get_template(name).render(values) for name in names}
+
+
+def _values_of(office: OfficeRoutes, config: AsteriskConfig) -> Mapping[str, object]:
+    """What the templates write for one office."""
+    several = len(config.offices) > 1
+    return {
+        **{f.name: getattr(office, f.name) for f in fields(office)},
+        "suffix": office.suffix,
+        "phones": [phone for phone in config.phones if phone.office == office.name],
+        "phones_context": PHONES_CONTEXT + (office.suffix if several else ""),
+    }
+
+
+def _incoming(phones: Iterable[Phone]) -> Sequence[tuple[str, Phone]]:
+    """What the carrier may deliver; an extension that two offices have says of neither's phone."""
+    rung: dict[str, list[Phone]] = {}
+    for phone in phones:
+        for number in phone.numbers:
+            rung.setdefault(number, []).append(phone)
+    return [(number, found[0]) for number, found in rung.items() if len(found) == 1]
 
 
 def rendered_dialplan(config: AsteriskConfig) -> Mapping[str, str]:
     """What an Asterisk that the admin configures needs of ours, by the name of the file.
 
-    Every context `tollgate…` but the phones, which are then the admin's. Those that are the admin's
-    to edit (trunks, failover, caller ID) are a file of their own.
+    Every context `tollgate…`. Those that are the admin's to edit (trunks, failover, caller ID) are
+    a file of their own.
 
     Raises:
         RenderError: a value is wrong.
     """
     for wrong in _number_problems(config):
         raise RenderError(wrong)
-    contexts = _contexts(rendered(replace(config, phones=()))["extensions.conf"])
-    ours = [name for name in contexts if name.startswith("tollgate") and name not in PHONES]
+    contexts = contexts_in(_dialplan(config))
+    ours = [name for name in contexts if is_ours(name)]
     written = (
         "; Written by `tollgate dialplan render`, which will write it again: edit nothing here."
     )
@@ -188,19 +210,19 @@ def rendered_dialplan(config: AsteriskConfig) -> Mapping[str, str]:
     return {OUR_CONTEXTS: f"{written}\n{generated}", TRUNK_CONTEXTS: trunks.lstrip("\n")}
 
 
-def _contexts(dialplan: str) -> dict[str, str]:
+def contexts_in(dialplan: str) -> dict[str, str]:
     """Every context with the comments above it."""
     starts = list(_CONTEXT.finditer(dialplan))
     ends = [*(start.start() for start in starts[1:]), len(dialplan)]
     return {
         start["name"]: dialplan[start.start() : end]
-        for start, end in zip(starts, ends, strict=True)
+        for start, end in zip(starts, ends, strict=False)  # no start: the one end is nobody's
     }
 
 
 def sounds_played() -> frozenset[str]:
     """The clips that Asterisk plays by itself, with every process of ours away."""
-    dialplan = (TEMPLATES / "extensions.conf").read_text(encoding="utf-8")
+    dialplan = (TEMPLATES / DIALPLAN).read_text(encoding="utf-8")
     lists = _PLAYED.findall(dialplan)
     return frozenset(clip.removeprefix("tollgate/") for clips in lists for clip in clips.split("&"))
 
@@ -226,26 +248,40 @@ def _require_sound(config: AsteriskConfig) -> None:
 
 def _problems(config: AsteriskConfig) -> Iterator[str]:
     yield from _number_problems(config)
-    reserved = {dialled for dialled, _ in config.emergency}
     for phone in config.phones:
-        if phone.extension in reserved:
-            yield f"the extension {phone.extension} is an emergency number"
-        if phone.extension not in config.secrets.phones:
-            yield f"the extension {phone.extension} has no password yet"
+        if phone.endpoint not in config.secrets.phones:
+            yield f"the phone {phone.endpoint} has no password yet"
     yield from _address_problems(config)
     if not config.rtp_first_port + _RTP_PORTS_A_CALL <= config.rtp_last_port <= _LAST_PORT:
         yield f"RTP ports {config.rtp_first_port} to {config.rtp_last_port} hold no call"
 
 
 def _number_problems(config: AsteriskConfig) -> Iterator[str]:
-    if not config.emergency:
-        yield "there is no emergency number to route"
-    for dialled, number in config.emergency:
+    names = [office.name for office in config.offices]
+    if not names:
+        yield "there is no office"
+    for phone in config.phones:
+        if phone.office not in names:
+            yield f"the phone {phone.endpoint} is of the office {phone.office}, which is none"
+    for office in config.offices:
+        yield from _office_problems(office, config.phones)
+    yield from _feature_problems(config)
+
+
+def _office_problems(office: OfficeRoutes, phones: Iterable[Phone]) -> Iterator[str]:
+    if not _OFFICE.fullmatch(office.name):
+        yield f"{office.name!r} is no name of an office"
+    if not office.emergency:
+        yield f"the office {office.name} has no emergency number to route"
+    for dialled, number in office.emergency:
         if not _DIALLED.fullmatch(dialled) or not _DIGITS.fullmatch(number):
             yield f"the emergency number {dialled!r} is not digits"
-    for direct in (*config.free, *config.fallback):
+    reserved = {dialled for dialled, _ in office.emergency}
+    for phone in phones:
+        if phone.office == office.name and phone.number in reserved:
+            yield f"the extension {phone.number} is an emergency number"
+    for direct in (*office.free, *office.fallback):
         yield from _pattern_problems(direct)
-    yield from _feature_problems(config)
 
 
 def _feature_problems(config: AsteriskConfig) -> Iterator[str]:

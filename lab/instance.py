@@ -19,6 +19,7 @@ from typing import IO, Self
 
 import aiohttp
 
+from dialplan.office_routes import OfficeRoutes
 from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig, Secrets, render
 from lab import processes
@@ -88,7 +89,11 @@ def asterisk_config(  # noqa: PLR0913 - each is one setting, given by name
         trunk_port=trunk[1],
         phones=tuple(phone for phone in phones if phone.enabled),
         secrets=known,
-        emergency=tuple((number, number) for number in emergency_numbers),
+        offices=(
+            OfficeRoutes(
+                name="main", emergency=tuple((number, number) for number in emergency_numbers)
+            ),
+        ),
         max_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     )
 
@@ -327,7 +332,7 @@ def _secrets(file: Path, phones: Sequence[Phone]) -> Secrets:
     kept: dict[str, str] = {}
     with contextlib.suppress(FileNotFoundError):
         kept = _read_secrets(file)
-    wanted = ["ari", "ami", *(f"phone:{phone.extension}" for phone in phones)]
+    wanted = ["ari", "ami", *(f"phone:{phone.endpoint}" for phone in phones)]
     missing = [name for name in wanted if name not in kept]
     if missing:
         kept.update({name: secrets.token_urlsafe(24) for name in missing})
@@ -335,7 +340,7 @@ def _secrets(file: Path, phones: Sequence[Phone]) -> Secrets:
     return Secrets(
         ari_password=kept["ari"],
         ami_password=kept["ami"],
-        phones={phone.extension: kept[f"phone:{phone.extension}"] for phone in phones},
+        phones={phone.endpoint: kept[f"phone:{phone.endpoint}"] for phone in phones},
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dialplan.phones import Phone as PhoneEntry
 from dialplan.phones import load_phones
@@ -89,6 +90,11 @@ class Office(Runnable):
             server_port=self.config.sip_port,
             answers=answers,
         )
+
+
+def rerouted(config: AsteriskConfig, **changes: Any) -> AsteriskConfig:
+    """With other routes for every office: see dialplan.office_routes.OfficeRoutes."""
+    return replace(config, offices=tuple(replace(each, **changes) for each in config.offices))
 
 
 def for_silent_calls(config: AsteriskConfig) -> AsteriskConfig:

@@ -210,7 +210,7 @@ class _Judge:
     def __init__(self, settings: Settings, paid: PaidOffice) -> None:
         self._plan = OfficePlans(settings, plan_files(settings, print)).plan_of(OFFICE_ID)
         self._site = site_for(self._plan, settings.site)
-        self._emergency = {sent for _, sent in paid.office.config.emergency}
+        self._emergency = {sent for _, sent in paid.office.config.offices[0].emergency}
 
     def category(self, dialled: str) -> str:
         if dialled in self._emergency:

@@ -14,6 +14,7 @@ from charging.money import Money
 from dialplan.render import AsteriskConfig
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.carrier import ANSWERS, Behaviour, CarrierCall, Rule, vanishes_after
+from lab.office import rerouted
 from lab.paid_office import PaidOffice, make_paid_office
 from lab.telephony import find_telephony
 from trials.numbers import DECK, TrialNumber
@@ -194,11 +195,9 @@ class _Placed:
 
 
 def _adapted(config: AsteriskConfig, plan: CarriersPlan, numbers: _Numbers) -> AsteriskConfig:
-    return replace(
-        config,
-        emergency=tuple((number, number) for number in numbers.emergency),
-        trunk=replace(config.trunk, rtp_timeout_s=plan.rtp_timeout_s),
-    )
+    trunk = replace(config.trunk, rtp_timeout_s=plan.rtp_timeout_s)
+    helped = tuple((number, number) for number in numbers.emergency)
+    return rerouted(replace(config, trunk=trunk), emergency=helped)
 
 
 async def _place_all(paid: PaidOffice, plan: CarriersPlan, numbers: _Numbers) -> _Placed:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dialplan.office_routes import is_ours
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan, in_order
 from dialplan.walk.walker import Place, Start, Walked, Walker
@@ -153,7 +154,7 @@ def surplus(dialplan: Dialplan, walked: Walked, real: Collection[Place]) -> Coll
     return {
         place
         for place in walked.places.difference(real)
-        if not place.context.startswith("tollgate-")
+        if not is_ours(place.context)
         and dialplan.find(place.context, place.extension, place.priority)
     }
 

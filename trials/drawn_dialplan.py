@@ -9,7 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 OWN = ("office", "int", "out", "extra", "sub")  # what goes on, goes on further to the right
-OURS = ("tollgate", "tollgate-emergency", "tollgate-free", "tollgate-outbound", "tollgate-unknown")
+OURS = (
+    *("tollgate", "tollgate-emergency", "tollgate-free", "tollgate-outbound", "tollgate-unknown"),
+    *("tollgate.main", "tollgate-phones.main", "tollgate-outbound.main"),
+)
 EXACT = ("101", "105", "112", "600", "999", "*98", "0033612345678", "out", "i", "0900123456")
 PATTERNS = (
     "_X.", "_X!", "_.", "_0.", "_0X.", "_00.", "_00X!", "_003X.", "_9.", "_90X.", "_1XX", "_NXX",

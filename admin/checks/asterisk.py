@@ -15,6 +15,8 @@ from admin.checks.ami import AmiError, AmiRefusedError, Message, logged_in, why_
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from assembly.routes import own_asterisk
 from dialplan.contexts import INCLUDED, PAID, REFUSED
+from dialplan.office_routes import OfficeRoutes, context_of, of_all
+from dialplan.phones import PhonesError
 from dialplan.render import STAMP, AsteriskConfig, stamp_of
 from plans.files import PlanFileError
 from settings import AmiSettings, AriSettings, Settings
@@ -28,7 +30,7 @@ RENDER = (
     "`tollgate dialplan render --output /etc/asterisk/tollgate`, then `asterisk -rx 'dialplan"
     " reload'`"
 )
-OURS = "tollgate-emergency"  # no office is without it
+OURS = context_of("emergency", "")  # no office is without it
 HANDED_BACK = {
     PAID: frozenset({"_X!", "i"}),
     INCLUDED: frozenset({"_X!"}),
@@ -164,8 +166,8 @@ def check_dialplan(settings: Settings) -> Iterator[Finding]:
     try:
         wanted = our_extensions(own_asterisk(settings))
         found = asyncio.run(_dialplan(settings.ami, wanted))
-    except (PlanFileError, AmiError):
-        return  # said by check_plans and check_ami
+    except (PlanFileError, PhonesError, AmiError):
+        return  # said by check_plans, check_phones and check_ami
     known = {name: frozenset(each["Extension"] for each in found[name]) for name in wanted}
     if not known[OURS]:
         return  # said by check_loaded
@@ -200,12 +202,19 @@ def check_feature_codes(settings: Settings) -> Iterator[Finding]:
 def our_extensions(config: AsteriskConfig) -> dict[str, frozenset[str]]:
     """Those that connect without the application, and those it sends a caller to, by context."""
     return {
-        OURS: frozenset(dialled for dialled, _ in config.emergency),
-        "tollgate-free": frozenset(number.pattern for number in config.free),
-        "tollgate-fallback": frozenset(number.pattern for number in config.fallback),
+        **_routes_of(of_all(config.offices)),
+        **{name: e for office in config.offices for name, e in _routes_of(office).items()},
         "tollgate-features": frozenset(code for code, _ in config.features),
         **HANDED_BACK,
         STAMP: frozenset({stamp_of(config)}),
+    }
+
+
+def _routes_of(office: OfficeRoutes) -> dict[str, frozenset[str]]:
+    return {
+        context_of("emergency", office.name): frozenset(number for number, _ in office.emergency),
+        context_of("free", office.name): frozenset(each.pattern for each in office.free),
+        context_of("fallback", office.name): frozenset(each.pattern for each in office.fallback),
     }
 
 

@@ -6,9 +6,10 @@ Three results: gated, ungated with its witness, and what cannot be told, with it
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from dialplan.office_routes import is_ours
 from dialplan.walk.lookup import STACK_MAX, Dialplan, Extension, places_of
 from dialplan.walk.values import is_known
-from dialplan.walk.walker import OURS, Doubt, Leg, Start, Walked, Walker
+from dialplan.walk.walker import Doubt, Leg, Start, Walked, Walker
 
 FEW = 8  # witnesses are tried behind every pattern's own digits
 PREFIX_MAX = 6  # of a pattern's own digits before a number: 9 for a line, 1470 for the caller ID
@@ -112,7 +113,7 @@ def dialled_extensions(dialplan: Dialplan, context: str) -> Iterator[Extension]:
         if name in seen or name not in dialplan.contexts:
             continue
         seen.add(name)
-        if name != OURS and not name.startswith(f"{OURS}-"):
+        if not is_ours(name):
             yield from dialplan.contexts[name].extensions
         waiting += [include.context for include in dialplan.contexts[name].includes]
 

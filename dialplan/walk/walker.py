@@ -7,6 +7,7 @@ a doubt with its place, never silence: nothing is said to be closed that was not
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from dialplan.office_routes import is_ours
 from dialplan.walk import values
 from dialplan.walk.lookup import Dialplan, Extension, Found, Switched
 from dialplan.walk.targets import Target, target_of
@@ -17,7 +18,6 @@ VISITS_MAX = 40  # of one place, with ever other variables: a loop that counts
 ENDS = frozenset({"hangup", "busy", "congestion"})
 NOT_ANSWERED = ("CHANUNAVAIL", "CONGESTION", "BUSY", "NOANSWER")
 NOT_SET_YET = frozenset({"DIALSTATUS", "STASISSTATUS"})
-OURS = "tollgate"  # what the names of our contexts begin with
 
 # These neither place a call nor say where the dialplan goes on.
 HARMLESS = frozenset(
@@ -154,7 +154,7 @@ class Walker:
         self,
         dialplan: Dialplan,
         *,
-        app_name: str = OURS,
+        app_name: str = "tollgate",
         variables: Mapping[str, str] | None = None,
         not_answered: Sequence[str] = NOT_ANSWERED,
         anything_happens: bool = True,
@@ -284,7 +284,7 @@ class _Walk:
         if handler is not None:
             yield from handler(self, state, data, extension)
             return
-        if name not in HARMLESS and not _is_ours(state):
+        if name not in HARMLESS and not is_ours(state.context):
             yield Doubt(state.place, f"what {application} does cannot be followed")
         yield state.next()
 
@@ -647,7 +647,7 @@ def _disa(walk: _Walk, state: _State, data: str, _extension: Extension) -> Itera
 
 
 def _agi(_walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
-    if not _is_ours(state):
+    if not is_ours(state.context):
         yield Doubt(state.place, f"what the script {split_arguments(data)[0]} does is not known")
     yield state.with_variables(AGISTATUS=UNKNOWN).next()
 
@@ -707,10 +707,6 @@ def _parenthesis(text: str) -> tuple[str, str]:
         if depth == 0:
             return text[:index], text[index + 1 :]
     return text, ""
-
-
-def _is_ours(state: _State) -> bool:
-    return state.context.startswith(f"{OURS}-") or state.context == OURS
 
 
 def _bare(name: str) -> str:

@@ -47,6 +47,21 @@ def test_our_file_is_written_anew_and_the_admins_only_once(folder: Path) -> None
     ]
 
 
+def test_each_office_s_line_is_told_and_what_is_no_longer_there(folder: Path) -> None:
+    offices = '[offices.main]\nplan = "uk"\n[offices.lyon]\nplan = "france"\n'
+    (folder / "tollgate.toml").write_text(offices)
+    written = run("--output", "etc")
+    for office in ("main", "lyon"):
+        line = f"and in the context of the phones of {office}: include => tollgate.{office}"
+        assert line in written.stdout
+    assert "no longer there" not in written.stderr
+    (folder / "tollgate.toml").write_text('[offices.main]\nplan = "uk"\n')
+    again = run("--output", "etc")
+    assert "tollgate.lyon" in again.stderr
+    assert "no longer there" in again.stderr
+    assert "tollgate-emergency.main" not in again.stderr
+
+
 def test_own_asterisk_is_told_which_files_have_what_it_lacks() -> None:
     said = run("--output", "etc").stdout
     named = re.search(r"As in (\S+),", said)

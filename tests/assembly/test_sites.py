@@ -9,6 +9,7 @@ from assembly.plans import OfficePlans, plan_files
 from assembly.routes import own_asterisk
 from assembly.sites import OfficeSites
 from charging.numbering import emergency_numbers
+from dialplan.office_routes import of_all
 from settings import Settings
 
 
@@ -22,7 +23,7 @@ def sites_of(given: Settings) -> OfficeSites:
 
 
 def emergencies(given: Settings) -> Mapping[str, str]:
-    return dict(own_asterisk(given).emergency)
+    return dict(of_all(own_asterisk(given).offices).emergency)
 
 
 def test_an_office_dials_as_the_country_of_its_plan() -> None:
@@ -37,7 +38,7 @@ def test_a_france_plan_alone_connects_frances_emergency_numbers() -> None:
     french = emergency_numbers("FR")
     assert {number + end for number in french for end in ("", "#")} == set(emergencies(given))
     assert {"15", "17", "18", "112"} <= set(emergencies(given))
-    assert "_01XXXXXXXX" in {pattern.pattern for pattern in own_asterisk(given).fallback}
+    assert "_01XXXXXXXX" in {pattern.pattern for pattern in own_asterisk(given).offices[0].fallback}
 
 
 @pytest.mark.parametrize("country", [None, "GB", "FR", "DE"])

@@ -12,28 +12,37 @@ from pathlib import Path
 import pytest
 
 from charging.numbering import Site
+from dialplan.office_routes import OfficeRoutes, context_of
 from dialplan.patterns import DirectPattern, emergency_dialled
+from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig, rendered, rendered_dialplan
 from tests.dialplan.test_render import config
 from tests.dialplan.written import Context, contexts, includable, matches
 
 # The phones' context, the one that an admin includes, and the carrier's.
-ENTERED = ("office", "tollgate", "from-trunk")
-# Where a number is looked up once more, when nothing but its digits is left: it only includes.
-LOOKED_UP = "tollgate-number"
+ENTERED = ("office.main", "office.lyon", "tollgate.main", "tollgate.lyon", "tollgate", "from-trunk")
+# Where a number is looked up once more, when nothing but its digits is left: they only include.
+LOOKED_UP = frozenset({"tollgate-number", "tollgate-number.main", "tollgate-number.lyon"})
 # Asterisk looks for these by itself, in the context in which a caller happens to be.
 SPECIAL = ("a", "e", "failed", "fax", "h", "i", "o", "s", "t", "T", "talk")
-JUMP = re.compile(r"(?P<context>[\w-]+),(?P<extension>[^,]+|\$\{FILTER\(\+0-9,\$\{EXTEN\}\)\}),1")
+JUMP = re.compile(r"(?P<context>[\w.-]+),(?P<extension>[^,]+|\$\{FILTER\(\+0-9,\$\{EXTEN\}\)\}),1")
 FILTERED = "${FILTER(+0-9,${EXTEN})}"
 
 
 def everything() -> AsteriskConfig:
     """A configuration in which every loop of the dialplan has something to write."""
-    return replace(
-        config(),
+    main = OfficeRoutes(
+        name="main",
         emergency=emergency_dialled([Site(country="GB", outside_line_prefix="9")]),
         free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"), DirectPattern(pattern="101")),
         fallback=(DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44"),),
+    )
+    lyon = replace(main, name="lyon", emergency=emergency_dialled([Site(country="FR")]))
+    return replace(
+        config(),
+        offices=(main, lyon),
+        phones=(*config().phones, Phone(extension="1003", name="Lyon", office="lyon")),
+        secrets=replace(config().secrets, phones=dict.fromkeys(("1001", "1002", "1003"), "x")),
         features=(("*80", "balance"), ("*83", "language")),
         balance_script=Path("/opt/tollgate/agi/balance_script.py"),
         allow_transfer=True,
@@ -101,11 +110,11 @@ def test_no_target_of_a_jump_is_included_by_any_context(dialplan: Mapping[str, C
         for context in dialplan.values()
         for line in context.lines
         if line.application in {"Goto", "GotoIf", "Gosub", "Set"}
-        for match in re.findall(r"(?:^|[?:]|_SUB=)(tollgate-[\w-]+),", line.data)
+        for match in re.findall(r"(?:^|[?:]|_SUB=)(tollgate-[\w.-]+),", line.data)
     }
     assert len(targets) > 8
     assert not targets & entered
-    for name in dialplan.keys() - entered - {LOOKED_UP}:
+    for name in dialplan.keys() - entered - LOOKED_UP:
         assert not dialplan[name].includes, f"[{name}] takes part in no lookup but its own"
 
 
@@ -113,10 +122,11 @@ def test_no_target_of_a_jump_is_included_by_any_context(dialplan: Mapping[str, C
 def test_digits_of_a_written_number_are_looked_up_in_contexts_of_one_priority(
     dialplan: Mapping[str, Context],
 ) -> None:
-    assert not dialplan[LOOKED_UP].lines
-    assert set(dialplan[LOOKED_UP].includes) <= includable(dialplan, ENTERED)
-    assert dialplan[LOOKED_UP].includes[0] == "tollgate-emergency"
-    assert all(LOOKED_UP not in context.includes for context in dialplan.values())
+    for name in LOOKED_UP:
+        assert not dialplan[name].lines
+        assert set(dialplan[name].includes) <= includable(dialplan, ENTERED)
+        assert dialplan[name].includes[0] == f"tollgate-emergency{name[len('tollgate-number') :]}"
+        assert all(name not in context.includes for context in dialplan.values())
 
 
 @dialplans
@@ -138,25 +148,27 @@ def test_what_is_no_number_is_still_told_so(dialled: str) -> None:
 
 
 @dialplans
+@pytest.mark.parametrize("office", ["main", "lyon", ""])
 def test_nothing_but_the_trunk_stands_between_a_caller_and_help(
-    dialplan: Mapping[str, Context],
+    dialplan: Mapping[str, Context], office: str
 ) -> None:
     """No application, no variable of a phone's, nothing that could fail."""
-    sent = {line.extension: line for line in dialplan["tollgate-emergency-call"].lines}
-    for line in dialplan["tollgate-emergency"].lines:
+    entered, placed = context_of("emergency", office), context_of("emergency-call", office)
+    sent = {line.extension: line for line in dialplan[placed].lines}
+    assert dialplan[entered].lines
+    for line in dialplan[entered].lines:
         assert line.application == "Goto"
         context, number, priority = line.data.split(",")
-        assert (context, priority) == ("tollgate-emergency-call", "1")
+        assert (context, priority) == (placed, "1")
         assert number in sent
-    steps = [(each.application, each.data) for each in dialplan["tollgate-emergency-call"].lines]
+    steps = [(each.application, each.data) for each in dialplan[placed].lines]
     assert steps == [
         step
         for number in sent
         for step in (
-            (
-                "Set",
-                "CONNECTED_LINE_SEND_SUB=tollgate-ringing,s,1",
-            ),  # for Dial, when it has dialled
+            ("Set", f"TOLLGATE_OFFICE={office}"),
+            # For Dial, when it has dialled.
+            ("Set", "CONNECTED_LINE_SEND_SUB=tollgate-ringing,s,1"),
             ("Gosub", f"tollgate-emergency-trunk,s,1({number})"),
             ("Goto", "tollgate-not-answered,s,1"),
         )

@@ -8,12 +8,11 @@ import pytest
 
 from charging.numbering import Site
 from dialplan.contexts import INCLUDED, PAID, REFUSED
+from dialplan.office_routes import TONES, TONES_ELSEWHERE, OfficeRoutes
 from dialplan.patterns import DirectPattern, emergency_dialled
 from dialplan.phones import Phone
 from dialplan.render import (
     TEMPLATES,
-    TONES,
-    TONES_ELSEWHERE,
     AsteriskConfig,
     RenderError,
     Secrets,
@@ -23,6 +22,7 @@ from dialplan.render import (
     rendered_dialplan,
     sounds_played,
 )
+from lab.office import rerouted
 from prompts.library import NO_SOUND
 
 HANDED_BACK = {PAID, INCLUDED, REFUSED}
@@ -45,7 +45,7 @@ def config(folder: Path = Path("/nowhere/instance")) -> AsteriskConfig:
             ami_password="ami-secret",  # noqa: S106 - a stand-in
             phones={"1001": "first-secret", "1002": "second-secret"},
         ),
-        emergency=(("112", "112"), ("999", "999")),
+        offices=(OfficeRoutes(name="main", emergency=(("112", "112"), ("999", "999"))),),
     )
 
 
@@ -81,8 +81,14 @@ def test_no_secret_stands_in_the_templates_or_shows_in_a_repr() -> None:
 
 def test_a_phone_gets_its_endpoint_its_password_and_its_language() -> None:
     pjsip = rendered(config())["pjsip.conf"]
-    assert '[1002](phone)\nauth = 1002\naors = 1002\ncallerid = "Atelier" <1002>' in pjsip
-    assert "\nlanguage = fr\n" in pjsip
+    assert endpoint(pjsip, "1002").items() >= {
+        ("context", "office"),
+        ("auth", "1002"),
+        ("aors", "1002"),
+        ("callerid", '"Atelier" <1002>'),
+        ("language", "fr"),
+        ("tone_zone", "uk"),
+    }
     assert "[1002](phone-auth)\nusername = 1002\npassword = second-secret\n" in pjsip
 
 
@@ -135,34 +141,35 @@ def test_a_trunks_limits_are_settings_and_never_the_emergency_endpoints() -> Non
 
 def test_emergency_numbers_are_exact_and_never_meet_the_application() -> None:
     emergency = emergency_dialled([Site(country="GB", outside_line_prefix="9")])
-    text = rendered(replace(config(), emergency=emergency))["extensions.conf"]
-    lines = context(text, "tollgate-emergency")
+    text = rendered(rerouted(config(), emergency=emergency))["extensions.conf"]
+    lines = context(text, "tollgate-emergency.main")
     dialled = [line.split(",")[0].removeprefix("exten => ") for line in lines if "exten" in line]
     assert {"112", "9112", "999", "9999", "18000", "18001999"} <= set(dialled)
     assert dialled == [number for number, _ in emergency]
     sent = [line.removesuffix(",1)").rpartition(",")[2] for line in lines]
     assert sent == [number for _, number in emergency]
-    whole = [*lines, *context(text, "tollgate-emergency-call")]
+    whole = [*lines, *context(text, "tollgate-emergency-call.main")]
     whole += context(text, "tollgate-emergency-trunk")
     assert not any(word in line for line in whole for word in ("Stasis", "TIMEOUT", "U(", "FILTER"))
 
 
 def test_emergency_comes_first_wherever_the_application_can_be_reached() -> None:
     text = rendered(config())["extensions.conf"]
-    for name in ("office", "tollgate"):
-        assert context(text, name)[0] == "include => tollgate-emergency"
+    assert context(text, "office") == ["include => tollgate.main"]
+    assert context(text, "tollgate.main")[0] == "include => tollgate-emergency.main"
+    assert context(text, "tollgate")[0] == "include => tollgate-emergency"
 
 
 def test_the_carrier_reaches_phones_and_nothing_else() -> None:
     assert context(rendered(config())["extensions.conf"], "from-trunk") == [
-        "exten => 1001,1,Goto(tollgate-ring,1001,1)",
-        "exten => 442079460101,1,Goto(tollgate-ring,1001,1)",
-        "exten => 1002,1,Goto(tollgate-ring,1002,1)",
+        "exten => 1001,1,Goto(tollgate-ring.main,1001,1)",
+        "exten => 442079460101,1,Goto(tollgate-ring.main,1001,1)",
+        "exten => 1002,1,Goto(tollgate-ring.main,1002,1)",
     ]
 
 
 def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
-    site = replace(
+    site = rerouted(
         config(),
         free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),),
         fallback=(DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44"),),
@@ -182,31 +189,43 @@ def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
             r"${FIELDQTY(EXTEN,\x28)}${FIELDQTY(EXTEN,\x29)} = 11 & "
             f"${{LEN({filtered})}} = ${{LEN(${{EXTEN}})}}]?"
         )
-        + r"(?P<context>tollgate-[a-z-]+),"
-        + re.escape(f"{filtered},1:tollgate-written,s,1)")
+        + r"(?P<context>tollgate-(free|outbound)-call(?P<suffix>(\.main)?)),"
+        + re.escape(f"{filtered},1:tollgate-outbound-call")
+        + r"(?P=suffix),written,1\)"
     )
-    # From [tollgate-gate], which is one of these.
-    entered_filtered = {"tollgate-fallback", "tollgate-away", "tollgate-forwarded"}
+    # From [tollgate-outbound-call], which is one of these.
+    entered_filtered = {"tollgate-gate", "tollgate-away", "tollgate-forwarded"}
+    entered_filtered |= {"tollgate-fallback", "tollgate-fallback.main"}
     for line in uses:
         if match := compared.search(line):
             entered_filtered.add(match["context"])
     assert entered_filtered == {
         "tollgate-away",
         "tollgate-fallback",
+        "tollgate-fallback.main",
         "tollgate-forwarded",
         "tollgate-free-call",
+        "tollgate-free-call.main",
         "tollgate-gate",
+        "tollgate-outbound-call",
+        "tollgate-outbound-call.main",
     }
     allowed = {line for name in entered_filtered for line in context(text, name)}
     assert all(compared.search(line) or line in allowed for line in uses), uses
     for name in entered_filtered:
-        ways_in = [line for line in dialled if f"{name}," in line]
+        ways_in = [line for line in dialled if entered_by(line, name)]
         assert ways_in
         assert all(compared.search(line) or line in allowed for line in ways_in), ways_in
     assert "Dial(PJSIP/${EXTEN" not in text
     assert "TOLLGATE_WRITTEN" not in "".join(
         set(dialled) - set(uses) - set(context(text, "tollgate-written"))
     )
+
+
+def entered_by(line: str, name: str) -> bool:
+    """Whether a line leads into a context, also where the office's name is put in when it runs."""
+    part = name.partition(".")[0]
+    return re.search(rf"(?<![\w-])({re.escape(name)}|{part}\$\{{.+\}}),", line) is not None
 
 
 def test_what_the_application_decides_cannot_be_dialled() -> None:
@@ -225,7 +244,7 @@ def test_every_application_that_dials_is_given_a_rendered_or_a_filtered_number()
         "PJSIP/${ARG1}@trunk",  # where the former fails
         "${GOSUB_RETVAL}",  # of tollgate-phone-contacts, below
     }
-    for line in context(text, "tollgate-ring"):
+    for line in context(text, "tollgate-ring.main"):
         if "Dial(" in line:
             assert line == " same => n,Dial(${GOSUB_RETVAL},60,i)"
 
@@ -255,9 +274,9 @@ def test_feature_codes_ask_by_endpoint_and_never_by_caller_id() -> None:
 
 
 def test_feature_codes_come_before_what_the_application_decides() -> None:
-    lines = context(rendered(config())["extensions.conf"], "tollgate")
+    lines = context(rendered(config())["extensions.conf"], "tollgate.main")
     features = lines.index("include => tollgate-features")
-    assert features < lines.index("include => tollgate-outbound")
+    assert features < lines.index("include => tollgate-outbound.main")
     assert features < lines.index("include => tollgate-unknown")
 
 
@@ -269,27 +288,28 @@ def test_script_for_the_balance_is_run_only_where_the_server_did_not_tell_it() -
 
 
 def test_a_direct_number_is_sent_as_the_trunk_wants_it() -> None:
-    site = replace(config(), free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
+    site = rerouted(config(), free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
     text = rendered(site)["extensions.conf"]
-    assert context(text, "tollgate-free")[0].startswith("exten => _0800!,1,GotoIf(")
-    (first, *_) = context(text, "tollgate-free-call")
-    assert first == "exten => _0800!,1,Set(TOLLGATE_DIAL=44${EXTEN:1})"
+    assert context(text, "tollgate-free.main")[0].startswith("exten => _0800!,1,GotoIf(")
+    (first, second, *_) = context(text, "tollgate-free-call.main")
+    assert first == "exten => _0800!,1,Set(TOLLGATE_OFFICE=main)"
+    assert second == " same => n,Set(TOLLGATE_DIAL=44${EXTEN:1})"
 
 
 def test_an_asterisk_of_ones_own_gets_our_contexts_and_no_other() -> None:
-    whole = rendered(replace(config(), phones=()))["extensions.conf"]
+    whole = rendered(config())["extensions.conf"]
     files = rendered_dialplan(config())
     of_file = {name: re.findall(r"^\[(.+)\]$", text, re.MULTILINE) for name, text in files.items()}
     assert of_file["tollgate-trunk.conf"] == ["tollgate-trunk", "tollgate-emergency-trunk"]
-    assert of_file["tollgate.conf"][:2] == ["tollgate", "tollgate-emergency"]
-    left_out = {"general", "office", "from-trunk", "tollgate-phones", "tollgate-ring"}
+    assert of_file["tollgate.conf"][:2] == ["tollgate.main", "tollgate"]
+    left_out = {"general", "office", "from-trunk"}
     every = set(re.findall(r"^\[(.+)\]$", whole, re.MULTILINE))
     assert {name for names in of_file.values() for name in names} == every - left_out
     for file, names in of_file.items():
         for name in names:
             assert context("\n" + files[file], name) == context(whole, name)
     with pytest.raises(RenderError, match="no emergency number"):
-        rendered_dialplan(replace(config(), emergency=()))
+        rendered_dialplan(rerouted(config(), emergency=()))
 
 
 def test_what_asterisk_plays_by_itself_is_known() -> None:
@@ -300,15 +320,8 @@ def test_what_asterisk_plays_by_itself_is_known() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"emergency": ()}, "there is no emergency number"),
-        ({"emergency": (("9x9", "999"),)}, "'9x9' is not digits"),
-        ({"emergency": (("999", "9&9"),)}, "'999' is not digits"),
-        ({"emergency": (("1001", "001"),)}, "extension 1001 is an emergency number"),
         ({"name": "a\nb"}, "cannot stand in an Asterisk configuration file"),
         ({"app_name": "a;x"}, "cannot stand in an Asterisk configuration file"),
-        ({"free": (DirectPattern(pattern="_."),)}, "pattern '_.' is not"),
-        ({"free": (DirectPattern(pattern="_0X,1,System(x)"),)}, "pattern .* is not"),
-        ({"fallback": (DirectPattern(pattern="_0X", prepend="${X}"),)}, "cannot be put in front"),
         ({"features": (("80", "balance"),)}, "feature code '80' .balance. is not"),
         ({"features": (("*8,1,System(x)", "balance"),)}, "is not \\* or # and digits"),
         ({"features": (("*80", "a/../b"),)}, "is not \\* or # and digits"),
@@ -322,7 +335,12 @@ def test_what_asterisk_plays_by_itself_is_known() -> None:
         ({"rtp_last_port": 70000}, "hold no call"),
         (
             {"phones": (Phone(extension="1003", name="New"),)},
-            "extension 1003 has no password",
+            "phone 1003 has no password",
+        ),
+        ({"offices": ()}, "there is no office"),
+        (
+            {"phones": (Phone(extension="1001", name="Ici", office="lyon"),)},
+            "phone 1001 is of the office lyon, which is none",
         ),
     ],
 )
@@ -333,6 +351,28 @@ def test_a_wrong_value_is_refused_and_nothing_is_written(
     with pytest.raises(RenderError, match=reason):
         render(site)
     assert not (tmp_path / "instance" / "etc" / "extensions.conf").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"name": "Nice!"}, "'Nice!' is no name of an office"),
+        ({"name": ""}, "'' is no name of an office"),
+        ({"emergency": ()}, "the office main has no emergency number"),
+        ({"emergency": (("9x9", "999"),)}, "'9x9' is not digits"),
+        ({"emergency": (("999", "9&9"),)}, "'999' is not digits"),
+        ({"emergency": (("1001", "001"),)}, "extension 1001 is an emergency number"),
+        ({"free": (DirectPattern(pattern="_."),)}, "pattern '_.' is not"),
+        ({"free": (DirectPattern(pattern="_0X,1,System(x)"),)}, "pattern .* is not"),
+        ({"fallback": (DirectPattern(pattern="_0X", prepend="${X}"),)}, "cannot be put in front"),
+    ],
+)
+def test_a_wrong_value_of_an_office_is_refused(
+    tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
+    phones = () if "name" in changes else config().phones
+    with pytest.raises(RenderError, match=reason):
+        render(rerouted(replace(config(tmp_path / "instance"), phones=phones), **changes))
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_sentence(tmp_path: Path) -> None:
@@ -351,7 +391,7 @@ def test_whatever_asterisk_says_is_said_after_no_sound() -> None:
 
 def test_the_ringing_that_callers_hear_is_that_of_the_country() -> None:
     for tones in {*TONES.values(), TONES_ELSEWHERE}:
-        indications = rendered(replace(config(), tones=tones))["indications.conf"]
+        indications = rendered(rerouted(config(), tones=tones))["indications.conf"]
         assert f"\ncountry = {tones}\n" in indications
         zone = indications.partition(f"\n[{tones}]\n")[2].partition("\n[")[0]
         assert re.search(r"^ring = [0-9+/,]+$", zone, flags=re.MULTILINE)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-_CONTEXT = re.compile(r"\[(?P<name>[\w-]+)\]")
-_INCLUDE = re.compile(r"include\s*=>\s*(?P<name>[\w-]+)")
+_CONTEXT = re.compile(r"\[(?P<name>[\w.-]+)\]")
+_INCLUDE = re.compile(r"include\s*=>\s*(?P<name>[\w.-]+)")
 _EXTENSION = re.compile(
     r"exten\s*=>\s*(?P<extension>[^,]+),(?P<priority>\w+)(?:\((?P<label>\w+)\))?,(?P<does>.+)"
 )

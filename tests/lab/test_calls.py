@@ -25,7 +25,7 @@ from lab.carrier import (
 )
 from lab.errors import LabError
 from lab.instance import Instance
-from lab.office import Office
+from lab.office import Office, rerouted
 from lab.phone import Phone
 
 pytestmark = pytest.mark.live
@@ -47,7 +47,7 @@ EXHAUSTED_HZ = 1000
 def with_fallback(config: AsteriskConfig) -> AsteriskConfig:
     """A site that lets landlines through while the application is away: the way to the trunk."""
     landlines = DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44")
-    return replace(config, fallback=(landlines,), ring_timeout_s=3)
+    return rerouted(replace(config, ring_timeout_s=3), fallback=(landlines,))
 
 
 async def heard_before_closing(phone: Phone, heard: Heard, number: str) -> tuple[str, set[int]]:
@@ -126,7 +126,7 @@ async def test_an_emergency_call_reaches_the_carrier_with_no_application(
     make_office: MakeOffice, heard: Heard
 ) -> None:
     async with (
-        make_office(adapt=lambda config: replace(config, emergency=EMERGENCY)) as office,
+        make_office(adapt=lambda config: rerouted(config, emergency=EMERGENCY)) as office,
         office.phone("1001") as phone,
     ):
         for number in ("112", "999", "9112", "9999"):
@@ -197,7 +197,7 @@ async def test_an_included_number_goes_through_where_the_site_allows_it(
 
 async def test_a_free_number_needs_no_application(make_office: MakeOffice) -> None:
     def with_free(config: AsteriskConfig) -> AsteriskConfig:
-        return replace(config, free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
+        return rerouted(config, free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"),))
 
     async with make_office(adapt=with_free) as office, office.phone("1001") as phone:
         await phone.dial("08001111")

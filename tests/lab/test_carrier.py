@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from lab.addresses import AddressBlock
 from lab.caller import Calls, place_calls
 from lab.carrier import ANSWERS_AT_ONCE, BUSY, Carrier, Rule
 from lab.errors import LabError
-from lab.office import Office
+from lab.office import Office, rerouted
 from telephony.tools import Telephony
 
 pytestmark = pytest.mark.live
@@ -23,7 +22,7 @@ MakeOffice = Callable[..., Office]
 
 def with_free_landlines(config: AsteriskConfig) -> AsteriskConfig:
     landlines = DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44")
-    return replace(config, free=(landlines,))
+    return rerouted(config, free=(landlines,))
 
 
 async def test_a_hundred_calls_are_placed_and_every_one_is_in_both_logs(

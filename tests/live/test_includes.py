@@ -21,7 +21,7 @@ def ends_early(priorities: int) -> str:
     lines = [f"[ends-early-{priorities}]"]
     for number in NUMBERS:
         lines += [f"exten => {number},1,NoOp()", *[" same => n,NoOp()"] * (priorities - 1)]
-    return "\n".join([*lines, "include => tollgate", "include => tollgate-phones", ""])
+    return "\n".join([*lines, "include => tollgate", "include => tollgate.main", ""])
 
 
 async def answers(paid: PaidOffice, numbers: list[str]) -> list[int | None]:
