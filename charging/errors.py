@@ -95,11 +95,14 @@ class UnknownExtension(Refusal):
 
 
 class ExtensionNotAllowed(Refusal):
+    """`what` is "switched_off", or the class of destination that is not allowed."""
+
     code = "extension_not_allowed"
 
-    def __init__(self, endpoint: str, reason: str) -> None:
+    def __init__(self, endpoint: str, reason: str, *, what: str) -> None:
         super().__init__(f"extension {endpoint}: {reason}")
         self.endpoint = endpoint
+        self.what = what
         self.reason = reason
 
 

@@ -92,10 +92,12 @@ def require_allowed(extension: Extension, quotation: Quotation, plan: Plan) -> N
     if quotation.category in {Category.EMERGENCY, Category.FREE}:
         return
     if not extension.enabled:
-        raise ExtensionNotAllowed(extension.endpoint, "is switched off")
+        raise ExtensionNotAllowed(extension.endpoint, "is switched off", what="switched_off")
     wanted = class_of(quotation, plan)
     if wanted not in extension.allow:
-        raise ExtensionNotAllowed(extension.endpoint, f"{wanted.value} calls are not allowed")
+        raise ExtensionNotAllowed(
+            extension.endpoint, f"{wanted.value} calls are not allowed", what=wanted.value
+        )
 
 
 def class_of(quotation: Quotation, plan: Plan) -> DestinationClass:

@@ -66,7 +66,7 @@ def history(
         wanted: which of them. A page may hold fewer and still have a next one.
         before: the cursor that the page before gave; None: from the newest on.
     """
-    first, end = _bounds(reader, office_id, wanted)
+    first, end = bounds(reader, office_id, wanted)
     places = range(first, end if before is None else min(end, before))
     if not places or not wanted.every_kind:
         return Page(entries=(), before=None)
@@ -122,7 +122,7 @@ _FIRST_SINCE = text(
 ).bindparams(bindparam("moment", type_=UtcDateTime))
 
 
-def _bounds(reader: Connection, office_id: str, wanted: Wanted) -> tuple[int, int]:
+def bounds(reader: Connection, office_id: str, wanted: Wanted) -> tuple[int, int]:
     """The first number, and the one after the last."""
     end = (reader.scalar(_LAST, {"office": office_id}) or 0) + 1
     first = 1
@@ -147,7 +147,7 @@ def _numbers(
         return _of_call(reader, office_id, wanted, limit=limit, places=places)
     bottom = places.start
     if wanted.every_kind <= _SELDOM_KINDS and wanted.actor is None:
-        return _of_seldom_kinds(reader, office_id, wanted.every_kind, limit=limit, places=places)
+        return of_seldom_kinds(reader, office_id, wanted.every_kind, limit=limit, places=places)
     if wanted.every_kind != frozenset(EntryKind) or wanted.actor is not None:
         bottom = max(bottom, places.stop - EXAMINED_MAX)
     query = select(entries.c.number).where(
@@ -184,7 +184,7 @@ def _filters(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         yield entries.c.actor == wanted.actor
 
 
-def _of_seldom_kinds(
+def of_seldom_kinds(
     reader: Connection, office_id: str, kinds: Iterable[EntryKind], *, limit: int, places: range
 ) -> tuple[list[int], int]:
     """The newest of each kind by an index, then the newest of all."""

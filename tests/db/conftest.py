@@ -36,7 +36,7 @@ def _create_database(server: Server, name: str, template: str = "template1") -> 
     engine.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def create_database() -> Callable[[Server, str], None]:
     """Makes a database without tables."""
     return _create_database
