@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Listed] = {
         "admin.money",
         "Put money into an office's account, and say by which key it can be taken out again.",
     ),
+    "user": Listed("admin.people", "Who may use the portal, and what they may do.", is_group=True),
     "ledger": Listed("admin.ledger", "Read the ledger, prove it, cancel a top-up.", is_group=True),
     "rates": Listed("admin.rates", "Import, show and roll back rate decks.", is_group=True),
     "dialplan": Listed(

@@ -2,7 +2,7 @@
 
 import os
 import re
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from itertools import permutations
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -294,6 +294,57 @@ class PromptSettings(_Section):
     """LANGUAGE/SOUND.wav of a person, instead of any engine."""
 
 
+class PortalSettings(_Section):
+    """The web portal: `python -m portal`, in which managers see and fill their accounts."""
+
+    address: str = "127.0.0.1"
+    """Where it listens. Anything but loopback wants `public_url`, and a proxy with TLS before
+    it."""
+
+    port: PositiveInt = Field(default=8181, le=65535)
+    """Its port."""
+
+    public_url: str | None = Field(default=None, examples=["https://tollgate.example.com"])
+    """How browsers reach it, where not by `address` and `port`: links in mails begin so, and only
+    requests for this host are answered."""
+
+    trusted_proxy: str | None = Field(default=None, examples=["127.0.0.1"])
+    """The reverse proxy whose X-Forwarded-For names the browser's address; without one, none is
+    believed."""
+
+    @property
+    def host(self) -> str:
+        """As it stands in an address: of IPv6 in brackets."""
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{address}:{self.port}"
+
+    @property
+    def address_for_browsers(self) -> str:
+        """How links begin that are mailed or printed."""
+        return self.public_url or f"http://{self.host}"
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_a_path(cls, url: str | None) -> str | None:
+        if url is None or re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", url):
+            return url
+        raise ValueError(
+            "write it as https://tollgate.example.com: in lower case, without a path or a / behind"
+        )
+
+    @model_validator(mode="after")
+    def _never_in_the_clear(self) -> Self:
+        if self.public_url is None and not ip_address(self.address).is_loopback:
+            raise ValueError("public_url is missing: passwords would be sent to any host's name")
+        return self
+
+    @field_validator("address")
+    @classmethod
+    def _an_address(cls, address: str) -> str:
+        ip_address(address)
+        return address
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="TOLLGATE_", env_nested_delimiter="__", frozen=True, extra="ignore"
@@ -308,6 +359,7 @@ class Settings(BaseSettings):
     site: SiteSettings = SiteSettings()
     call: CallSettings = CallSettings()
     agi: AgiSettings = AgiSettings()
+    portal: PortalSettings = PortalSettings()
     prompts: PromptSettings = PromptSettings()
 
     @field_validator("offices")

@@ -1,0 +1,145 @@
+"""`python -m portal SETTINGS`: serve the managers' pages until told to stop."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+
+import structlog
+import uvicorn
+from sqlalchemy import Engine
+
+from assembly.charging import SystemClock, parts_of
+from assembly.health import answering, ledger_question
+from assembly.plans import OfficePlans
+from assembly.process import main
+from charging.errors import ChargingUnavailable
+from db import people
+from portal.app import portal_app
+from portal.assets import Assets
+from portal.languages import load_catalogues
+from portal.mail import LoggedMail
+from portal.offices import Offices
+from portal.pages import Pages
+from portal.parts import Parts
+from portal.passwords import Passwords
+from portal.sessions import Sessions
+from portal.store import Store
+from settings import PortalSettings, Settings, SettingsError
+
+log = structlog.get_logger()
+
+CONNECTIONS_MAX = 500
+KEEP_ALIVE_S = 15
+STOP_TIMEOUT_S = 5
+PURGE_EVERY_S = 3600.0
+
+
+async def serve(settings: Settings) -> None:
+    """Run until cancelled; pages that are under way are finished."""
+    engine, plans, _ = parts_of(settings)
+    async with AsyncExitStack() as stack:
+        stack.callback(engine.dispose)
+        parts = _parts(settings.portal, engine, _offices(settings, plans))
+        stack.callback(parts.store.close)
+        stack.callback(parts.passwords.close)
+        await stack.enter_async_context(
+            answering("portal", settings, {"ledger": ledger_question(engine)})
+        )
+        purging = asyncio.create_task(_keep_purged(parts))
+        stack.callback(purging.cancel)
+        await _run(settings.portal, parts)
+
+
+def _parts(settings: PortalSettings, engine: Engine, offices: Offices) -> Parts:
+    public_url = settings.address_for_browsers
+    store, assets = Store(engine), Assets()
+    now = SystemClock().now
+    return Parts(
+        store=store,
+        sessions=Sessions(store, now, secure=public_url.startswith("https://")),
+        passwords=Passwords(),
+        pages=Pages(load_catalogues(), assets, lambda office: offices.office(office).time_zone),
+        mail=LoggedMail(),
+        offices=offices,
+        assets=assets,
+        now=now,
+        public_url=public_url,
+    )
+
+
+def hosts_of(settings: PortalSettings) -> set[str]:
+    """What browsers may ask for: one name, or this machine under both of its own."""
+    if settings.public_url is not None:
+        return {settings.public_url.partition("://")[2]}
+    return {settings.host, f"localhost:{settings.port}"}
+
+
+def _offices(settings: Settings, plans: OfficePlans) -> Offices:
+    return Offices({name: partial(plans.plan_of, name) for name in settings.offices})
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which leaves the signals to the process it runs in."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _run(settings: PortalSettings, parts: Parts) -> None:
+    server = _Server(
+        uvicorn.Config(
+            portal_app(parts, hosts=hosts_of(settings)),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=settings.trusted_proxy is not None,
+            forwarded_allow_ips=settings.trusted_proxy or "",
+            limit_concurrency=CONNECTIONS_MAX,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        )
+    )
+    with _listening(settings) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        log.info("ready", address=settings.address, port=settings.port, url=parts.public_url)
+        try:
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+def _listening(settings: PortalSettings) -> socket.socket:
+    """Bound before anything is served, so that a port that is taken is one sentence."""
+    family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.address, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"portal: port {settings.port} of {settings.address} cannot be listened at:"
+            f" {error.strerror}"
+        ) from error
+    return listener
+
+
+async def _keep_purged(parts: Parts) -> None:
+    """Remove ended sessions and used links, now and then; one that fails is tried again."""
+    while True:
+        try:
+            await parts.store.write(partial(people.purge, now=parts.now()))
+        except ChargingUnavailable as error:
+            log.warning("people_not_purged", error=str(error))
+        await asyncio.sleep(PURGE_EVERY_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main(serve))

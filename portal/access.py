@@ -1,0 +1,125 @@
+"""Who may use a route. Every route says so, or the portal does not start."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from charging.people import Role, Session, User
+
+
+class NotSignedInError(Exception):
+    """No session, or one that has ended."""
+
+
+class NotAllowedError(Exception):
+    """Signed in, and not allowed to do this in this office."""
+
+
+class IdentityNotFreshError(Exception):
+    """The password was typed too long ago for this."""
+
+
+class UndeclaredRouteError(Exception):
+    """A route does not say who may use it: a defect, found before anybody is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody who is signed in: the only source of an office's id."""
+
+    session: Session
+    at: datetime
+    client_address: str
+
+    @property
+    def user(self) -> User:
+        return self.session.user
+
+    @property
+    def office_id(self) -> str:
+        return self.session.office_id
+
+    @property
+    def role(self) -> Role:
+        return self.session.role
+
+    @property
+    def identity_is_fresh(self) -> bool:
+        return self.session.identity_is_fresh(self.at)
+
+
+class May:
+    """A dependency: it runs before the handler, and a test can list it."""
+
+    def __init__(self, *roles: Role, prove: bool = False) -> None:
+        """With `prove`, the password must have been typed lately."""
+        self.roles, self.prove = frozenset(roles), prove
+
+    async def __call__(self, request: Request) -> Visit:
+        visit: Visit | None = await request.app.state.sessions.visit(request)
+        if visit is None:
+            raise NotSignedInError
+        request.state.visit = visit
+        if visit.role not in self.roles:
+            raise NotAllowedError
+        if self.prove and not visit.identity_is_fresh:
+            raise IdentityNotFreshError
+        return visit
+
+
+async def anybody() -> None:
+    """Say that a route is for everybody, signed in or not."""
+
+
+PUBLIC: Final = Depends(anybody)
+
+_EVERYONE = (Role.VIEWER, Role.MANAGER, Role.CUSTOMER_CARE)
+
+Reader = Annotated[Visit, Depends(May(*_EVERYONE))]
+Manager = Annotated[Visit, Depends(May(Role.MANAGER))]
+ProvenManager = Annotated[Visit, Depends(May(Role.MANAGER, prove=True))]
+CustomerCare = Annotated[Visit, Depends(May(Role.CUSTOMER_CARE, prove=True))]
+
+
+def visit_of(request: Request) -> Visit | None:
+    """Who is signed in, once a route has asked; for what every page shows."""
+    found: Visit | None = getattr(request.state, "visit", None)
+    return found
+
+
+def visit_in(request: Request) -> Visit:
+    """The visit of a request that passed `May`."""
+    visit: Visit = request.state.visit
+    return visit
+
+
+def require_declared(routes: Iterable[BaseRoute]) -> None:
+    """Refuse a route that does not say who may use it.
+
+    Raises:
+        UndeclaredRouteError: names it.
+    """
+    for route in routes:
+        if not isinstance(route, APIRoute):  # whatever it is, nothing says who may use it
+            raise UndeclaredRouteError(f"{type(route).__name__} {getattr(route, 'path', '')}")
+        declared = declarations(route)
+        if len(declared) != 1:
+            raise UndeclaredRouteError(f"{sorted(route.methods or ())} {route.path}: {declared}")
+
+
+def declarations(route: APIRoute) -> list[object]:
+    """Every `May`, and every "anybody", that stands before a handler."""
+    called = (each.call for each in _below(route.dependant))
+    return [call for call in called if isinstance(call, May) or call is anybody]
+
+
+def _below(dependant: Dependant) -> Iterator[Dependant]:
+    for each in dependant.dependencies:
+        yield each
+        yield from _below(each)

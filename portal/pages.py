@@ -1,0 +1,149 @@
+"""The one renderer: every page goes through it, in the language of its reader."""
+
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from gettext import NullTranslations
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from charging.people import Role
+from portal.access import visit_of
+from portal.assets import Assets
+from portal.languages import NAMES, marked, preferred
+from portal.sessions import LANGUAGE_COOKIE
+from portal.words import Words
+
+TEMPLATES = Path(__file__).parent / "templates"
+NOTICE_COOKIE = "tollgate_notice"
+_NOTICE_LASTS_S = 60
+
+# What a page says once, after something was done: the cookie names it, and holds no text.
+NOTICES: Final[Mapping[str, str]] = {
+    "signed_out": marked("You are signed out."),
+    "password_set": marked("Your password is set, and you are signed in."),
+    "invited": marked("The invitation is on its way. Its link works for 15 minutes."),
+    "link_sent": marked("If this address has access, a link is on its way to it."),
+    "role_changed": marked("The role is changed."),
+    "access_ended": marked("Access is ended, and every session with it."),
+    "sessions_ended": marked("Every other session is ended."),
+    "language_set": marked("The language is changed."),
+    "saved": marked("Your changes are saved."),
+}
+
+# The menu, in its order.
+MENU: Final = (
+    ("/", marked("Prepaid Account")),
+    ("/calls", marked("Calls")),
+    ("/reports", marked("Reports")),
+    ("/rates", marked("Rates")),
+    ("/extensions", marked("Extensions")),
+    ("/billing", marked("Billing")),
+    ("/notices", marked("Notices")),
+    ("/users", marked("Users")),
+    ("/audit-trail", marked("Audit trail")),
+)
+ROLE_NAMES: Final[Mapping[str, str]] = {
+    Role.VIEWER: marked("Viewer"),
+    Role.MANAGER: marked("Manager"),
+    Role.CUSTOMER_CARE: marked("Customer care"),
+}
+
+Catalogues = Mapping[str, NullTranslations]
+
+
+class Pages:
+    def __init__(
+        self,
+        catalogues: Catalogues,
+        assets: Assets,
+        zone_of: Callable[[str], tzinfo | None],
+        *,
+        speak: Callable[[str, NullTranslations, tzinfo | None], Words] = Words,
+    ) -> None:
+        """`zone_of` an office: in which its times are shown."""
+        self._speak = speak
+        self._catalogues = catalogues
+        self._zone_of = zone_of
+        self._environments = {
+            language: _environment(catalogue, assets) for language, catalogue in catalogues.items()
+        }
+
+    def words(self, request: Request) -> Words:
+        """Of the person who is signed in, or else of the browser."""
+        visit = visit_of(request)
+        zone = None if visit is None else self._zone_of(visit.office_id)
+        language = self.language(request)
+        return self._speak(language, self._catalogues[language], zone)
+
+    def language(self, request: Request) -> str:
+        visit = visit_of(request)
+        chosen = None if visit is None else visit.user.language
+        chosen = chosen or request.cookies.get(LANGUAGE_COOKIE, "")
+        if chosen in self._catalogues:
+            return chosen
+        return preferred(request.headers.get("accept-language", ""))
+
+    def page(
+        self, request: Request, template: str, *, status: int = HTTPStatus.OK, **values: Any
+    ) -> HTMLResponse:
+        """A screen as HTML."""
+        words = self.words(request)
+        notice = NOTICES.get(request.cookies.get(NOTICE_COOKIE, ""))
+        html = (
+            self._environments[words.language]
+            .get_template(template)
+            .render(
+                words=words,
+                visit=visit_of(request),
+                language_names=NAMES,
+                here=_here(request),
+                path=request.url.path,
+                notice=notice,
+                menu=MENU,
+                role_names=ROLE_NAMES,
+                Role=Role,
+                **values,
+            )
+        )
+        answer = HTMLResponse(html, status_code=status)
+        if notice is not None:
+            answer.delete_cookie(NOTICE_COOKIE)
+        return answer
+
+
+def done(to: str, notice: str) -> Response:
+    """Go on to a page, which says once what was done."""
+    answer = RedirectResponse(to, status_code=HTTPStatus.SEE_OTHER)
+    if notice not in NOTICES:
+        raise KeyError(notice)
+    answer.set_cookie(
+        NOTICE_COOKIE, notice, max_age=_NOTICE_LASTS_S, httponly=True, samesite="strict"
+    )
+    return answer
+
+
+def _here(request: Request) -> str:
+    """The page that is shown, to come back to; of a form that was sent, the start."""
+    if request.method != "GET":
+        return "/"
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def _environment(catalogue: NullTranslations, assets: Assets) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["asset"] = assets.address
+    return environment

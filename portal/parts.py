@@ -1,0 +1,37 @@
+"""What the application is made of; built in `__main__`, or by a test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from portal.assets import Assets
+from portal.mail import Mail
+from portal.offices import Offices
+from portal.pages import Pages
+from portal.passwords import Passwords
+from portal.sessions import Sessions
+from portal.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    store: Store
+    sessions: Sessions
+    passwords: Passwords
+    pages: Pages
+    mail: Mail
+    offices: Offices
+    assets: Assets
+    now: Callable[[], datetime]
+    public_url: str  # how links in mails begin
+
+
+def parts_of(request: Request) -> Parts:
+    found: Parts = request.app.state.parts
+    return found
+
+
+Needs = Annotated[Parts, Depends(parts_of)]

@@ -1,0 +1,181 @@
+"""The portal of a test: two offices, a person of every role, and browsers without a browser."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from gettext import NullTranslations
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import httpx
+from argon2 import PasswordHasher
+from sqlalchemy import Connection, Engine
+
+from charging.people import Client, LinkPurpose, Role, User
+from db import people
+from db.engine import WRITER, open_engine
+from db.schema import upgrade
+from portal.app import bare_app, portal_app
+from portal.assets import Assets
+from portal.languages import load_catalogues
+from portal.offices import Offices
+from portal.pages import Pages
+from portal.parts import Parts
+from portal.passwords import Passwords
+from portal.sessions import COOKIE, Sessions
+from portal.store import Store
+from portal.words import Words
+from tests.fakes.charging import UK_PLAN
+from tests.fakes.clock import ManualClock
+
+Result = TypeVar("Result")
+
+HOST = "127.0.0.1:8181"
+ADDRESS = f"http://{HOST}"
+PASSWORD = "correct horse battery"  # noqa: S105 - of nobody but the tests
+FRANCE_PLAN = replace(
+    UK_PLAN,
+    name="france",
+    title="France",
+    country="FR",
+    currency="EUR",
+    language="fr",
+    timezone=ZoneInfo("Europe/Paris"),
+)
+HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@dataclass
+class SentMail:
+    """What would have been mailed."""
+
+    links: list[tuple[str, LinkPurpose, str]] = field(default_factory=list)
+
+    async def send_link(self, user: User, purpose: LinkPurpose, address: str) -> None:
+        self.links.append((user.address, purpose, address))
+
+
+@dataclass(frozen=True)
+class Site:
+    engine: Engine
+    clock: ManualClock
+    mail: SentMail
+    parts: Parts
+    users: Mapping[str, User]
+
+    def write(self, change: Callable[[Connection], Result]) -> Result:
+        with self.engine.connect().execution_options(**WRITER) as writer, writer.begin():
+            return change(writer)
+
+    def read(self, query: Callable[[Connection], Result]) -> Result:
+        with self.engine.connect() as reader:
+            return query(reader)
+
+    def token(self, who: str) -> str:
+        """Of a new session of one of the users."""
+        user = self.users[who]
+        return self.write(
+            lambda writer: people.begin_session(
+                writer,
+                user,
+                next(iter(user.roles)),
+                at=self.clock.now(),
+                client=Client(address="127.0.0.1"),
+            )
+        )
+
+    def browser(self, who: str | None = None) -> httpx.AsyncClient:
+        """A browser in which somebody is signed in, or nobody."""
+        cookies = {} if who is None else {COOKIE: self.token(who)}
+        app = portal_app(self.parts, hosts={HOST})
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url=ADDRESS,
+            cookies=cookies,
+            headers={"origin": ADDRESS, "sec-fetch-site": "same-origin"},
+        )
+
+
+PEOPLE: Mapping[str, Mapping[str, Role]] = {
+    "anna": {"main": Role.MANAGER},
+    "vic": {"main": Role.VIEWER},
+    "remi": {"nice": Role.MANAGER},
+    "carol": {"main": Role.CUSTOMER_CARE, "nice": Role.CUSTOMER_CARE},
+}
+
+
+def migrated(folder: Path) -> Path:
+    """An empty ledger, to be copied."""
+    file = folder / "template.sqlite"
+    engine = open_engine(f"sqlite:///{file}")
+    upgrade(engine)
+    engine.dispose()
+    return file
+
+
+@contextmanager
+def portal_site(
+    template: Path,
+    folder: Path,
+    *,
+    catalogues: Mapping[str, NullTranslations] | None = None,
+    speak: Callable[..., Words] = Words,
+) -> Iterator[Site]:
+    file = folder / "ledger.sqlite"
+    shutil.copy(template, file)
+    engine = open_engine(f"sqlite:///{file}")
+    clock, mail, store = ManualClock(), SentMail(), Store(engine)
+    passwords, assets = Passwords(HASHER), Assets()
+    offices = Offices({"main": lambda: UK_PLAN, "nice": lambda: FRANCE_PLAN})
+    pages = Pages(
+        catalogues or load_catalogues(),
+        assets,
+        lambda office: offices.office(office).time_zone,
+        speak=speak,
+    )
+    parts = Parts(
+        store=store,
+        sessions=Sessions(store, clock.now, secure=False),
+        passwords=passwords,
+        pages=pages,
+        mail=mail,
+        offices=offices,
+        assets=assets,
+        now=clock.now,
+        public_url=ADDRESS,
+    )
+    site = Site(engine, clock, mail, parts, {})
+    site.write(lambda writer: _add_people(writer, clock))
+    users = {name: _user(site, name) for name in PEOPLE}
+    yield replace(site, users=users)
+    store.close()
+    passwords.close()
+    engine.dispose()
+
+
+def _add_people(writer: Connection, clock: ManualClock) -> None:
+    hashed = HASHER.hash(PASSWORD)
+    for name, roles in PEOPLE.items():
+        user_id = people.add_user(
+            writer, address=f"{name}@example.com", name=name.title(), at=clock.now()
+        )
+        people.set_password(writer, user_id, hashed)
+        for office_id, role in roles.items():
+            people.give_role(writer, user_id, office_id, role)
+
+
+def _user(site: Site, name: str) -> User:
+    user = site.read(lambda reader: people.find_user(reader, f"{name}@example.com"))
+    assert user is not None
+    return user
+
+
+def text_of(answer: httpx.Response) -> str:
+    """What a person reads."""
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.text).split())
+
+
+__all__ = ["bare_app"]
