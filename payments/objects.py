@@ -137,6 +137,17 @@ class CardSession(_Object):
     metadata: Metadata = Metadata()
 
 
+class Customer(_Object):
+    id: Id
+
+
+class Listed(_Object):
+    """One page of a list, newest first."""
+
+    data: list[dict[str, Any]]
+    has_more: bool = False
+
+
 class EventData(_Object):
     object: dict[str, Any]
 

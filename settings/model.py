@@ -48,6 +48,24 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _require_loopback(address: str) -> str:
+    try:
+        loopback = IPv4Address(address).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError(f"{address} is not of this machine alone, such as 127.0.0.1")
+    return address
+
+
+def _require_bare_url(url: str | None) -> str | None:
+    if url is None or re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", url):
+        return url
+    raise ValueError(
+        "write it as https://tollgate.example.com: in lower case, without a path or a / behind"
+    )
+
+
 class AriSettings(_Section):
     """How the application and the doctor reach Asterisk's REST interface."""
 
@@ -268,13 +286,7 @@ class AgiSettings(_Section):
     @field_validator("address")
     @classmethod
     def _stay_on_this_machine(cls, address: str) -> str:
-        try:
-            loopback = IPv4Address(address).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
-            raise ValueError(f"{address} is not of this machine alone, such as 127.0.0.1")
-        return address
+        return _require_loopback(address)
 
 
 class PromptSettings(_Section):
@@ -326,11 +338,7 @@ class PortalSettings(_Section):
     @field_validator("public_url")
     @classmethod
     def _without_a_path(cls, url: str | None) -> str | None:
-        if url is None or re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", url):
-            return url
-        raise ValueError(
-            "write it as https://tollgate.example.com: in lower case, without a path or a / behind"
-        )
+        return _require_bare_url(url)
 
     @model_validator(mode="after")
     def _never_in_the_clear(self) -> Self:
@@ -343,6 +351,55 @@ class PortalSettings(_Section):
     def _an_address(cls, address: str) -> str:
         ip_address(address)
         return address
+
+
+class PaymentsSettings(_Section):
+    """Money in by card; only `python -m payments`, which holds the keys, reads these."""
+
+    processor: Literal["sandbox", "stripe"] = "sandbox"
+    """Who charges cards; "sandbox" comes with Tollgate, and no money in it is real."""
+
+    stripe_key: SecretStr | None = Field(default=None, examples=["sk_live_…"])
+    """Stripe's secret or restricted key; `stripe_key_file` keeps it out of this file."""
+
+    stripe_key_file: Path | None = Field(default=None, examples=["stripe.key"])
+    """A file with that key, which only the user of `python -m payments` may read."""
+
+    webhook_secret: SecretStr | None = Field(default=None, examples=["whsec_…"])
+    """What Stripe signs webhooks with; two with a space between them while it is changed. Without
+    one no webhook is taken, and what happened is found out by asking."""
+
+    webhook_secret_file: Path | None = Field(default=None, examples=["stripe-webhook.secret"])
+    """A file with that secret, or both."""
+
+    address: str = "127.0.0.1"
+    """Where webhooks are taken: loopback, behind the proxy that has the certificate."""
+
+    port: PositiveInt = Field(default=8182, le=65535)
+    """Its port."""
+
+    request_timeout_s: PositiveFloat = 20
+    """A request to the processor without an answer for this long is of unknown outcome, and is
+    asked about."""
+
+    sandbox_folder: Path = Path("sandbox")
+    """Where the sandbox keeps its state, its log and its key."""
+
+    sandbox_port: PositiveInt = Field(default=8183, le=65535)
+    """The port of the sandbox, which listens on loopback only."""
+
+    sandbox_url: str | None = Field(default=None, examples=["https://sandbox.example.com"])
+    """How browsers reach the sandbox's pages, where not on this machine."""
+
+    @field_validator("address")
+    @classmethod
+    def _stay_on_this_machine(cls, address: str) -> str:
+        return _require_loopback(address)
+
+    @field_validator("sandbox_url")
+    @classmethod
+    def _without_a_path(cls, url: str | None) -> str | None:
+        return _require_bare_url(url)
 
 
 class Settings(BaseSettings):
@@ -361,6 +418,7 @@ class Settings(BaseSettings):
     agi: AgiSettings = AgiSettings()
     portal: PortalSettings = PortalSettings()
     prompts: PromptSettings = PromptSettings()
+    payments: PaymentsSettings = PaymentsSettings()
 
     @field_validator("offices")
     @classmethod
@@ -463,6 +521,12 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     agi = settings.agi.model_copy(update={"balance_script": script, "secret_file": secret_file})
     cel_file = _from(folder, settings.asterisk.cel_file)
     asterisk = settings.asterisk.model_copy(update={"cel_file": cel_file})
+    payments = settings.payments.model_copy(
+        update={
+            name: _from(folder, getattr(settings.payments, name))
+            for name in ("stripe_key_file", "webhook_secret_file", "sandbox_folder")
+        }
+    )
     scheme, found, path = settings.database.url.partition(SQLITE)
     url = f"{SQLITE}{folder / path}" if found and not scheme else settings.database.url
     database = settings.database.model_copy(update={"url": url})
@@ -472,6 +536,7 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
             "site": site,
             "agi": agi,
             "prompts": prompts,
+            "payments": payments,
             "database": database,
         }
     )

@@ -156,7 +156,11 @@ def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
+    return (
+        str(value)
+        if isinstance(value, int | float)
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )
 
 
 def _line(text: str) -> str:
