@@ -43,6 +43,6 @@ class Poll:
         for event in answer.events:
             if await self.inbox.keep(self.processor.name, event):
                 new += 1
-                log.info("event_found", event=event.event_id, kind=event.kind)
+                log.info("event_found", event_id=event.event_id, kind=event.kind)
         self.since = now - LOOK_AGAIN
         return new

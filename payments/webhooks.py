@@ -61,11 +61,11 @@ class Webhooks:
             new = await self.inbox.keep(self.source, event)
         except ChargingUnavailable as away:
             log.warning(
-                "webhook_postponed", source=self.source, event=event.event_id, why=str(away)
+                "webhook_postponed", source=self.source, event_id=event.event_id, why=str(away)
             )
             return PlainTextResponse("later\n", 503)
         log.info(
-            "webhook_taken", source=self.source, event=event.event_id, kind=event.kind, new=new
+            "webhook_taken", source=self.source, event_id=event.event_id, kind=event.kind, new=new
         )
         if new:
             self.kept()
