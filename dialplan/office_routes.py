@@ -12,6 +12,7 @@ from dialplan.patterns import DirectPattern
 
 CONTEXTS = "tollgate"  # what the names of our contexts begin with
 PHONES_CONTEXT = "office"  # of pjsip.conf; where there are several offices, one for each
+PHONE_CONTACTS = "tollgate-phone-contacts"  # says what to dial for a phone, by its endpoint
 TONES = {"GB": "uk", "FR": "fr"}  # zones of indications.conf, by country
 TONES_ELSEWHERE = "itu"
 

@@ -2,16 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 
 from admin.checks.ami import AmiError, logged_in
 from admin.checks.asterisk import AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
-from dialplan.walk.lookup import Dialplan, Step
+from dialplan.walk.lookup import Dialplan, Extension, Step
 from dialplan.walk.values import split_arguments
 from dialplan.walk.walker import dial_options
 from settings import Settings
@@ -52,7 +53,11 @@ class Dialled:
     """The endpoints that our trunks' contexts dial, in their order."""
 
     paid: Sequence[str]
-    emergency: Sequence[str]
+    emergency: Sequence[Sequence[str]]  # of each extension: offices may have trunks of their own
+
+    @property
+    def every(self) -> frozenset[str]:
+        return frozenset(chain(self.paid, *self.emergency))
 
 
 def check_dead_legs(settings: Settings) -> Iterator[Finding]:
@@ -73,24 +78,28 @@ def check_dead_legs(settings: Settings) -> Iterator[Finding]:
 
 
 def dialled_in(dialplan: Dialplan) -> Dialled:
+    emergency = (_endpoints_of(each.steps) for each in _extensions_of(dialplan, EMERGENCY_TRUNK))
     return Dialled(
-        paid=_endpoints_of(dialplan, PAID_TRUNK), emergency=_endpoints_of(dialplan, EMERGENCY_TRUNK)
+        paid=_endpoints_of(_steps_of(dialplan, PAID_TRUNK)),
+        emergency=tuple(filter(None, emergency)),
     )
 
 
-def _endpoints_of(dialplan: Dialplan, context: str) -> Sequence[str]:
+def _endpoints_of(steps: Iterable[Step]) -> Sequence[str]:
     names = [
         found["after"] or found["before"]
-        for step in _steps_of(dialplan, context)
+        for step in steps
         for found in _ENDPOINT.finditer(step.data)
     ]
     return tuple(dict.fromkeys(names))
 
 
 def _steps_of(dialplan: Dialplan, context: str) -> Sequence[Step]:
-    if context not in dialplan.contexts:
-        return ()
-    return [step for each in dialplan.contexts[context].extensions for step in each.steps]
+    return [step for each in _extensions_of(dialplan, context) for step in each.steps]
+
+
+def _extensions_of(dialplan: Dialplan, context: str) -> Sequence[Extension]:
+    return dialplan.contexts[context].extensions if context in dialplan.contexts else ()
 
 
 def judge_options(dialplan: Dialplan) -> Iterator[Finding]:
@@ -112,12 +121,13 @@ def judge_limits(
     endpoints: Mapping[str, Limits], dialled: Dialled, settings: Settings, phones: Collection[str]
 ) -> Iterator[Finding]:
     """Of what does not exist `check_trunks` speaks."""
-    helping = next((name for name in dialled.emergency if name in endpoints), None)
-    if helping is not None:
-        yield from _judge_emergency(helping, endpoints[helping])
+    first = [next(filter(endpoints.__contains__, each), "") for each in dialled.emergency]
+    helping = dict.fromkeys(filter(None, first))
+    for name in helping:
+        yield from _judge_emergency(name, endpoints[name])
     trunks = dict.fromkeys([*dialled.paid, *settings.trunks])
     for name in trunks:
-        if name in endpoints and name != helping:
+        if name in endpoints and name not in helping:
             yield from _judge_trunk(name, endpoints[name], settings)
     yield from _judge_phones({n: endpoints[n] for n in phones if n in endpoints}, settings)
 
@@ -193,7 +203,7 @@ async def _ask(settings: Settings) -> tuple[Dialplan, Mapping[str, Limits]]:
     async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
         dialplan = dialplan_of(await ami.whole_dialplan())
     dialled = dialled_in(dialplan)
-    names = {*dialled.paid, *dialled.emergency, *settings.trunks, *_phones(settings)}
+    names = {*dialled.every, *settings.trunks, *_phones(settings)}
     endpoints = {}
     async with ari_session(settings) as session:
         for name in sorted(names):

@@ -7,7 +7,7 @@ a doubt with its place, never silence: nothing is said to be closed that was not
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dialplan.office_routes import is_ours
+from dialplan.office_routes import PHONE_CONTACTS, is_ours
 from dialplan.walk import values
 from dialplan.walk.lookup import Dialplan, Extension, Found, Switched
 from dialplan.walk.targets import Target, target_of
@@ -85,6 +85,7 @@ class Walked:
     places_hung_up: frozenset[Place]  # where it may get to after the caller has hung up
     legs: tuple[Leg, ...]
     asked: tuple[Place, ...]  # where the application is asked
+    phones: frozenset[str]  # whose Contacts are looked up, to be rung
     doubts: tuple[Doubt, ...]
 
 
@@ -202,6 +203,7 @@ class _Walk:
         waiting = [first] if begins else []
         legs: dict[Leg, None] = {}
         asked: dict[Place, None] = {}
+        phones: set[str] = set()
         doubts: dict[str, Doubt] = {}  # one of each kind is enough to look at
         while waiting:
             state = waiting.pop()
@@ -209,6 +211,8 @@ class _Walk:
                 why = f"more than {STATES_MAX} ways lead on from here"
                 doubts[why] = Doubt(state.place, why)
                 break
+            if state.context == PHONE_CONTACTS and state.priority == 1:
+                phones.add(state.get("ARG1") or "")
             for event in self._events(state):
                 if isinstance(event, Leg):
                     legs[event] = None
@@ -226,6 +230,7 @@ class _Walk:
             places_hung_up=frozenset(each.place for each in self._parents if each.hung_up),
             legs=tuple(legs),
             asked=tuple(asked),
+            phones=frozenset(filter(is_known, phones)),
             doubts=tuple(doubts.values()),
         )
 

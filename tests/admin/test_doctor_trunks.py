@@ -9,6 +9,7 @@ from admin.checks.findings import Status
 from admin.checks.loaded import check_loaded, judge_loaded
 from admin.checks.trunks import (
     Dialled,
+    Limits,
     check_dead_legs,
     dialled_in,
     judge_limits,
@@ -24,7 +25,7 @@ from tests.dialplan.walk.text import dialplan, listed
 
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
 OURS = "".join(rendered_dialplan(own_asterisk(Settings())).values())
-DIALLED = Dialled(paid=("trunk",), emergency=("emergency", "trunk"))
+DIALLED = Dialled(paid=("trunk",), emergency=(("emergency", "trunk"),))
 Fields = Mapping[str, Mapping[str, str]]
 
 
@@ -96,6 +97,25 @@ def test_emergency_calls_that_share_the_trunk_are_told_its_limits() -> None:
     ((status, message),) = said({"emergency": {"type": "gone"}})
     assert status is PROBLEM
     assert message.startswith("an emergency call, which dials [trunk], is cut after 60 s")
+
+
+def test_every_office_s_emergency_calls_are_looked_at() -> None:
+    text = """
+[tollgate-emergency-trunk]
+exten => s,1,GotoIf($["${TOLLGATE_OFFICE}" = "lyon"]?lyon,1)
+exten => s,2,Dial(PJSIP/${ARG1}@emergency,,i)
+exten => lyon,1,Dial(PJSIP/${ARG1}@french,,i)
+"""
+    dialled = dialled_in(dialplan(text))
+    assert dialled.emergency == (("french",), ("emergency",))
+    limits = {name: Limits(rtp_timeout_s=0, rtp_timeout_hold_s=0, timers="no") for name in SOUND}
+    limits["french"] = Limits(rtp_timeout_s=9, rtp_timeout_hold_s=0, timers="no")
+    (found,) = [
+        finding
+        for finding in judge_limits(limits, dialled, Settings(), ())
+        if finding.status is PROBLEM
+    ]
+    assert found.message.startswith("an emergency call, which dials [french], is cut after 9 s")
 
 
 def test_a_trunk_without_sound_is_settled_in_the_settings() -> None:

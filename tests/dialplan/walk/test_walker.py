@@ -29,6 +29,20 @@ def rung(text: str, dialled: str = NUMBER) -> Sequence[str]:
     return sorted({leg.resource for leg in found.legs})
 
 
+def test_phones_are_known_whose_contacts_are_looked_up() -> None:
+    text = """
+[office]
+exten => _1XXX,1,Gosub(ring,s,1(desk-${EXTEN}))
+[ring]
+exten => s,1,Gosub(tollgate-phone-contacts,s,1(${ARG1}))
+exten => s,2,Dial(${GOSUB_RETVAL},20,i)
+[tollgate-phone-contacts]
+exten => s,1,Return(${PJSIP_AOR(${ARG1},contact)})
+"""
+    assert walked(text, "1001").phones == {"desk-1001"}
+    assert walked(text, "2001").phones == frozenset()
+
+
 def test_our_gate_alone_lets_nothing_out() -> None:
     found = walked(f"[office]\ninclude => tollgate\n{GATE}")
     assert [str(place) for place in found.asked] == [f"[tollgate-ask] {NUMBER},1"]
