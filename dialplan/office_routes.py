@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from dialplan.patterns import DirectPattern
 
 CONTEXTS = "tollgate"  # what the names of our contexts begin with
+# Parts of which each office has its own; "" is the whole, which an admin includes.
+OWN_PARTS = frozenset(
+    {
+        *("", "emergency", "phones", "free", "outbound"),  # to include
+        *("emergency-call", "ring", "free-call", "outbound-call", "number", "fallback"),
+    }
+)
 PHONES_CONTEXT = "office"  # of pjsip.conf; where there are several offices, one for each
 PHONE_CONTACTS = "tollgate-phone-contacts"  # says what to dial for a phone, by its endpoint
 TONES = {"GB": "uk", "FR": "fr"}  # zones of indications.conf, by country
@@ -76,5 +83,11 @@ def is_ours(context: str) -> bool:
 
 
 def office_of(context: str) -> str | None:
-    """Whose a context of ours is; empty: of no office in particular. None: it is none of ours."""
-    return context.partition(".")[2] if is_ours(context) else None
+    """Whose a context is; empty: of no office in particular.
+
+    None where that is no question: it is common to all offices, or none of ours.
+    """
+    if not is_ours(context):
+        return None
+    name, _, office = context.partition(".")
+    return office if name.removeprefix(CONTEXTS).removeprefix("-") in OWN_PARTS else None

@@ -61,6 +61,7 @@ class PaidOffice(Runnable):
         opening: Money | None,
         settings: Sections | None = None,
         module: str = "ari_app",
+        other_decks: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare nothing yet.
 
@@ -71,6 +72,7 @@ class PaidOffice(Runnable):
             opening: topped up before the first call; None for an account that is as it was.
             settings: sections of the settings file, beside what the instance itself decides.
             module: what runs as the application; a benchmark compares it with another.
+            other_decks: of other currencies, as CSV, where the settings name several offices.
         """
         self.office = office
         self.settings_file = office.folder / "tollgate.toml"
@@ -81,8 +83,7 @@ class PaidOffice(Runnable):
         self.feature_codes = Application(
             self.settings_file, office.folder / "feature-codes", module="agi"
         )
-        self._deck = deck
-        self._currency = currency
+        self._decks = {currency: deck, **(other_decks or {})}
         self._opening = opening
         self._extra = settings or {}
         self._running = AsyncExitStack()
@@ -111,24 +112,26 @@ class PaidOffice(Runnable):
     async def stop(self) -> None:
         await self._running.aclose()
 
-    async def top_up(self, amount: Money) -> Balances:
+    async def top_up(self, amount: Money, office_id: str = OFFICE_ID) -> Balances:
         """As the office manager would."""
         async with open_charging(self.settings) as assembled:
             key = f"lab-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
             return await assembled.charging.top_up(
-                OFFICE_ID, amount=amount, key=key, actor="lab", reason="laboratory"
+                office_id, amount=amount, key=key, actor="lab", reason="laboratory"
             )
 
-    async def balances(self) -> Balances:
+    async def balances(self, office_id: str = OFFICE_ID) -> Balances:
         async with open_charging(self.settings) as assembled:
-            return await assembled.charging.balance(OFFICE_ID)
+            return await assembled.charging.balance(office_id)
 
-    async def entries(self, call_id: str | None = None) -> Sequence[PostedEntry]:
+    async def entries(
+        self, call_id: str | None = None, *, office_id: str = OFFICE_ID
+    ) -> Sequence[PostedEntry]:
         """The ledger's entries, oldest first: all of the office, or of one call."""
         return await self._read(
             partial(
                 last_entries,
-                office_id=OFFICE_ID,
+                office_id=office_id,
                 limit=ENTRIES_MAX,
                 wanted=Wanted(call_id=call_id),
             )
@@ -162,7 +165,8 @@ class PaidOffice(Runnable):
             file.write(text)
 
     async def _prepare_ledger(self) -> None:
-        await asyncio.to_thread(import_rates, self.settings, self._deck, self._currency)
+        for currency, deck in self._decks.items():
+            await asyncio.to_thread(import_rates, self.settings, deck, currency)
         if self._opening is not None:
             await self.top_up(self._opening)
 
@@ -182,6 +186,7 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
     addresses: Addresses | None = None,
     adapt: Callable[[AsteriskConfig], AsteriskConfig] = lambda config: config,
     phones: Sequence[Phone] | None = None,
+    other_decks: Mapping[str, str] | None = None,
 ) -> PaidOffice:
     """A paid office whose dialplan is rendered from its plan; `adapt` has the last word.
 
@@ -204,7 +209,13 @@ def make_paid_office(  # noqa: PLR0913 - each is one setting, given by name
         ),
     )
     return PaidOffice(
-        office, deck=deck, currency=currency, opening=opening, settings=sections, module=module
+        office,
+        deck=deck,
+        currency=currency,
+        opening=opening,
+        settings=sections,
+        module=module,
+        other_decks=other_decks,
     )
 
 

@@ -18,11 +18,12 @@ from charging.numbering import Site
 from charging.plan import Category, Plan
 from charging.unpaid import costs_nothing
 from dialplan.contexts import INCLUDED, OUR_TRUNKS, PAID, paid_extension
+from dialplan.office_routes import context_of
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan
-from dialplan.walk.verdict import PAID_MS, Carriers, Judged, Ungated, judge, trunk_faults
-from dialplan.walk.walker import Leg, Start, Walker
+from dialplan.walk.verdict import PAID_MS, Carriers, Fault, Judged, Ungated, judge, trunk_faults
+from dialplan.walk.walker import Leg, Start, Walked, Walker
 from dialplan.witnesses import Witness, witnesses
 from plans.files import PlanFileError
 from settings import Settings
@@ -126,42 +127,67 @@ def judge_transfers(running: Running, settings: Settings) -> Iterator[Finding]:
 
 
 def judge_trunks(running: Running, settings: Settings) -> Iterator[Finding]:
-    walker, dialplan = walker_of(running, settings), running.dialplan
-    if OURS not in dialplan.contexts:
+    walker = walker_of(running, settings)
+    if OURS not in running.dialplan.contexts:
         return  # said by check_loaded
-    if TRUNK not in dialplan.contexts:
+    if TRUNK not in running.dialplan.contexts:
         yield problem(f"Asterisk has no [{TRUNK}]: only emergency calls connect", RENDER)
         return
+    found = {
+        name: _trunk_walks(walker, name) for name in ("", *settings.offices)
+    }  # "": of no office in particular
     endpoints = frozenset(each.name for each in running.endpoints)
-    paid = walker.walk(Start(context=PAID, dialled=paid_extension(SENT, PAID_MS)))
-    included = walker.walk(Start(context=INCLUDED, dialled=SENT))
-    faults = [
-        *trunk_faults(paid, endpoints=endpoints, paid=True),
-        *trunk_faults(included, endpoints=endpoints, paid=False),
-    ]
-    for extension in _emergency_extensions(dialplan):
-        help_ = walker.walk(Start(context=OURS, dialled=extension))
-        faults += trunk_faults(help_, endpoints=endpoints, paid=False, emergency=True)
+    faults = [fault for walks in found.values() for fault in walks.faults(endpoints)]
     said = {(str(f.leg.place), f.leg.endpoint, f.why): f for f in reversed(faults)}
     for fault in reversed(said.values()):
         yield problem(f"{_dial(fault.leg)}: {fault.why}", AS_RENDERED)
-    for doubt in paid.doubts:
+    doubts = {doubt: None for walks in found.values() for doubt in walks.paid.doubts}
+    for doubt in doubts:
         yield warning(
             f"[{TRUNK}] dials in a way that cannot be followed: {doubt.why} ({doubt.place})",
             "see that each Dial of a paid call has the option L(${TOLLGATE_PAID_MS})",
         )
-    if not paid.legs and not paid.doubts:
-        yield problem(
-            f"[{TRUNK}] dials nowhere, so no paid call connects",
-            AS_RENDERED,
-        )
-    elif not said and not paid.doubts:
+    nowhere = [name for name, walks in found.items() if not walks.paid.legs]
+    if nowhere and not doubts:
+        names = [name or "no office in particular" for name in nowhere]
+        whose = "" if len(nowhere) == len(found) else f" of {listed(names)}"
+        yield problem(f"[{TRUNK}] dials nowhere, so no paid call{whose} connects", AS_RENDERED)
+    elif not said and not doubts:
         yield ok("Asterisk itself ends a call whose paid time is over")
 
 
-def _emergency_extensions(dialplan: Dialplan) -> Sequence[str]:
-    context = dialplan.contexts.get(OURS)
-    return [] if context is None else [extension.name for extension in context.extensions]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TrunkWalks:
+    """What the trunks' contexts do with one office's calls."""
+
+    paid: Walked
+    included: Walked
+    emergency: Sequence[Walked]
+
+    def faults(self, endpoints: frozenset[str]) -> Iterator[Fault]:
+        yield from trunk_faults(self.paid, endpoints=endpoints, paid=True)
+        yield from trunk_faults(self.included, endpoints=endpoints, paid=False)
+        for walked in self.emergency:
+            yield from trunk_faults(walked, endpoints=endpoints, paid=False, emergency=True)
+
+
+def _trunk_walks(walker: Walker, office: str) -> _TrunkWalks:
+    of_the_office = {"TOLLGATE_OFFICE": office}
+    paid = Start(context=PAID, dialled=paid_extension(SENT, PAID_MS), variables=of_the_office)
+    help_ = context_of("emergency", office)
+    return _TrunkWalks(
+        paid=walker.walk(paid),
+        included=walker.walk(Start(context=INCLUDED, dialled=SENT, variables=of_the_office)),
+        emergency=[
+            walker.walk(Start(context=help_, dialled=dialled))
+            for dialled in _extensions(walker.dialplan, help_)
+        ],
+    )
+
+
+def _extensions(dialplan: Dialplan, context: str) -> Sequence[str]:
+    known = dialplan.contexts.get(context)
+    return [] if known is None else [extension.name for extension in known.extensions]
 
 
 def _said(judged: Judged, endpoints: Sequence[Endpoint]) -> Iterator[Finding]:
@@ -195,7 +221,7 @@ def _emergency(
 ) -> Sequence[Finding]:
     """For every phone's context; the first number that fails, and how many more."""
     wrong: dict[str, list[str]] = {}
-    known = _emergency_extensions(walker.dialplan)  # what ours lacks is said by check_dialplan
+    known = _extensions(walker.dialplan, OURS)  # what ours lacks is said by check_dialplan
     for witness in tried:
         if witness.category is not Category.EMERGENCY or witness.dialled not in known:
             continue

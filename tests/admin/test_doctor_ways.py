@@ -153,7 +153,28 @@ WITHOUT_TRUNK = OURS.replace(OURS[OURS.index(TRUNK) : OURS.index("[tollgate-emer
 
 def trunks(lines: str) -> Sequence[str]:
     written = "".join(f"exten => s,{n},{line}\n" for n, line in enumerate(lines.split("\n"), 1))
-    found = judge_trunks(of(f"{WITHOUT_TRUNK}\n{TRUNK}{written}"), Settings())
+    return wrong(f"{WITHOUT_TRUNK}\n{TRUNK}{written}", Settings())
+
+
+def test_the_trunk_of_every_office_is_looked_at() -> None:
+    lyon = Settings.model_validate({"offices": {"main": {}, "lyon": {"plan": "france"}}})
+    theirs = """exten => s,1,GotoIf($["${TOLLGATE_OFFICE}" = "lyon"]?lyon,1)
+exten => lyon,1,Dial(PJSIP/${TOLLGATE_DIAL}@trunk,60,gi)
+exten => lyon,2,Return()
+"""
+    sound = f"exten => s,2,{LIMITED}\nexten => s,3,Return()\n"
+    text = f"{WITHOUT_TRUNK}\n{TRUNK}{theirs}"
+    (message,) = wrong(text + sound, lyon)
+    assert message.startswith("[tollgate-trunk] priority 1 dials PJSIP/33142685300@trunk")
+    assert message.endswith("it does not end when the paid time is over")
+    assert wrong(text.replace(",gi)", ",giL(${TOLLGATE_PAID_MS}))") + sound, lyon) == []
+    assert wrong(f"{WITHOUT_TRUNK}\n{TRUNK}{theirs.replace(',gi)', ',giL(1))')}", lyon) == [
+        "[tollgate-trunk] dials nowhere, so no paid call of no office in particular, main connects"
+    ]
+
+
+def wrong(text: str, settings: Settings) -> Sequence[str]:
+    found = judge_trunks(of(text), settings)
     return [each.message for each in found if each.status is not Status.OK]
 
 
