@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Listed] = {
     "doctor": Listed(
         "admin.doctor", "Look at everything a call needs, and say what to do about what is wrong."
     ),
+    "settings": Listed("admin.settings", "Look at the settings file.", is_group=True),
     "explain": Listed(
         "admin.rating",
         "Say what a number is, what it costs, and whether the call would be allowed now.",

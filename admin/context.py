@@ -22,7 +22,7 @@ from db.engine import DatabaseUrlError, file_of, open_engine, open_reader, shown
 from db.schema import HEAD, read_version, upgrade
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from plans.files import PlanFileError, PlanFiles
-from settings import SETTINGS_VARIABLE, Settings, SettingsError, load_settings, settings_file
+from settings import SETTINGS_VARIABLE, SettingsError, SharedSections, load_sections, settings_file
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 Office = Annotated[
@@ -48,7 +48,7 @@ _PROBLEMS = (
 class Context:
     """Everything is read when it is first asked for: `price` needs no database."""
 
-    settings: Settings
+    settings: SharedSections
 
     @cached_property
     def plan_files(self) -> PlanFiles:
@@ -131,7 +131,7 @@ def command() -> Iterator[Context]:
     """What a command works with; whatever goes wrong is one sentence and exit status 1."""
     context: Context | None = None
     try:
-        context = Context(load_settings())
+        context = Context(load_sections(SharedSections))
         yield context
     except ChargingUnavailable as error:
         if context is None:
@@ -149,7 +149,7 @@ def _database_is_named() -> bool:
     return settings_file() is not None or _DATABASE_VARIABLE in os.environ
 
 
-def _cure(settings: Settings) -> str:
+def _cure(settings: SharedSections) -> str:
     if file_of(settings.database.url) is None:
         return "start PostgreSQL, or correct [database] url"
     return "see that it is the ledger, that this user may read and write it and its folder"

@@ -22,7 +22,7 @@ from dialplan.render import (
     contexts_in,
     rendered_dialplan,
 )
-from settings import Settings
+from settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Tollgate's part of the dialplan of your Asterisk.")
 
@@ -44,9 +44,10 @@ def render(
     then `asterisk -rx 'dialplan reload'`. tollgate-trunk.conf (trunks, failover,
     caller ID) is yours: it is written once and then left alone.
     """
-    with command() as context:
-        config = own_asterisk(context.settings)
-        _refuse_and_warn(context.settings, config.phones)
+    with command():
+        settings = load_settings()
+        config = own_asterisk(settings)
+        _refuse_and_warn(settings, config.phones)
         try:
             files = rendered_dialplan(config)
         except RenderError as error:

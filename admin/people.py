@@ -20,6 +20,7 @@ from charging.people import (
 from db import people
 from db.audit_trail import Change, record
 from db.engine import WRITER
+from settings import PortalSections, load_sections
 
 Result = TypeVar("Result")
 
@@ -57,7 +58,7 @@ def add(
             return _require(people.user_of(writer, user_id)), link
 
         user, token = _write(context, change)
-        link = None if token is None else _link(context, token)
+        link = None if token is None else _link(token)
     if as_json:
         print_json(_as_json(user) | {"link": link})
         return
@@ -121,7 +122,7 @@ def reset(address: Address, *, as_json: AsJson = False) -> None:
             return user, people.make_link(writer, user.user_id, LinkPurpose.RESET, now)
 
         user, token = _write(context, change)
-        link = _link(context, token)
+        link = _link(token)
     if as_json:
         print_json(_as_json(user) | {"link": link})
         return
@@ -134,8 +135,8 @@ def _tell_link(link: str | None) -> None:
         say(f"the link for a password works once, for {minutes} minutes: {link}")
 
 
-def _link(context: Context, token: str) -> str:
-    return f"{context.settings.portal.address_for_browsers}/welcome/{token}"
+def _link(token: str) -> str:
+    return f"{load_sections(PortalSections).portal.address_for_browsers}/welcome/{token}"
 
 
 def _write(context: Context, change: Callable[[Connection], Result]) -> Result:

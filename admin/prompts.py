@@ -24,7 +24,7 @@ from prompts.library import Health, Library, default_sounds_folder
 from prompts.pack import PackEngine, write_pack
 from prompts.phrases import LANGUAGES, UnspokenError, balance_phrase
 from prompts.texts import words_of
-from settings import PromptSettings, SettingsError, load_settings
+from settings import PromptSettings, SettingsError, SharedSections, load_sections
 from telephony.tools import built_telephony
 
 app = typer.Typer(
@@ -226,9 +226,13 @@ def _tool(name: str) -> Tool:
     return Tool(found.argv, root=root, env=found.env)
 
 
+class _Read(SharedSections):
+    prompts: PromptSettings = PromptSettings()
+
+
 def _settings() -> PromptSettings:
     try:
-        return load_settings().prompts
+        return load_sections(_Read).prompts
     except SettingsError as error:
         fail(str(error))
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,13 +15,23 @@ import typer
 from assembly.charging import AssemblyError, parts_of
 from assembly.parent import die_with_parent
 from charging.plain_text import escaped
-from settings import Settings, SettingsError, load_settings
+from settings import (
+    AgiSections,
+    ApplicationSections,
+    SettingsError,
+    SharedSections,
+    load_sections,
+)
 from settings.logs import configure_logging
 
 app = typer.Typer()
 log = structlog.get_logger()
 
-PROGRAMS: Final = ("ari_app", "agi")
+# Each by what it reads of the settings.
+PROGRAMS: Final[Mapping[str, type[SharedSections]]] = {
+    "ari_app": ApplicationSections,
+    "agi": AgiSections,
+}
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0  # who has run that long starts again with the first pause
@@ -49,7 +59,7 @@ def serve(
     """
     configure_logging()
     try:
-        check(load_settings(settings))
+        check(settings)
         arguments = [] if settings is None else [str(settings)]
         asyncio.run(run_until_signalled(arguments))
     except (SettingsError, AssemblyError, CannotStartError) as error:
@@ -57,15 +67,15 @@ def serve(
         raise typer.Exit(1) from None
 
 
-def check(settings: Settings) -> None:
-    """Find now what would stop both programs.
+def check(file: Path | None) -> None:
+    """Find now what would stop one of the programs.
 
     Raises:
         SettingsError, AssemblyError: in one sentence, what is wrong.
     """
-    if settings.ari is None or settings.ami is None:
-        raise SettingsError("the settings name no Asterisk: [ari] or [ami] is missing")
-    engine, _, _ = parts_of(settings)
+    for kind in PROGRAMS.values():
+        load_sections(kind, file)
+    engine, _, _ = parts_of(load_sections(SharedSections, file))
     engine.dispose()
 
 

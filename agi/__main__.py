@@ -13,7 +13,7 @@ from agi.server import Server
 from assembly.charging import open_charging
 from assembly.health import answering, ledger_question
 from assembly.process import main
-from settings import Settings, SettingsError
+from settings import AgiSections, SettingsError
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ SERVICES = {
 }
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: AgiSections) -> None:
     """Run until cancelled. A caller who is listening then hears the rest of one clip."""
     address, port = settings.agi.address, settings.agi.port
     async with open_charging(settings) as assembled:
@@ -44,4 +44,4 @@ async def serve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(serve))
+    sys.exit(main(serve, AgiSections))

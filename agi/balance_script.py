@@ -32,7 +32,7 @@ from prompts.phrases import (  # noqa: E402
     balance_phrase,
     refusal_phrase,
 )
-from settings import SETTINGS_VARIABLE, SettingsError, load_settings  # noqa: E402
+from settings import SETTINGS_VARIABLE, SettingsError, SharedSections, load_sections  # noqa: E402
 
 
 def main() -> int:
@@ -55,7 +55,8 @@ def what_to_say(endpoint: str, chosen: str) -> tuple[str, Phrase]:
     language = chosen if chosen in LANGUAGES else LANGUAGES[0]
     try:
         file = None if SETTINGS_VARIABLE in os.environ else ROOT / "tollgate.toml"
-        balance, own_language = asyncio.run(balance_of(load_settings(file), endpoint))
+        settings = load_sections(SharedSections, file)
+        balance, own_language = asyncio.run(balance_of(settings, endpoint))
     except Refusal as refusal:
         return language, refusal_phrase(refusal.code, language)
     language = chosen if chosen in LANGUAGES else own_language

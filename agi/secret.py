@@ -5,14 +5,14 @@ import re
 import stat
 from pathlib import Path
 
-from settings import Settings, SettingsError
+from settings import AgiSections, SettingsError
 
 OTHERS = stat.S_IRWXO
 SECRET_MAX = 256  # what the dialplan reads of the file
 _SECRET = re.compile(r"[A-Za-z0-9]{32,256}")
 
 
-def secret_of(settings: Settings) -> str | None:
+def secret_of(settings: AgiSections) -> str | None:
     """The content of `[agi] secret_file`; None where there is none.
 
     Raises:

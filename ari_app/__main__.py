@@ -25,15 +25,13 @@ from assembly.sites import site_for
 from charging.unpaid import costs_nothing
 from db.ungated import UngatedLegs
 from dialplan.contexts import OUR_TRUNKS
-from settings import Settings, SettingsError
+from settings import ApplicationSections
 
 log = structlog.get_logger()
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: ApplicationSections) -> None:
     """Run until cancelled. Calls under way stay up: Asterisk knows what they have paid."""
-    if settings.ari is None or settings.ami is None:
-        raise SettingsError("the settings name no Asterisk: [ari] or [ami] is missing")
     async with (
         only_one(settings, settings.ari),
         open_charging(settings) as assembled,
@@ -50,14 +48,16 @@ async def serve(settings: Settings) -> None:
             await ami.close()
 
 
-def _questions(settings: Settings, assembled: Assembled) -> Mapping[str, Question]:
+def _questions(settings: ApplicationSections, assembled: Assembled) -> Mapping[str, Question]:
     return {
         "ledger": ledger_question(assembled.engine),
         "log of legs": leg_log_question(settings),
     }
 
 
-def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -> Application:
+def _application(
+    settings: ApplicationSections, assembled: Assembled, ari: Ari, ami: Ami
+) -> Application:
     def remind(call_id: str, event: Reminder) -> None:
         driver.remind(call_id, event)
 
@@ -85,7 +85,7 @@ def _application(settings: Settings, assembled: Assembled, ari: Ari, ami: Ami) -
 
 
 def _ungated_watch(
-    settings: Settings, assembled: Assembled, ari: Ari, ami: Ami
+    settings: ApplicationSections, assembled: Assembled, ari: Ari, ami: Ami
 ) -> UngatedWatch | None:
     """None without a log of legs; the doctor says so."""
     asterisk = settings.asterisk
@@ -112,4 +112,4 @@ def _ungated_watch(
 
 
 if __name__ == "__main__":
-    sys.exit(main(serve))
+    sys.exit(main(serve, ApplicationSections))

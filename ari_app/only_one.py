@@ -16,14 +16,14 @@ from sqlalchemy import make_url
 from yarl import URL
 
 from assembly.process import TakenError
-from settings import AriSettings, Settings
+from settings import AriSettings, SharedSections
 
 LOCK_TIMEOUT_S = 3.0  # one that was just killed may still be ending
 ASK_EVERY_S = 0.2
 
 
 @contextlib.asynccontextmanager
-async def only_one(settings: Settings, ari: AriSettings) -> AsyncIterator[None]:
+async def only_one(settings: SharedSections, ari: AriSettings) -> AsyncIterator[None]:
     """Hold the names of this Asterisk for as long as the block runs.
 
     Raises:
@@ -35,7 +35,7 @@ async def only_one(settings: Settings, ari: AriSettings) -> AsyncIterator[None]:
         yield
 
 
-def names(settings: Settings, ari: AriSettings) -> Iterator[tuple[str, str]]:
+def names(settings: SharedSections, ari: AriSettings) -> Iterator[tuple[str, str]]:
     """What only one may hold, and what is wrong when another does."""
     yield (
         f"ari {_place(ari.base_url)} {ari.app_name}",

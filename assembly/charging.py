@@ -23,7 +23,7 @@ from db.rate_decks import LiveDecks
 from db.schema import upgrade
 from dialplan.phones import EXAMPLE, PhonesError
 from plans.files import PlanFileError
-from settings import Settings
+from settings import SharedSections
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ class Assembled:
 
 
 @asynccontextmanager
-async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
+async def open_charging(settings: SharedSections) -> AsyncIterator[Assembled]:
     """Charging, ready to be asked. Rate decks that are imported meanwhile take effect.
 
     With the database away it starts all the same: included and emergency calls need none, and paid
@@ -93,7 +93,7 @@ async def open_charging(settings: Settings) -> AsyncIterator[Assembled]:
             await asyncio.gather(refreshing, return_exceptions=True)
 
 
-def parts_of(settings: Settings) -> tuple[Engine, OfficePlans, LivePhones]:
+def parts_of(settings: SharedSections) -> tuple[Engine, OfficePlans, LivePhones]:
     """What is read before anything connects.
 
     Raises:
@@ -112,7 +112,7 @@ def parts_of(settings: Settings) -> tuple[Engine, OfficePlans, LivePhones]:
     return engine, plans, phones
 
 
-async def balance_of(settings: Settings, endpoint: str) -> tuple[Money, str]:
+async def balance_of(settings: SharedSections, endpoint: str) -> tuple[Money, str]:
     """One phone's balance and language, for a process that lives no longer than one call.
 
     Reads no rate deck, and takes the tables as they are.

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.engine import WRITER
 from db.models import balances
-from settings import Settings
+from settings import SharedSections
 
 log = structlog.get_logger()
 
@@ -45,15 +45,15 @@ class Health:
     problems: Mapping[str, str]  # by what was asked: "ledger", "leg log"
 
 
-def socket_name(program: str, settings: Settings) -> str:
+def socket_name(program: str, settings: SharedSections) -> str:
     """The same for everybody who has the same settings; beginning with a zero, it has no file."""
-    about = (program, settings.database.url, settings.asterisk.name, settings.agi.port)
+    about = (program, settings.database.url, settings.asterisk.name)
     return "\0tollgate-health-" + hashlib.sha256(repr(about).encode()).hexdigest()
 
 
 @contextlib.asynccontextmanager
 async def answering(
-    program: str, settings: Settings, questions: Mapping[str, Question]
+    program: str, settings: SharedSections, questions: Mapping[str, Question]
 ) -> AsyncIterator[None]:
     """Answer whoever asks, for as long as the block runs; calls go on where that is impossible."""
 
@@ -90,7 +90,7 @@ async def _state(program: str, questions: Mapping[str, Question]) -> dict[str, o
     }
 
 
-async def ask(program: str, settings: Settings) -> Health:
+async def ask(program: str, settings: SharedSections) -> Health:
     """Ask the program that has these settings.
 
     Raises:
@@ -140,7 +140,7 @@ def ledger_question(engine: Engine) -> Question:
     return asked
 
 
-def leg_log_question(settings: Settings) -> Question:
+def leg_log_question(settings: SharedSections) -> Question:
     """Whether this process can read Asterisk's log of legs, where there is one."""
 
     def asked() -> str | None:

@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from assembly.charging import AssemblyError
 from charging.plain_text import escaped
-from settings import Settings, SettingsError, load_settings
+from settings import SettingsError, SharedSections, load_sections
 from settings.logs import configure_logging
 
 log = structlog.get_logger()
@@ -21,11 +22,13 @@ class TakenError(Exception):
     """Another process has what this one needs, and only one may have it; later it may be free."""
 
 
-Serve = Callable[[Settings], Awaitable[None]]
+Read = TypeVar("Read", bound=SharedSections)
 
 
-def main(serve: Serve) -> int:
-    """Read the settings that the command line names and serve until SIGTERM or SIGINT.
+def main(serve: Callable[[Read], Awaitable[None]], kind: type[Read]) -> int:
+    """Read the sections of `kind` and serve until SIGTERM or SIGINT.
+
+    The command line names the settings file.
 
     Returns:
         The exit status: 0 after a signal, 78 (EX_CONFIG) with one sentence when a setting is wrong;
@@ -35,7 +38,7 @@ def main(serve: Serve) -> int:
     configure_logging()
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
-        asyncio.run(_until_signalled(serve, load_settings(file)))
+        asyncio.run(_until_signalled(serve(load_sections(kind, file))))
     except (SettingsError, AssemblyError) as error:
         sys.stderr.write(f"tollgate: {escaped(str(error))}\n")
         return os.EX_CONFIG
@@ -45,8 +48,8 @@ def main(serve: Serve) -> int:
     return 0
 
 
-async def _until_signalled(serve: Serve, settings: Settings) -> None:
-    serving = asyncio.ensure_future(serve(settings))
+async def _until_signalled(served: Awaitable[None]) -> None:
+    serving = asyncio.ensure_future(served)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, serving.cancel)

@@ -5,14 +5,14 @@ from collections.abc import Collection
 from charging.numbering import Site
 from charging.plan import Plan
 from charging.ports import Plans
-from settings import Settings
+from settings import SharedSections
 from settings.model import SiteSettings
 
 
 class OfficeSites:
     """charging.ports.Sites: by the plans in force, so a change of a plan file counts at once."""
 
-    def __init__(self, settings: Settings, plans: Plans) -> None:
+    def __init__(self, settings: SharedSections, plans: Plans) -> None:
         self._site = settings.site
         self._offices = tuple(settings.offices)
         self._plans = plans

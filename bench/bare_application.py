@@ -14,21 +14,15 @@ from ari_app.ari import Ari
 from ari_app.events import CallOffered, parse
 from assembly.process import main
 from dialplan.contexts import PAID, paid_extension
-from settings import Settings, SettingsError
+from settings import ApplicationSections
 
 PAID_MS = 60_000
 
 log = structlog.get_logger()
 
 
-async def serve(settings: Settings) -> None:
-    """Run until cancelled, or until the connection to Asterisk is lost.
-
-    Raises:
-        SettingsError: no Asterisk is named.
-    """
-    if settings.ari is None:
-        raise SettingsError("the settings name no Asterisk: [ari] is missing")
+async def serve(settings: ApplicationSections) -> None:
+    """Run until cancelled, or until the connection to Asterisk is lost."""
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
         ari = Ari(session, settings.ari)
         await ari.connect()
@@ -50,4 +44,4 @@ async def _say_yes(ari: Ari, offered: CallOffered) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(serve))
+    sys.exit(main(serve, ApplicationSections))

@@ -27,7 +27,7 @@ from portal.parts import Parts
 from portal.passwords import Passwords
 from portal.sessions import Sessions
 from portal.store import Store
-from settings import PortalSettings, Settings, SettingsError
+from settings import PortalSections, PortalSettings, SettingsError
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ STOP_TIMEOUT_S = 5
 PURGE_EVERY_S = 3600.0
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: PortalSections) -> None:
     """Run until cancelled; pages that are under way are finished."""
     engine, plans, _ = parts_of(settings)
     async with AsyncExitStack() as stack:
@@ -77,7 +77,7 @@ def hosts_of(settings: PortalSettings) -> set[str]:
     return {settings.host, f"localhost:{settings.port}"}
 
 
-def _offices(settings: Settings, plans: OfficePlans) -> Offices:
+def _offices(settings: PortalSections, plans: OfficePlans) -> Offices:
     return Offices({name: partial(plans.plan_of, name) for name in settings.offices})
 
 
@@ -142,4 +142,4 @@ async def _keep_purged(parts: Parts) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(serve))
+    sys.exit(main(serve, PortalSections))

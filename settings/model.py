@@ -2,10 +2,11 @@
 
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, ip_address
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -34,6 +35,7 @@ DEFAULT_FILE = Path("tollgate.toml")
 SETTINGS_VARIABLE = "TOLLGATE_SETTINGS"
 STATE_FOLDER = Path(".tollgate")
 SQLITE = "sqlite:///"
+NO_SECRET = SecretStr("")
 
 _FEATURE_CODE = re.compile(r"[*#][0-9]{1,6}")  # never only digits: those are somebody's number
 
@@ -66,7 +68,22 @@ def _require_bare_url(url: str | None) -> str | None:
     )
 
 
-class AriSettings(_Section):
+class _WithSecret(_Section):
+    """Whose secrets may each be in a file of its own: NAME_file beside NAME."""
+
+    @model_validator(mode="after")
+    def _have_each_secret_in_one_place(self) -> Self:
+        fields = type(self).model_fields
+        for name in secrets_of(type(self)):
+            given = [bool(getattr(self, name)), getattr(self, f"{name}_file") is not None]
+            if all(given):
+                raise ValueError(f"{name} and {name}_file are both given: one of them says it")
+            if not any(given) and fields[name].default == NO_SECRET:
+                raise ValueError(f"{name} or {name}_file has to be given")
+        return self
+
+
+class AriSettings(_WithSecret):
     """How the application and the doctor reach Asterisk's REST interface."""
 
     base_url: str = "http://127.0.0.1:8088"
@@ -75,8 +92,11 @@ class AriSettings(_Section):
     username: str = "tollgate"
     """A user of ari.conf."""
 
-    password: SecretStr = Field(examples=["change me"])  # no default, and repr() hides it
-    """The password of that user."""
+    password: SecretStr = Field(default=NO_SECRET, examples=["change me"])  # repr() hides it
+    """The password of that user; this or password_file has to be given."""
+
+    password_file: Path | None = Field(default=None, examples=["ari.password"])
+    """A file that holds nothing but that password."""
 
     app_name: str = "tollgate"
     """What `Stasis(...)` of the dialplan names."""
@@ -134,7 +154,11 @@ class TrunkSettings(_Section):
     """Session timers. "yes" where the carrier wants them; a refused refresh then ends the call."""
 
 
-class AmiSettings(_Section):
+Trunks = dict[str, TrunkSettings]
+OUR_TRUNK: Trunks = {"trunk": TrunkSettings()}
+
+
+class AmiSettings(_WithSecret):
     """How the application and the doctor reach Asterisk's manager interface."""
 
     host: str = "127.0.0.1"
@@ -146,8 +170,11 @@ class AmiSettings(_Section):
     username: str = "tollgate"
     """A user of manager.conf."""
 
-    secret: SecretStr = Field(examples=["change me"])
-    """The secret of that user."""
+    secret: SecretStr = Field(default=NO_SECRET, examples=["change me"])
+    """The secret of that user; this or secret_file has to be given."""
+
+    secret_file: Path | None = Field(default=None, examples=["ami.secret"])
+    """A file that holds nothing but that secret."""
 
     request_timeout_s: PositiveFloat = 5
     """An action without an answer for this long has failed."""
@@ -402,23 +429,22 @@ class PaymentsSettings(_Section):
         return _require_bare_url(url)
 
 
-class Settings(BaseSettings):
+class SharedSections(BaseSettings):
+    """The sections that every process reads. What one alone needs, a class of its own adds.
+
+    Whatever is not in a process's class is neither looked at nor kept: it knows no secret of
+    another, and a mistake in another's section does not stop it.
+    """
+
     model_config = SettingsConfigDict(
         env_prefix="TOLLGATE_", env_nested_delimiter="__", frozen=True, extra="ignore"
     )
 
     asterisk: AsteriskSettings = AsteriskSettings()
-    trunks: dict[str, TrunkSettings] = {"trunk": TrunkSettings()}
-    ari: AriSettings | None = None  # only the application and the doctor need these two
-    ami: AmiSettings | None = None
     database: DatabaseSettings = DatabaseSettings()
     offices: dict[str, OfficeSettings] = {"main": OfficeSettings()}
     site: SiteSettings = SiteSettings()
     call: CallSettings = CallSettings()
-    agi: AgiSettings = AgiSettings()
-    portal: PortalSettings = PortalSettings()
-    prompts: PromptSettings = PromptSettings()
-    payments: PaymentsSettings = PaymentsSettings()
 
     @field_validator("offices")
     @classmethod
@@ -447,19 +473,79 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-def load_settings(file: Path | None = None) -> Settings:
-    """Read `file` and the environment; relative paths in the file start at its folder.
+class AgiSections(SharedSections):
+    """What `python -m agi` reads."""
 
-    Without a `file`: the one that TOLLGATE_SETTINGS names, or tollgate.toml of the current folder,
-    or else nothing but defaults, with the ledger in the current folder's .tollgate.
+    agi: AgiSettings = AgiSettings()
+
+
+class ApplicationSections(SharedSections):
+    """What `python -m ari_app` reads."""
+
+    ari: AriSettings
+    ami: AmiSettings
+    trunks: Trunks = OUR_TRUNK
+    prompts: PromptSettings = PromptSettings()
+
+
+class PortalSections(SharedSections):
+    """What `python -m portal` reads."""
+
+    portal: PortalSettings = PortalSettings()
+
+
+class PaymentSections(SharedSections):
+    """What `python -m payments` reads, and the sandbox: no other process knows a key."""
+
+    payments: PaymentsSettings = PaymentsSettings()
+
+
+class Settings(AgiSections, PortalSections, PaymentSections):
+    """Every section there is: what the doctor looks at, and what Asterisk's files are made from."""
+
+    ari: AriSettings | None = None
+    ami: AmiSettings | None = None
+    trunks: Trunks = OUR_TRUNK
+    prompts: PromptSettings = PromptSettings()
+
+
+Read = TypeVar("Read", bound=SharedSections)
+Section = TypeVar("Section", bound=BaseModel)
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Every section; see load_sections."""
+    return load_sections(Settings, file)
+
+
+def load_sections(kind: type[Read], file: Path | None = None) -> Read:
+    """Read the sections of `kind`, from `file` and the environment.
+
+    Relative paths in the file start at its folder. Without a `file`: the one that TOLLGATE_SETTINGS
+    names, or tollgate.toml of the current folder, or else nothing but defaults, with the ledger in
+    the current folder's .tollgate.
 
     Raises:
-        SettingsError: the file is missing, is not TOML, or a field is wrong.
+        SettingsError: the file is missing, is not TOML, or a field of these sections is wrong.
     """
     found = file or settings_file()
     if found is None:
-        return _checked({}, Path("the environment"), Path.cwd() / STATE_FOLDER)
-    return _read(found)
+        return _checked(kind, {}, Path("the environment"), Path.cwd() / STATE_FOLDER)
+    return _checked(kind, _fields_in(found), found, found.resolve().parent)
+
+
+def problems_of(file: Path | None = None) -> Sequence[str]:
+    """Everything that is wrong with any section, one sentence each."""
+    found = file or settings_file()
+    try:
+        Settings(**({} if found is None else _fields_in(found)))
+        load_settings(file)
+    except SettingsError as error:
+        return [str(error)]
+    except ValidationError as error:
+        source = found or "the environment"
+        return [f"{source}: {_sentence_of(each)}" for each in error.errors(include_input=False)]
+    return []
 
 
 def settings_file() -> Path | None:
@@ -470,7 +556,7 @@ def settings_file() -> Path | None:
     return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
-def _read(file: Path) -> Settings:
+def _fields_in(file: Path) -> dict[str, Any]:
     try:
         fields = parse_toml(read_text(file))
     except FileMissing:
@@ -481,66 +567,104 @@ def _read(file: Path) -> Settings:
     if unknown:
         named = sentence(", ".join(sorted(unknown)))
         raise SettingsError(f"{file} has a section that means nothing: {named}")
-    return _checked(fields, file, file.resolve().parent)
+    return fields
 
 
-def _checked(fields: dict[str, Any], source: Path, folder: Path) -> Settings:
+def _checked(kind: type[Read], fields: dict[str, Any], source: Path, folder: Path) -> Read:
+    mine = {name: fields[name] for name in fields.keys() & kind.model_fields.keys()}
     try:
-        settings = Settings(**fields)
+        return _with_secrets(_anchored(kind(**mine), folder))
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = sentence(f"{where}: {_said(first['msg'])}")
-        raise SettingsError(f"{source}: {said}") from None
+        first = _sentence_of(error.errors(include_input=False)[0])
+        raise SettingsError(f"{source}: {first}") from None
+    except SettingsError as error:
+        raise SettingsError(f"{source}: {error}") from None
     except Exception as error:  # such as a variable of the environment that is no JSON
         # What it says is not repeated: it may hold a password.
         raise SettingsError(f"{source}: cannot be understood: {type(error).__name__}") from error
-    return _with_absolute_paths(settings, folder)
+
+
+def _sentence_of(error: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing" and len(error["loc"]) == 1:
+        return f"the section [{where}] is missing"
+    return sentence(f"{where}: {_said(error['msg'])}")
 
 
 def _said(message: str) -> str:
     return message.removeprefix("Value error, ")  # pydantic's own prefix tells the reader nothing
 
 
-def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
+def _anchored(section: Section, folder: Path) -> Section:
     """Where a relative path starts must not depend on where a command is run."""
-    site = settings.site.model_copy(
-        update={
-            "phones_file": _from(folder, settings.site.phones_file),
-            "plans_folder": _from(folder, settings.site.plans_folder),
-        }
-    )
-    prompts = settings.prompts.model_copy(
-        update={
-            "sounds_folder": _from(folder, settings.prompts.sounds_folder),
-            "recorded_folder": _from(folder, settings.prompts.recorded_folder),
-        }
-    )
-    script = _from(folder, settings.agi.balance_script)
-    secret_file = _from(folder, settings.agi.secret_file)
-    agi = settings.agi.model_copy(update={"balance_script": script, "secret_file": secret_file})
-    cel_file = _from(folder, settings.asterisk.cel_file)
-    asterisk = settings.asterisk.model_copy(update={"cel_file": cel_file})
-    payments = settings.payments.model_copy(
-        update={
-            name: _from(folder, getattr(settings.payments, name))
-            for name in ("stripe_key_file", "webhook_secret_file", "sandbox_folder")
-        }
-    )
-    scheme, found, path = settings.database.url.partition(SQLITE)
-    url = f"{SQLITE}{folder / path}" if found and not scheme else settings.database.url
-    database = settings.database.model_copy(update={"url": url})
-    return settings.model_copy(
-        update={
-            "asterisk": asterisk,
-            "site": site,
-            "agi": agi,
-            "prompts": prompts,
-            "payments": payments,
-            "database": database,
-        }
+    changed = {name: _from(folder, value) for name, value in section}
+    if isinstance(section, DatabaseSettings) and section.url.startswith(SQLITE):
+        changed["url"] = f"{SQLITE}{folder / section.url.removeprefix(SQLITE)}"
+    return _changed(section, changed)
+
+
+def _from(folder: Path, value: object) -> object:
+    match value:
+        case Path():
+            return folder / value
+        case BaseModel():
+            return _anchored(value, folder)
+        case dict():
+            return {name: _from(folder, each) for name, each in value.items()}
+        case _:
+            return value
+
+
+def _with_secrets(settings: Read) -> Read:
+    """Read the files in which secrets are.
+
+    Raises:
+        SettingsError: one cannot be read, or is empty.
+    """
+    return _changed(
+        settings,
+        {
+            name: _changed(section, _secrets_in_files(name, section))
+            for name, section in settings
+            if isinstance(section, _WithSecret)
+        },
     )
 
 
-def _from(folder: Path, path: Path | None) -> Path | None:
-    return None if path is None else folder / path
+def _secrets_in_files(heading: str, section: _WithSecret) -> dict[str, object]:
+    files = {name: getattr(section, f"{name}_file") for name in secrets_of(type(section))}
+    return {
+        name: _secret_in(file, f"{heading}.{name}_file")
+        for name, file in files.items()
+        if file is not None
+    }
+
+
+def _secret_in(file: Path, setting: str) -> SecretStr:
+    try:
+        secret = read_text(file).strip()
+    except TomlFileError as error:
+        raise SettingsError(f"{setting}: {file} {error}") from None
+    if not secret:
+        raise SettingsError(f"{setting}: {file} is empty")
+    return SecretStr(secret)
+
+
+def secret_files(settings: SharedSections) -> Iterator[Path]:
+    """The files in which secrets of these sections are."""
+    for _, section in settings:
+        names = secrets_of(type(section)) if isinstance(section, BaseModel) else ()
+        files = (getattr(section, f"{name}_file") for name in names)
+        yield from (file for file in files if file is not None)
+
+
+def secrets_of(section: type[BaseModel]) -> Sequence[str]:
+    fields = section.model_fields
+    return [name for name in fields if f"{name}_file" in fields]
+
+
+def _changed(section: Section, values: Mapping[str, object]) -> Section:
+    """What is as it was does not count as set."""
+    known = dict(section)
+    update = {name: value for name, value in values.items() if value != known[name]}
+    return section.model_copy(update=update)

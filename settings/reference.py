@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from settings.model import Settings
+from settings.model import NO_SECRET, Settings
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = Path("tollgate.example.toml")
@@ -40,6 +40,16 @@ Tollgate reads the file that `TOLLGATE_SETTINGS` names, or else `tollgate.toml` 
 folder, or else nothing but the environment. Each setting may also be a variable of the environment,
 which wins: `TOLLGATE_DATABASE__URL` is `url` of `[database]`. Relative paths start at the file's
 folder. A section or a setting that Tollgate does not know is refused.
+
+Each process reads the sections that it needs and keeps nothing of the others: `python -m agi` knows
+no password of ARI or AMI, and a mistake in `[ami]` does not stop it. `tollgate settings check` and
+`tollgate doctor` look at all of them. A secret may be in a file of its own, which then only the
+user of that process has to be able to read; with systemd:
+
+    LoadCredential=ami.secret:/etc/tollgate/ami.secret
+
+    [ami]
+    secret_file = "/run/credentials/tollgate.service/ami.secret"
 """
 
 
@@ -111,7 +121,7 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
 def _setting(name: str, field: FieldInfo, meaning: str | None) -> Setting:
     if meaning is None:
         raise UndescribedSettingError(name)
-    required = field.is_required()
+    required = field.is_required() or field.default == NO_SECRET
     default = None if required or field.default is None else _toml(field.default)
     example = _toml(field.examples[0]) if field.examples else default
     if example is None:

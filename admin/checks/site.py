@@ -19,7 +19,7 @@ from db.engine import file_of
 from dialplan.patterns import emergency_dialled, hidden_service
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from plans.files import PlanFileError
-from settings import Settings, settings_file
+from settings import Settings, secret_files, settings_file
 from settings.toml_file import parse_toml, read_text
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -45,6 +45,12 @@ def check_secrets(settings: Settings) -> Iterator[Finding]:
     if file is not None and _mode(file) & OTHERS and _holds_secrets(file):
         exposed = True
         yield problem(f"{file} holds passwords and others may read it", f"chmod 600 {file}")
+    for secret in secret_files(settings):
+        if _mode(secret) & OTHERS:
+            exposed = True
+            yield problem(
+                f"{secret} holds a password and others may read it", f"chmod 600 {secret}"
+            )
     for opened in _open_to_others(file_of(settings.database.url)):
         exposed = True
         yield opened

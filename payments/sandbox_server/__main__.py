@@ -19,14 +19,14 @@ from payments.sandbox_server.deliveries import Endpoint, keep_telling
 from payments.sandbox_server.pages import Pages
 from payments.sandbox_server.processor import Processor
 from payments.sandbox_server.store import Store
-from settings import Settings
+from settings import PaymentSections
 
 log = structlog.get_logger()
 
 STATE_FILE = "sandbox.sqlite"
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: PaymentSections) -> None:
     """Run until cancelled; whatever was answered is on disk."""
     payments = settings.payments
     keys = sandbox_keys(payments.sandbox_folder)
@@ -55,4 +55,4 @@ async def _not_there(request: Request, error: Exception) -> Response:
 
 
 if __name__ == "__main__":
-    sys.exit(main(serve))
+    sys.exit(main(serve, PaymentSections))

@@ -47,6 +47,17 @@ def test_passwords_are_their_owners_alone(
     assert [each for each, _ in site.said(check_secrets)] == [status]
 
 
+def test_a_file_with_a_secret_is_its_owners_alone(site: Site) -> None:
+    secret = site.folder / "ami.secret"
+    secret.touch(mode=0o640)
+    secret.write_text("x")
+    site.add('[ami]\nsecret_file = "ami.secret"\n')
+    ((status, told),) = site.said(check_secrets)
+    assert (status, told) == (PROBLEM, f"{secret} holds a password and others may read it")
+    secret.chmod(0o600)
+    assert site.said(check_secrets)[0][0] is OK
+
+
 def test_nobody_else_may_write_to_the_ledger(site: Site) -> None:
     site.ledger.touch(mode=0o600)
     assert site.said(check_secrets)[0][0] is OK

@@ -76,6 +76,28 @@ async def test_port_that_is_taken_is_told_in_one_sentence(
     assert complaints.count(b"\n") == 1
 
 
+@pytest.fixture
+def secrets_elsewhere(settings_file: Path) -> Path:
+    """Settings whose secrets of Asterisk are in files that are not there."""
+    sections = '[ari]\npassword_file = "ari.password"\n[ami]\nsecret_file = "ami.secret"\n'
+    settings_file.write_text(settings_file.read_text() + sections)
+    return settings_file
+
+
+async def test_feature_codes_never_look_for_the_secrets_of_asterisk(
+    secrets_elsewhere: Path, free_port: int
+) -> None:
+    port = {"TOLLGATE_AGI__PORT": str(free_port)}
+    async with started("-m", "agi", str(secrets_elsewhere), env=port) as process:
+        assert process.stdout is not None
+        assert json.loads(await process.stdout.readline())["event"] == "ready"
+    async with started("-m", "ari_app", str(secrets_elsewhere)) as process:
+        _, complaints = await process.communicate()
+    assert process.returncode == os.EX_CONFIG
+    assert b"ari.password_file: " in complaints
+    assert b"ari.password cannot be read: it is not there" in complaints
+
+
 def environment(*arguments: str) -> bytes:
     """What Asterisk writes to a script's standard input first."""
     lines = ["agi_request: balance_script.py", "agi_channel: PJSIP/1001-00000001"]

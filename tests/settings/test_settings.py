@@ -54,7 +54,7 @@ def test_relative_paths_start_at_the_settings_file(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[ari\n", "is not valid TOML"),
-        ('[ari]\nusername = "x"\n', "ari.password"),
+        ('[ari]\nusername = "x"\n', "ari: password or password_file has to be given"),
         (GOOD + "[call]\nring_timeout_s = 'soon'\n", "call.ring_timeout_s"),
         (GOOD + "[call]\nring_timout_s = 5\n", "call.ring_timout_s"),
         (GOOD + "[call]\ncut_off_early_s = 5\n", "call.cut_off_early_s"),
