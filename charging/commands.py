@@ -26,6 +26,7 @@ from charging.errors import (
     InsufficientBalance,
     IntervalNotReserved,
     LimitReached,
+    PaidByCard,
     TopUpSpent,
     UnknownTopUp,
 )
@@ -102,6 +103,7 @@ class AuthoriseCall(LedgerCommand[CallAuthorised]):
         self.call_id = call.call_id
         self.office_id = call.office_id
         self.new_call = call
+        self.at = call.authorised_at
         self.counts_open_calls = calls_at_once is not None
         self._call = call
         self._calls_at_once = calls_at_once
@@ -268,6 +270,7 @@ class TopUp(LedgerCommand[Balances]):
         if amount.micros > TOP_UP_MAX_MICROS:
             raise ValueError(f"{amount} is more than {TOP_UP_MAX} at once")
         self.office_id = office_id
+        self.at = at
         self._amount = amount
         self._entry = LedgerEntry(
             key=top_up_key(office_id, key),
@@ -301,18 +304,20 @@ class CancelTopUp(LedgerCommand[TopUpCancelled]):
         """Raises ValueError: the reason cannot be shown as it is."""
         require_plain(reason, "the reason")
         self.office_id: str = office_id
+        self.at: datetime = at
         self._key = key
         self._top_up_key = top_up_key(office_id, key)
         self._cancel_key = cancel_key(office_id, key)
         self._actor = actor
         self._reason = reason
-        self._at = at
         self.entry_keys = (self._top_up_key, self._cancel_key)
 
     def decide(self, snapshot: LedgerSnapshot) -> Decision[TopUpCancelled]:
         topped_up = snapshot.find_entry(self._top_up_key)
         if topped_up is None:
             raise UnknownTopUp(self._key)
+        if topped_up.payment_id is not None:
+            raise PaidByCard(self._key, topped_up.payment_id)
         cancelled = snapshot.find_entry(self._cancel_key)
         if cancelled is not None:
             amount = cancelled.postings[0].amount
@@ -333,7 +338,7 @@ class CancelTopUp(LedgerCommand[TopUpCancelled]):
             office_id=self.office_id,
             actor=self._actor,
             postings=(Posting(source=topped_up.target, target=topped_up.source, amount=unspent),),
-            at=self._at,
+            at=self.at,
             reverses=self._top_up_key,
             reason=self._reason,
         )

@@ -4,13 +4,17 @@
     top-up:<office>:<key>
     top-up-cancel:<office>:<key>
 
+Where a card stands behind it, the key is that of the payment:
+
+    top-up, refill, top-up-cancel, top-up-restore, chargeback, repay:<office>:<payment>
+
 What follows the kind cannot change it: neither an office nor a new key has a colon in it. The
 database refuses an entry whose key does not begin with its kind and its office.
 """
 
 import re
 
-from charging.entries import EntryKey
+from charging.entries import EntryKey, EntryKind
 
 TOP_UP_KEY_MAX = 64
 _TOP_UP_KEY = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._/-]{{0,{TOP_UP_KEY_MAX - 1}}}")
@@ -32,3 +36,7 @@ def top_up_key(office_id: str, key: str) -> EntryKey:
 
 def cancel_key(office_id: str, key: str) -> EntryKey:
     return EntryKey(f"top-up-cancel:{office_id}:{key}")
+
+
+def payment_key(kind: EntryKind, office_id: str, payment_id: str) -> EntryKey:
+    return EntryKey(f"{kind}:{office_id}:{payment_id}")

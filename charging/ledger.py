@@ -5,18 +5,20 @@ lets the commands change it, and writes the changes in one transaction.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from charging.entries import (
     Account,
     BalancesAfter,
     EntryKey,
+    EntryKind,
     LedgerEntry,
     PostedEntry,
     Posting,
+    available,
     has_balance,
 )
 from charging.errors import (
@@ -27,8 +29,18 @@ from charging.errors import (
     UnknownCall,
 )
 from charging.evidence import EndUnproved
-from charging.money import Money
+from charging.money import NO_CURRENCY, Money
+from charging.money_state import (
+    NO_WATCH,
+    MoneyState,
+    MoneyWanted,
+    MoneyWrite,
+    SavePolicy,
+    Watch,
+    office_of,
+)
 from charging.rates import Rate, funded_s
+from charging.refill_watch import Reasons, most, react, watch_of
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -50,6 +62,11 @@ class SpendingLimits:
 
 
 NO_LIMITS = SpendingLimits()
+
+# After which a refill may be wanted once more, and a low balance is worth telling again.
+MONEY_CAME_IN = frozenset(
+    {EntryKind.TOP_UP, EntryKind.REFILL, EntryKind.TOP_UP_RESTORE, EntryKind.GRANT}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +137,8 @@ class LedgerCommand(ABC, Generic[Result_co]):
     spends: bool = False  # whether the limits of the call apply
     counts_open_calls: bool = False
     urgent: bool = False  # a caller waits for this: do not wait for others
+    at: datetime | None = None  # when it was asked for
+    money_wanted: MoneyWanted | None = None  # None: it reads nothing about money in
 
     @abstractmethod
     def decide(self, snapshot: "LedgerSnapshot") -> "Decision[Result_co]":
@@ -136,6 +155,9 @@ class Decision(Generic[Result_co]):
     result: Result_co
     entries: tuple[LedgerEntry, ...] = ()
     call: CallRecord | None = None  # as it is to be from now on
+    money: tuple[MoneyWrite, ...] = ()
+    refill_wanted: bool = False  # whether a refill may be begun now, as things stand afterwards
+    refill_needed: Money | None = None  # the balance that it has to reach, above the threshold
 
 
 class Place(NamedTuple):
@@ -161,6 +183,8 @@ class LedgerSnapshot:
         entries: Mapping[EntryKey, LedgerEntry] | None = None,
         spending: Mapping[SpendingScope, int] | None = None,
         open_calls: Mapping[tuple[str, str], int] | None = None,
+        money: Mapping[str, MoneyState] | None = None,
+        watches: Mapping[str, Watch] | None = None,
     ) -> None:
         self.balances_before: Mapping[Account, Money] = balances
         self._calls = dict(calls)
@@ -169,11 +193,16 @@ class LedgerSnapshot:
         self._entries = dict(entries or {})
         self._spending = dict(spending or {})
         self._open_calls = dict(open_calls or {})
+        self._money = dict(money or {})
+        self._watches = dict(watches or {})  # of offices whose balance has a level to watch
         self.new_entries: list[PostedEntry] = []
         self.new_calls: dict[str, CallRecord] = {}
         self.changed_calls: dict[str, CallRecord] = {}
         self.changed_balances: dict[Account, Money] = {}
         self.changed_in: dict[Account, Place] = {}  # the last entry that changed it
+        self.money_writes: list[MoneyWrite] = []
+        self.changed_watches: dict[str, Watch] = {}
+        self._reasons: dict[str, Reasons] = {}  # to look at money in, by office
 
     def carry_out(self, command: LedgerCommand[Result]) -> Result:
         """Decide, check every floor, then change the snapshot.
@@ -181,11 +210,115 @@ class LedgerSnapshot:
         Raises:
             Refusal, LedgerFault: nothing was changed.
         """
-        decision = command.decide(self)
-        self._post(decision.entries)
+        try:
+            decision = command.decide(self)
+            self._post(decision.entries)
+        except InsufficientBalance as refusal:
+            self._note_shortage(command, refusal)
+            raise
         if decision.call is not None:
             self._save(decision.call)
+        for write in decision.money:
+            self._write(write)
+        if decision.refill_wanted and command.office_id is not None and command.at is not None:
+            reasons = self._reasons_of(command.office_id, command.at)
+            reasons.wanted = reasons.money_came_in = True
+            reasons.needed = most((reasons.needed, decision.refill_needed))
         return decision.result
+
+    # --- money in, once every command is decided -----------------------------------------
+
+    def money_lacking(self) -> Mapping[str, datetime]:
+        """Offices whose money in is to be looked at and is not loaded; and as of when."""
+        return {
+            office_id: reasons.at
+            for office_id, reasons in self._reasons.items()
+            if office_id not in self._money
+        }
+
+    def add_money(self, states: Mapping[str, MoneyState]) -> None:
+        self._money |= states
+
+    def look_at_money_in(self) -> None:
+        """Begin refills, tell of low balances, and bring the levels that are watched up to date.
+
+        Call it once, when everything that `money_lacking` names was added.
+        """
+        for office_id, reasons in self._reasons.items():
+            state = self._money[office_id]
+            balance = self._balance_in_its_currency(state, reasons)
+            for write in react(state, reasons, balance):
+                self._write(write)
+        changed = {office_of(w) for w in self.money_writes if isinstance(w, SavePolicy)}
+        for office_id in changed | self._reasons.keys():
+            self._watch(office_id)
+
+    def money_of(self, office_id: str) -> MoneyState:
+        """Of an office that a command asked for by `money_wanted`."""
+        return self._money[office_id]
+
+    def _watch(self, office_id: str) -> None:
+        state, reasons = self._money[office_id], self._reasons.get(office_id)
+        before = self._watches.get(office_id, NO_WATCH)
+        balance = self._balance_in_its_currency(state, reasons)
+        watch = watch_of(state, before, reasons, balance)
+        if watch != before:
+            self.changed_watches[office_id] = watch
+
+    def _balance_in_its_currency(self, state: MoneyState, reasons: Reasons | None) -> Money:
+        """Where an office never had money, its currency is that of what it wants."""
+        account = available(state.policy.office_id)
+        stored = self._balances.get(account)
+        if stored is not None:
+            return stored
+        rule = None if state.policy.rule is None else state.policy.rule.amount
+        known = most((None if reasons is None else reasons.needed, rule))
+        return Money(0, NO_CURRENCY if known is None else known.currency)
+
+    def _write(self, write: MoneyWrite) -> None:
+        self.money_writes.append(write)
+        office_id = office_of(write)
+        if office_id in self._money:
+            self._money[office_id] = self._money[office_id].with_write(write)
+
+    def _reasons_of(self, office_id: str, at: datetime) -> Reasons:
+        reasons = self._reasons.setdefault(office_id, Reasons(at))
+        reasons.at = max(reasons.at, at)
+        return reasons
+
+    def _note_shortage(self, command: LedgerCommand[Any], refusal: InsufficientBalance) -> None:
+        """A call lacks money. It matters where a refill may help, or the office never had any."""
+        call = command.new_call or self._calls.get(command.call_id or "")
+        if call is None or command.at is None:
+            return
+        watched = self._watches.get(call.office_id, NO_WATCH).refill_below is not None
+        if not watched and available(call.office_id) in self._balances:
+            return
+        reasons = self._reasons_of(call.office_id, command.at)
+        reasons.wanted = True
+        reasons.needed = most((reasons.needed, refusal.needed))
+        reasons.short.append(refusal)
+
+    def _note_crossings(
+        self, posted: Iterable[PostedEntry], before: Mapping[Account, Money]
+    ) -> None:
+        """Before the balances of the snapshot are those that the entries left."""
+        for each in posted:
+            office_id = each.entry.office_id
+            if each.entry.kind in MONEY_CAME_IN:
+                reasons = self._reasons_of(office_id, each.posted_at)
+                reasons.wanted = reasons.money_came_in = True
+            watch = self._watches.get(office_id)
+            if watch is None:
+                continue
+            account = available(office_id)
+            left, had = each.balance_after(account), before.get(account)
+            if left is None or had is None or left >= had:
+                continue
+            if watch.refill_below is not None and had >= watch.refill_below > left:
+                self._reasons_of(office_id, each.posted_at).wanted = True
+            if watch.notice_below is not None and had >= watch.notice_below > left:
+                self._reasons_of(office_id, each.posted_at).low = (each.number, left)
 
     def call(self, call_id: str) -> CallRecord:
         """Raises UnknownCall."""
@@ -216,6 +349,8 @@ class LedgerSnapshot:
             return
         draft = _Draft(self._balances, self._places)
         posted = [draft.post(entry) for entry in entries]
+        if self._watches or entries[0].kind in MONEY_CAME_IN:
+            self._note_crossings(posted, self._balances)
         self._balances.update(draft.balances)
         self._places.update(draft.places)
         self._entries.update((each.entry.key, each.entry) for each in posted)

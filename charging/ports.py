@@ -6,9 +6,12 @@ from typing import Protocol, TypeVar
 
 from charging.extensions import Extension
 from charging.ledger import Balances, CallRecord, LedgerCommand
+from charging.money_state import Payment, StoredCard
 from charging.numbering import Site
 from charging.plan import Plan
 from charging.rate_deck import RateDeck
+from charging.receipts import Receipt
+from charging.refill_rules import Policy
 
 Result = TypeVar("Result")
 
@@ -83,3 +86,23 @@ class Ledger(AccountReader, Protocol):
     async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
         """Calls authorised on an Asterisk and not settled, oldest first."""
         ...
+
+
+class MoneyReader(Protocol):
+    """What may be asked about money in without changing it."""
+
+    async def refill_status(
+        self, office_id: str
+    ) -> tuple[Policy, StoredCard | None, Payment | None]:
+        """The policy of an office, its card, and the refill that is open."""
+        ...
+
+    async def find_payment(self, payment_id: str) -> Payment | None: ...
+
+    async def payments(
+        self, office_id: str, *, limit: int, before: str | None = None
+    ) -> Sequence[Payment]:
+        """The last ones, newest first, below a payment."""
+        ...
+
+    async def receipts(self, office_id: str, *, limit: int) -> Sequence[Receipt]: ...

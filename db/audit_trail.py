@@ -2,26 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
+from charging.changes import Change
 from db.people_tables import audit_trail
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What is recorded. `before` and `after` are for people to read, and hold no secret."""
-
-    office_id: str
-    at: datetime
-    actor: str  # "user:anna@example.com", "cli:root", "worker"
-    action: str  # stable, "topic.verb": "user.invite", "refill.set", "card.replace"
-    subject: str = ""  # what was changed: a user's address, an extension, an entry's key
-    before: str = ""
-    after: str = ""
-    reason: str = ""
-    client_address: str = ""
+__all__ = ["Change", "Recorded", "changes", "record"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from charging.errors import ChargingUnavailable, ConstraintBroken
 from charging.ledger import LedgerCommand
 from db.engine import WRITER
-from db.snapshot_store import BalanceChanged, load_snapshot, write_changes
+from db.snapshot_store import BalanceChanged, load_snapshot, look_at_money_in, write_changes
 
 Outcome = Any  # a command's result, or the error it ends with
 
@@ -64,6 +64,7 @@ class BatchRunner:
             with writer.begin():
                 snapshot = load_snapshot(writer, commands)
                 outcomes = [_outcome(snapshot.carry_out, command) for command in commands]
+                look_at_money_in(writer, snapshot)
                 write_changes(writer, snapshot)
         except (DBAPIError, *_OF_ONE):
             self._drop_writer()

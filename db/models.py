@@ -72,6 +72,7 @@ _EntryKey = String(240, collation="C").with_variant(String(240), "sqlite")
 _OF_CALLS = "('reserve', 'debit', 'settle', 'correct', 'release')"
 # Every call has entries of these kinds, so they are found by walking; the others by an index.
 SELDOM = "kind NOT IN ('reserve', 'debit')"
+CREDIT_OF_PAYMENT = "payment_id IS NOT NULL AND kind IN ('top-up', 'refill')"
 
 entries = Table(
     "entries",
@@ -116,6 +117,13 @@ entries = Table(
         sqlite_where=text("payment_id IS NOT NULL"),
         postgresql_where=text("payment_id IS NOT NULL"),
     ),
+    Index(
+        "ix_entries_credit",  # a payment is credited at most once
+        "payment_id",
+        unique=True,
+        sqlite_where=text(CREDIT_OF_PAYMENT),
+        postgresql_where=text(CREDIT_OF_PAYMENT),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -157,6 +165,10 @@ balances = Table(
     Column("micros", BigInteger, nullable=False),
     Column("entry_number", BigInteger, nullable=False),  # the last that changed it
     Column("posted_at", UtcDateTime, nullable=False),  # and when that was
+    # Of what is available: levels whose crossing downwards matters to somebody. They stand here so
+    # that a debit, which reads this row anyway, sees a crossing without reading anything else.
+    Column("refill_below_micros", BigInteger),
+    Column("notice_below_micros", BigInteger),
     ForeignKeyConstraint(["office_id", "entry_number"], ["entries.office_id", "entries.number"]),
     # The last line of defence: whatever the code believes, no balance falls below zero, and nobody
     # owes less than nothing.

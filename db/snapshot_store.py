@@ -5,10 +5,12 @@ never wait for each other. SQLite has one writer at a time and ignores FOR UPDAT
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Row,
     bindparam,
     func,
     insert,
@@ -27,9 +29,11 @@ from charging.ledger import (
     limited_scopes,
 )
 from charging.money import Money
+from charging.money_state import NOTHING_WANTED, MoneyState, MoneyWanted, Watch
 from db.call_rows import call_of, insert_calls, update_calls
 from db.entry_rows import POSTED, insert_entries, posted_from
 from db.models import balances, calls, entries
+from db.money_rows import both, load_money, write_money, write_watches
 
 # Built once: building a statement costs more than running it.
 _SELECT_CALLS = (
@@ -95,15 +99,29 @@ class BalanceChanged(Exception):  # noqa: N818 - what happened, and the batch is
 def load_snapshot(connection: Connection, commands: Sequence[LedgerCommand[Any]]) -> LedgerSnapshot:
     found = _calls_of(connection, commands)
     offices = {office for command in commands if (office := _office_of(command, found)) is not None}
-    stored, places = _lock_balances(connection, offices)
+    stored, places, watches = _lock_balances(connection, offices)
     return LedgerSnapshot(
         calls=found,
         balances=stored,
         places=places,
+        watches=watches,
+        money=_money_of(connection, commands),
         entries=_entries_of(connection, commands),
         spending=_spending(connection, commands, found),
         open_calls=_open_calls(connection, commands),
     )
+
+
+def look_at_money_in(connection: Connection, snapshot: LedgerSnapshot) -> None:
+    """Once every command is decided: what crossings, refusals and money that came in bring about.
+
+    Most batches read nothing here.
+    """
+    lacking = snapshot.money_lacking()
+    if lacking:
+        wanted = dict.fromkeys(lacking, NOTHING_WANTED)
+        snapshot.add_money(load_money(connection, wanted, lacking))
+    snapshot.look_at_money_in()
 
 
 def write_changes(connection: Connection, snapshot: LedgerSnapshot) -> None:
@@ -119,6 +137,24 @@ def write_changes(connection: Connection, snapshot: LedgerSnapshot) -> None:
     if snapshot.new_entries:
         insert_entries(connection, snapshot.new_entries)
     _write_balances(connection, snapshot)
+    if snapshot.money_writes:
+        write_money(connection, snapshot.money_writes)
+    if snapshot.changed_watches:
+        write_watches(connection, snapshot.changed_watches)
+
+
+def _money_of(
+    connection: Connection, commands: Iterable[LedgerCommand[Any]]
+) -> dict[str, MoneyState]:
+    wanted: dict[str, MoneyWanted] = {}
+    moments: dict[str, datetime] = {}
+    for command in commands:
+        office_id, asked, at = command.office_id, command.money_wanted, command.at
+        if asked is None or office_id is None or at is None:
+            continue
+        wanted[office_id] = both(wanted.get(office_id, NOTHING_WANTED), asked)
+        moments[office_id] = max(at, moments.get(office_id, at))
+    return load_money(connection, wanted, moments) if wanted else {}
 
 
 def _calls_of(
@@ -140,16 +176,30 @@ def _office_of(command: LedgerCommand[Any], found: Mapping[str, CallRecord]) -> 
 
 def _lock_balances(
     connection: Connection, offices: Iterable[str]
-) -> tuple[dict[Account, Money], dict[str, Place]]:
-    """The balances of offices, and the last entry of each: it changed one of them."""
+) -> tuple[dict[Account, Money], dict[str, Place], dict[str, Watch]]:
+    """The balances of offices, the last entry of each (it changed one of them), and its levels."""
     stored: dict[Account, Money] = {}
     places: dict[str, Place] = {}
+    watches: dict[str, Watch] = {}
     wanted = sorted(offices)
     for row in connection.execute(_SELECT_BALANCES, {"offices": wanted}) if wanted else ():
         stored[account_of(row.account, row.office_id)] = Money(row.micros, row.currency)
         place = Place(row.entry_number, row.posted_at)
         places[row.office_id] = max(place, places.get(row.office_id, place))
-    return stored, places
+        if row.refill_below_micros is not None or row.notice_below_micros is not None:
+            watches[row.office_id] = _watch_of(row)
+    return stored, places, watches
+
+
+def _watch_of(row: Row[Any]) -> Watch:
+    return Watch(
+        refill_below=_money(row.refill_below_micros, row.currency),
+        notice_below=_money(row.notice_below_micros, row.currency),
+    )
+
+
+def _money(micros: int | None, currency: str) -> Money | None:
+    return None if micros is None else Money(micros, currency)
 
 
 def _entries_of(

@@ -18,6 +18,8 @@ from charging.ledger import (
     every_scope,
 )
 from charging.money import Money
+from charging.money_state import MoneyState, MoneyWrite, Watch, office_of
+from charging.refill_rules import Policy
 
 Result = TypeVar("Result")
 
@@ -28,6 +30,9 @@ class MemoryLedger:
         self.entries: dict[EntryKey, LedgerEntry] = {}
         self.posted: list[PostedEntry] = []
         self.stored: dict[Account, Money] = {}
+        self.money: dict[str, MoneyState] = {}  # of offices that were asked about
+        self.watches: dict[str, Watch] = {}
+        self.told: list[MoneyWrite] = []  # everything that was written about money in
         self.away = False  # True: as if the database were locked or gone
 
     async def carry_out(self, command: LedgerCommand[Result]) -> Result:
@@ -42,8 +47,13 @@ class MemoryLedger:
             entries=self.entries,
             spending=self._spending(command),
             open_calls=self._open_calls(),
+            money=self._money_for(command),
+            watches=self.watches,
         )
-        result = snapshot.carry_out(command)
+        try:
+            result = snapshot.carry_out(command)
+        finally:  # also where a call is refused for lack of money
+            self._look_at_money_in(snapshot)
         self.calls |= snapshot.new_calls | snapshot.changed_calls
         self.entries |= {posted.entry.key: posted.entry for posted in snapshot.new_entries}
         self.posted += snapshot.new_entries
@@ -74,6 +84,26 @@ class MemoryLedger:
             and call.talk_s
         ]
         return max(over, key=lambda call: call.authorised_at, default=None)
+
+    def _money_for(self, command: LedgerCommand[Result]) -> dict[str, MoneyState]:
+        if command.money_wanted is not None and command.office_id is not None:
+            self._know(command.office_id)
+        return self.money
+
+    def _look_at_money_in(self, snapshot: LedgerSnapshot) -> None:
+        lacking = snapshot.money_lacking()
+        for office_id in lacking:
+            self._know(office_id)
+        snapshot.add_money({office_id: self.money[office_id] for office_id in lacking})
+        snapshot.look_at_money_in()
+        for write in snapshot.money_writes:
+            self.money[office_of(write)] = self.money[office_of(write)].with_write(write)
+        self.told += snapshot.money_writes
+        self.watches |= snapshot.changed_watches
+
+    def _know(self, office_id: str) -> None:
+        nothing = MoneyState(policy=Policy(office_id=office_id))
+        self.money.setdefault(office_id, nothing)
 
     def _require_database(self) -> None:
         if self.away:
