@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import aiohttp
 import structlog
@@ -13,17 +13,23 @@ from ari_app.application import Application
 from ari_app.ari import Ari
 from ari_app.call_task import Services
 from ari_app.driver import Driver
+from ari_app.leg_events import LegEvents
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from ari_app.only_one import only_one
 from ari_app.recovery import Recovery
 from ari_app.ungated import Carriers, UngatedWatch
+from ari_app.unpaid_calls import UnpaidCallWriter, UnpaidLegWatch
 from assembly.charging import Assembled, open_charging
 from assembly.health import Question, answering, ledger_question, leg_log_question
 from assembly.process import main
 from assembly.sites import site_for
+from charging.errors import UnknownExtension
+from charging.numbering import Site
 from charging.unpaid import costs_nothing
+from charging.unpaid_calls import Caller
 from db.ungated import UngatedLegs
+from db.unpaid_calls import UnpaidCalls
 from dialplan.contexts import OUR_TRUNKS
 from settings import ApplicationSections
 
@@ -41,11 +47,17 @@ async def serve(settings: ApplicationSections) -> None:
         over_http = AmiOverHttp(session, settings.ami, base_url=settings.ari.base_url)
         ami = Ami(settings.ami, fallback=over_http)
         ami.start()
+        unpaid = UnpaidCallWriter(
+            UnpaidCalls(assembled.engine),
+            CallersInForce(assembled),
+            asterisk=settings.asterisk.name,
+        )
         try:
-            application = _application(settings, assembled, Ari(session, settings.ari), ami)
-            await application.run()
+            ari = Ari(session, settings.ari)
+            await _application(settings, assembled, ari, ami, unpaid).run()
         finally:
             await ami.close()
+            await unpaid.close()
 
 
 def _questions(settings: ApplicationSections, assembled: Assembled) -> Mapping[str, Question]:
@@ -56,7 +68,11 @@ def _questions(settings: ApplicationSections, assembled: Assembled) -> Mapping[s
 
 
 def _application(
-    settings: ApplicationSections, assembled: Assembled, ari: Ari, ami: Ami
+    settings: ApplicationSections,
+    assembled: Assembled,
+    ari: Ari,
+    ami: Ami,
+    unpaid: UnpaidCallWriter,
 ) -> Application:
     def remind(call_id: str, event: Reminder) -> None:
         driver.remind(call_id, event)
@@ -69,9 +85,11 @@ def _application(
         meter=Meter(remind),
         settings=settings.call,
         look_for_missed=sweep_wanted.set,
+        unpaid=unpaid,
         announce=settings.prompts.announce,
     )
     asterisk = settings.asterisk
+    ungated = _ungated(settings, assembled, ari, ami)
     driver = Driver(services, asterisk=asterisk.name, live_calls_max=settings.call.live_calls_max)
     recovery = Recovery(services, driver, asterisk=asterisk.name, cel_file=asterisk.cel_file)
     return Application(
@@ -80,35 +98,68 @@ def _application(
         driver=driver,
         recovery=recovery,
         sweep_wanted=sweep_wanted,
-        ungated=_ungated_watch(settings, assembled, ari, ami),
+        beside=[unpaid, *_leg_events(settings, ungated, unpaid, driver)],
     )
 
 
-def _ungated_watch(
-    settings: ApplicationSections, assembled: Assembled, ari: Ari, ami: Ami
-) -> UngatedWatch | None:
+def _leg_events(
+    settings: ApplicationSections, ungated: UngatedWatch, unpaid: UnpaidCallWriter, driver: Driver
+) -> list[LegEvents]:
     """None without a log of legs; the doctor says so."""
-    asterisk = settings.asterisk
-    if asterisk.cel_file is None:
-        return None
+    file = settings.asterisk.cel_file
+    if file is None:
+        return []
+    included = UnpaidLegWatch(unpaid, trunks=trunks_of(settings), is_metered=driver.knows)
+    events = LegEvents(
+        file, [ungated, included], since_ms=unpaid.since_ms, has_room=unpaid.has_room
+    )
+    return [events]
 
+
+def _ungated(
+    settings: ApplicationSections, assembled: Assembled, ari: Ari, ami: Ami
+) -> UngatedWatch:
     def is_free(sent: str) -> bool:
         plans = {assembled.plans.plan_of(office_id) for office_id in settings.offices}
         return costs_nothing(sent, ((plan, site_for(plan, settings.site)) for plan in plans))
 
     carriers = Carriers(
-        endpoints=frozenset({*OUR_TRUNKS, *settings.trunks}),
-        addresses=frozenset({asterisk.trunk_host}),
+        endpoints=trunks_of(settings),
+        addresses=frozenset({settings.asterisk.trunk_host}),
         costs_nothing=is_free,
     )
     return UngatedWatch(
-        asterisk.cel_file,
-        asterisk=asterisk.name,
+        asterisk=settings.asterisk.name,
         carriers=carriers,
         ami=ami,
         ari=ari,
         ungated=UngatedLegs(assembled.engine),
     )
+
+
+def trunks_of(settings: ApplicationSections) -> frozenset[str]:
+    return frozenset({*OUR_TRUNKS, *settings.trunks})
+
+
+class CallersInForce:
+    """Who is calling, as phones, plans and sites are now."""
+
+    def __init__(self, assembled: Assembled) -> None:
+        self._assembled = assembled
+
+    def caller(self, endpoint: str) -> Caller:
+        try:
+            extension = self._assembled.extensions.find(endpoint)
+        except UnknownExtension:
+            return Caller()
+        return Caller(
+            extension=extension,
+            plan=self._assembled.plans.plan_of(extension.office_id),
+            site=self._assembled.sites.site_of(extension.office_id),
+        )
+
+    def sites(self) -> Collection[Site]:
+        return self._assembled.sites.sites()
 
 
 if __name__ == "__main__":

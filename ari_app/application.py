@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -13,7 +14,6 @@ from ari_app.clock import ASK_EVERY_S
 from ari_app.driver import Driver
 from ari_app.garbage import collect_while_quiet
 from ari_app.recovery import Recovery
-from ari_app.ungated import UngatedWatch
 from assembly.process import TakenError
 from charging.errors import ChargingUnavailable
 
@@ -34,6 +34,11 @@ REPLACEMENTS_MAX = 5  # times that two who found nobody take it from each other,
 CANNOT_BE_ASKED = (AriError, AriUnavailableError, ChargingUnavailable, OSError)
 
 
+class Beside(Protocol):
+    async def run(self) -> None:
+        """Until cancelled; what goes wrong in it, it tells of and goes on."""
+
+
 class Application:
     def __init__(  # noqa: PLR0913 - each is one part, given by name
         self,
@@ -43,10 +48,19 @@ class Application:
         driver: Driver,
         recovery: Recovery,
         sweep_wanted: asyncio.Event,
-        ungated: UngatedWatch | None = None,
+        beside: Sequence[Beside] = (),
     ) -> None:
-        """`sweep_wanted` is set by calls that suspect an end whose event was lost."""
-        self._ungated = ungated
+        """Take the parts.
+
+        Args:
+            ari: the connection of events and requests.
+            ami: the other one.
+            driver: gives each call its task.
+            recovery: matches the ledger with Asterisk.
+            sweep_wanted: set by calls that suspect an end whose event was lost.
+            beside: what runs beside calls, and matters to none of them.
+        """
+        self._beside = beside
         self._sweep_wanted = sweep_wanted
         self._ari = ari
         self._ami = ami
@@ -72,8 +86,8 @@ class Application:
                 tasks.create_task(self._check_events())
                 tasks.create_task(self._ask_time_over_ari())
                 tasks.create_task(self._ask_time_over_ami())
-                if self._ungated is not None:
-                    tasks.create_task(self._ungated.run())
+                for each in self._beside:
+                    tasks.create_task(each.run())
         except* TakenError as taken:
             raise taken.exceptions[0] from None
         finally:

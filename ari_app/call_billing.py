@@ -27,6 +27,7 @@ from ari_app.messages import (
 )
 from charging.errors import ChargingUnavailable, LedgerFault, Refusal
 from charging.rates import SECONDS_PER_MINUTE, Rate, affordable_s, charge_for
+from charging.unpaid_calls import UNAVAILABLE
 from charging.usecases import (
     Authorisation,
     CallRequest,
@@ -37,7 +38,6 @@ from charging.usecases import (
 )
 
 SHORTEST_WARNING_S = 10.0
-UNAVAILABLE = "unavailable"  # the refusal when the ledger cannot be asked
 SETTLE_RETRY_S = (0.2, 1.0, 5.0)  # and the last of them again and again
 
 
@@ -56,6 +56,7 @@ class CallBilling:
         self._log = log
         self._call_id = request.call_id
         self._terms: Terms | None = None
+        self.refusal: Refusal | None = None  # why the call was not authorised
         self._faults = 0  # steps of this call that the ledger found to make no sense
 
     def resume(self, terms: "Terms") -> None:
@@ -67,6 +68,7 @@ class CallBilling:
         try:
             authorisation = await self._charging.authorise(self._request)
         except Refusal as refusal:
+            self.refusal = refusal
             self._log.info("call_refused", code=refusal.code, reason=str(refusal))
             return Refused(refusal.code)
         except ChargingUnavailable as error:

@@ -4,13 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from ari_app.ami import Ami
 from ari_app.announcement import Announcement, lasts_s
 from ari_app.ari import Ari
-from ari_app.call_billing import UNAVAILABLE, CallBilling, Terms
+from ari_app.call_billing import CallBilling, Terms
 from ari_app.caller_channel import CallerChannel
 from ari_app.flow import Call, State, UnexpectedEventError, step, unpaid_leg
 from ari_app.messages import (
@@ -47,8 +48,15 @@ from ari_app.messages import (
 )
 from ari_app.meter import Meter
 from ari_app.whispers import Whispers
+from charging.errors import Refusal
 from charging.money import Money
-from charging.usecases import Authorisation, CallRequest, Charging
+from charging.unpaid_calls import UNAVAILABLE
+from charging.usecases import (
+    Authorisation,
+    CallRequest,
+    Charging,
+    UnmeteredAuthorisation,
+)
 from dialplan.contexts import SILENCE_MAX_S
 from prompts.phrases import (
     Phrase,
@@ -77,6 +85,14 @@ FORWARDED = "forwarded"  # said to whoever was forwarded, whatever the refusal
 WAITING = frozenset({State.AUTHORISING, State.ANNOUNCING, State.REFUSING})  # in Stasis, for us
 
 
+class UnpaidCallNotes(Protocol):
+    """Takes note of what is not charged, without making a call wait."""
+
+    def refused(self, request: CallRequest, code: str, refusal: Refusal | None = None) -> None: ...
+
+    def connected(self, request: CallRequest, authorised: UnmeteredAuthorisation) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What a call needs from the world."""
@@ -87,6 +103,7 @@ class Services:
     meter: Meter
     settings: CallSettings
     look_for_missed: Callable[[], None]  # ask for a sweep now: something ended unseen
+    unpaid: UnpaidCallNotes  # told of what is not charged
     announce: bool = True  # the balance, before a paid call connects
 
 
@@ -107,6 +124,7 @@ class CallTask:
 
         `forwarded`: whoever listens may be a stranger, and hears nothing of the account.
         """
+        self._request = request
         self._forwarded = forwarded
         self._found = found
         self.call = Call(call_id=request.call_id, caller=request.caller_channel)
@@ -114,6 +132,7 @@ class CallTask:
         self._settings = services.settings
         self._announces = services.announce and not forwarded
         self._meter = services.meter
+        self._unpaid = services.unpaid
         self._clock = services.ari.clock
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
@@ -159,7 +178,10 @@ class CallTask:
     async def run(self) -> None:
         if isinstance(self._found, FoundTalking):
             self._answered_s = self._clock.loop_s(self._found.answered_ms)
-        await self._handle(self._found or await self._authorise())
+        event = self._found or await self._authorise()
+        if isinstance(event, Refused):
+            self._unpaid.refused(self._request, event.code, self._billing.refusal)
+        await self._handle(event)
         while not self.call.over:
             await self._handle(await self._events.get())
 
@@ -207,6 +229,8 @@ class CallTask:
 
     def _note(self, authorisation: Authorisation) -> None:
         self._language = authorisation.language
+        if isinstance(authorisation, UnmeteredAuthorisation):
+            self._unpaid.connected(self._request, authorisation)
 
     def _limit_s(self, funded_s: int) -> float:
         """When Asterisk ends the leg: a hang-up takes time, and none of it may be unpaid."""

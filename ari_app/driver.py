@@ -23,6 +23,7 @@ from ari_app.messages import (
     WhisperReady,
 )
 from charging.evidence import EndUnproved
+from charging.unpaid_calls import OVERLOAD
 from charging.usecases import CallRequest
 
 log = structlog.get_logger()
@@ -152,9 +153,6 @@ class Driver:
         if earlier is not None:  # somebody redirected the caller out of a call and into another
             now_ms = self._services.ari.clock.now_ms()
             earlier.deliver(ChannelEnded(channel=offered.channel, at_ms=now_ms, hangup_cause=0))
-        if len(self._by_call) >= self._live_calls_max:
-            self._start(self._turn_away(offered))
-            return
         forwarded = offered.forwarded
         if forwarded and not self._services.settings.forwarded_calls:
             log.warning("forwarded_call_not_allowed", payer=offered.endpoint)
@@ -167,6 +165,10 @@ class Driver:
             asterisk=self._asterisk,
             language=offered.chosen_language,
         )
+        if len(self._by_call) >= self._live_calls_max:
+            self._services.unpaid.refused(request, OVERLOAD)
+            self._start(self._turn_away(offered))
+            return
         services, language = self._services, offered.language
         self.adopt(CallTask(request, language=language, services=services, forwarded=forwarded))
 
@@ -226,7 +228,7 @@ class Driver:
                     del self._by_channel[channel]
 
     async def _turn_away(self, offered: CallOffered) -> None:
-        log.error("call_refused", code="overload", live_calls=len(self._by_call))
+        log.error("call_refused", code=OVERLOAD, live_calls=len(self._by_call))
         channel = CallerChannel(
             offered.channel,
             call_id="",

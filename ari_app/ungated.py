@@ -7,11 +7,9 @@ calls: the log is read on every few seconds, and what is found is a row that the
 
 import asyncio
 import re
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,22 +17,19 @@ import structlog
 from ari_app.ami import Ami
 from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
-from ari_app.cel import event_ms, fields_of
-from ari_app.tail import Tail
+from ari_app.cel import event_ms
+from ari_app.unpaid_legs import OUTGOING, endpoint_of
 from charging.errors import ChargingUnavailable
+from charging.masking import masked
 from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
 from dialplan.walk.targets import Target, targets_of
 
 log = structlog.get_logger()
 
-READ_EVERY_S = 2.0
 JUDGED_AFTER_S = 3.0  # by then the application has written an answer into the ledger
 KEPT_S = 10 * 60.0  # what was dialled: nothing rings for longer before it is answered
-BEGIN_BYTES = 256 * 1024  # of the log are read that was written before this process began
 ADDRESSES_KEPT_S = 60.0
-MASKED = 4
 
-_CHANNEL = re.compile(r"PJSIP/(?P<endpoint>.+)-[0-9a-f]{8}")
 _HOST = re.compile(r"@\[?(?P<host>[^;>:\]?]+)")
 _MADDR = re.compile(r"[;?&](?:maddr|route)=(?P<rest>.*)", re.IGNORECASE)
 
@@ -66,13 +61,10 @@ class Seen:
     legs: dict[str, AnsweredLeg] = field(default_factory=dict)  # not judged yet, by channel
 
 
-def note(seen: Seen, line: bytes, *, now_s: float) -> None:
-    """A line that is cut short, or lacks the fields, says nothing."""
-    fields = fields_of(line)
-    if fields is None:
-        return
+def note(seen: Seen, event: Mapping[str, Any], *, now_s: float) -> None:
+    """An event that lacks the fields says nothing."""
     try:
-        _note(seen, fields, now_s)
+        _note(seen, event, now_s)
     except (ValueError, KeyError, TypeError, AttributeError):
         return
 
@@ -84,13 +76,13 @@ def _note(seen: Seen, event: Mapping[str, Any], now_s: float) -> None:
         dialled = Dialled(channel=channel, targets=targets, read_at_s=now_s)
         seen.dials.setdefault(call, []).append(dialled)
     elif event["eventtype"] == "ANSWER" and not event["dnid"]:  # one that came in has a number
-        found = _CHANNEL.fullmatch(event["channame"])
-        if found is not None and event["appdata"] == "(Outgoing Line)":
+        endpoint = endpoint_of(event["channame"])
+        if endpoint is not None and event["appdata"] == OUTGOING:
             seen.legs[channel] = AnsweredLeg(
                 channel=channel,
                 call=call,
                 name=event["channame"],
-                endpoint=found["endpoint"],
+                endpoint=endpoint,
                 at_ms=event_ms(event),
                 read_at_s=now_s,
             )
@@ -168,16 +160,16 @@ def is_paid(suspect: Suspect, paid: Iterable[PaidLeg]) -> bool:
     )
 
 
-def masked(number: str) -> str:
-    """Enough to find it by, and not whom somebody called."""
-    digits = "".join(filter(str.isdigit, number.partition("@")[0]))
-    return f"{digits[:-MASKED]}{'x' * MASKED}" if len(digits) > MASKED + 2 else digits
+def digits_of(number: str) -> str:
+    """Of a number, or of a SIP URI."""
+    return "".join(filter(str.isdigit, number.partition("@")[0]))
 
 
 class UngatedWatch:
-    def __init__(  # noqa: PLR0913 - each is one part, given by name
+    """Watches ari_app.leg_events."""
+
+    def __init__(
         self,
-        file: Path,
         *,
         asterisk: str,
         carriers: Carriers,
@@ -185,7 +177,6 @@ class UngatedWatch:
         ari: Ari,
         ungated: UngatedLegs,
     ) -> None:
-        self._tail = Tail(file, begin_bytes=BEGIN_BYTES)
         self._asterisk = asterisk
         self._carriers = carriers
         self._ami = ami
@@ -194,36 +185,16 @@ class UngatedWatch:
         self._seen = Seen()
         self._asked_at_s: float | None = None  # when the carriers' addresses were
 
-    async def run(self) -> None:
-        """Until cancelled. What cannot be read or asked now is judged at the next reading."""
-        try:
-            while True:
-                await self._look_safely()
-                await asyncio.sleep(READ_EVERY_S)
-        finally:
-            self.close()
+    def note(self, event: Mapping[str, Any], *, now_s: float) -> None:
+        note(self._seen, event, now_s=now_s)
 
-    def close(self) -> None:
-        self._tail.close()
-
-    async def _look_safely(self) -> None:
-        try:
-            await self.look(time.monotonic())
-        except (OSError, ChargingUnavailable) as error:
-            log.warning("legs_not_judged", error=str(error))
-        except Exception:  # no defect of this alarm is worth a call
-            log.exception("legs_not_judged")
-
-    async def look(self, now_s: float) -> None:
-        """Read on, and judge what was answered long enough ago.
+    async def judge(self, now_s: float) -> None:
+        """Judge what was answered long enough ago.
 
         Raises:
-            OSError: the log cannot be read.
             ChargingUnavailable: the database is away.
         """
         await self._learn_addresses(now_s)
-        for line in await asyncio.to_thread(self._tail.lines):
-            note(self._seen, line, now_s=now_s)
         forget(self._seen, now_s)
         due = [leg for leg in self._seen.legs.values() if leg.read_at_s <= now_s - JUDGED_AFTER_S]
         for leg in due:
@@ -288,7 +259,7 @@ class UngatedWatch:
 
     async def _record(self, suspect: Suspect) -> None:
         leg = suspect.leg
-        number = masked(suspect.numbers[0] if suspect.numbers else "")
+        number = masked(digits_of(suspect.numbers[0] if suspect.numbers else ""))
         new = await self._ungated.add(
             UngatedLeg(
                 channel=leg.channel,

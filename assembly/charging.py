@@ -48,6 +48,7 @@ class Assembled:
     engine: Engine
     plans: OfficePlans
     sites: OfficeSites
+    extensions: LivePhones
 
 
 @asynccontextmanager
@@ -86,7 +87,12 @@ async def open_charging(settings: SharedSections) -> AsyncIterator[Assembled]:
         )
         try:
             yield Assembled(
-                charging=charging, enquiries=enquiries, engine=engine, plans=plans, sites=sites
+                charging=charging,
+                enquiries=enquiries,
+                engine=engine,
+                plans=plans,
+                sites=sites,
+                extensions=extensions,
             )
         finally:
             refreshing.cancel()

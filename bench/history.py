@@ -63,7 +63,7 @@ def _measure(name: str, engine: Engine) -> Iterator[Figure]:
         last = count(engine, "entries") * 6 // 7  # of the office that has most of the calls
         if engine.dialect.name == "postgresql":
             reader.execute(text("ANALYZE"))
-        bare_ms = _milliseconds(engine, partial(_bare, last=last))
+        bare_ms = bare_ms_of(engine, last=last)
         for filter_name, wanted in FILTERS.items():
             yield _figure(engine, f"{filter_name}, {name}", wanted, last=last, bare_ms=bare_ms)
 
@@ -76,7 +76,7 @@ def _figure(engine: Engine, what: str, wanted: Wanted, *, last: int, bare_ms: fl
         before = None if wanted.since or wanted.call_id else dice.randrange(last // 2, last)
         history(reader, office_id="main", limit=PAGE, wanted=wanted, before=before)
 
-    found_ms = _milliseconds(engine, page)
+    found_ms = milliseconds(engine, page)
     return Figure(
         what=f"{PAGE} entries, {what}",
         unit="ms",
@@ -88,11 +88,15 @@ def _figure(engine: Engine, what: str, wanted: Wanted, *, last: int, bare_ms: fl
     )
 
 
+def bare_ms_of(engine: Engine, *, last: int) -> float:
+    return milliseconds(engine, partial(_bare, last=last))
+
+
 def _bare(reader: Connection, *, last: int) -> None:
     reader.execute(_BARE, {"first": random.randrange(last // 2, last - PAGE)}).all()
 
 
-def _milliseconds(engine: Engine, query: Callable[[Connection], None]) -> float:
+def milliseconds(engine: Engine, query: Callable[[Connection], object]) -> float:
     """What one read takes, transaction included; half of them took less."""
     took_s = []
     for _ in range(READS):

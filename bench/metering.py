@@ -42,6 +42,7 @@ from lab.paid_office import import_rates
 from lab.usage import cpu_s, memory_bytes
 from settings import AriSettings, Settings
 from settings.logs import configure_logging
+from tests.fakes.unpaid import NotedUnpaidCalls
 
 DECK = """\
 prefix,destination,per_minute,connection,per_call,initial_s,increment_s
@@ -141,6 +142,7 @@ class LiveOffice:
             meter=Meter(remind),
             settings=settings.call,
             announce=settings.prompts.announce,
+            unpaid=NotedUnpaidCalls(),
             look_for_missed=lambda: None,  # no event is ever lost here
         )
         self.driver = Driver(

@@ -19,11 +19,12 @@ def costs_nothing(sent: str, offices: Iterable[tuple[Plan, Site]]) -> bool:
 
 
 def _costs_nothing(sent: str, plan: Plan, site: Site) -> bool:
-    number = _number(sent, site)
+    number = number_sent(sent, site)
     return number is not None and classify(number, plan).category in COSTS_NOTHING
 
 
-def _number(sent: str, site: Site) -> Number | None:
+def number_sent(sent: str, site: Site) -> Number | None:
+    """The number that a trunk was told; None: it is none that could be dialled here."""
     emergency = find_emergency(sent, (site,))
     if emergency is not None:
         return emergency

@@ -1,13 +1,14 @@
 """Calls that are not charged, as rows: written in batches off the path of calls."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from charging.errors import ConstraintBroken
 from charging.unpaid_calls import UnpaidCall
 from db.batches import unavailable
 from db.call_tables import leg_log_positions, unpaid_calls
@@ -33,8 +34,8 @@ class UnpaidCalls:
     def write(
         self,
         *,
-        known: Sequence[UnpaidCall] = (),
-        seen: Sequence[UnpaidCall] = (),
+        known: Collection[UnpaidCall] = (),
+        seen: Collection[UnpaidCall] = (),
         asterisk: str = "",
         read_until: datetime | None = None,
     ) -> None:
@@ -48,6 +49,7 @@ class UnpaidCalls:
 
         Raises:
             ChargingUnavailable: the database is away. Nothing was written.
+            ConstraintBroken: one of the rows is none. Nothing was written.
         """
         try:
             with self._engine.connect().execution_options(**WRITER) as writer, writer.begin():
@@ -55,6 +57,8 @@ class UnpaidCalls:
                 _upsert(writer, seen, changes=_TIMES)
                 if read_until is not None:
                     _move_on(writer, asterisk, read_until)
+        except (IntegrityError, DataError) as error:
+            raise ConstraintBroken(str(error.orig)) from error
         except DBAPIError as error:
             raise unavailable(error) from error
 

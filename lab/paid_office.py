@@ -25,6 +25,7 @@ from charging.ledger import Balances, CallRecord
 from charging.money import Money
 from charging.rate_deck import DeckKey
 from db.audit import Audit, audit
+from db.call_lists import ListedCall, list_calls
 from db.call_rows import call_of
 from db.engine import open_engine
 from db.history import Wanted, last_entries
@@ -144,6 +145,11 @@ class PaidOffice(Runnable):
             return [call_of(row) for row in reader.execute(select(calls))]
 
         return await self._read(query)
+
+    async def every_call(self) -> Sequence[ListedCall]:
+        """Every outbound call of the office, paid or not, the newest first."""
+        page = await self._read(partial(list_calls, office_id=OFFICE_ID, limit=ENTRIES_MAX))
+        return page.calls
 
     async def audit(self) -> Audit:
         """The ledger's own proof, over everything."""

@@ -18,6 +18,7 @@ from charging.usecases import Charging
 from settings import AriSettings, CallSettings
 from tests.fakes.charging import FRANCE_MOBILE, charging_with, gbp
 from tests.fakes.ledger import MemoryLedger
+from tests.fakes.unpaid import NotedUnpaidCalls
 
 ASTERISK, CALLER, LEG = "pbx", "pbx-1.1", "pbx-1.2"
 Message = Mapping[str, Any]
@@ -60,6 +61,7 @@ class OfficeOfOne:
     def __init__(self, *, charging: Charging | None = None) -> None:
         self.ledger = MemoryLedger()
         self.charging = charging or charging_with(self.ledger)
+        self.unpaid = NotedUnpaidCalls()
         self.ari = RecordingAri()
         self.ami = RecordingAmi()
         self.reminders: list[Reminder] = []
@@ -70,6 +72,7 @@ class OfficeOfOne:
                 charging=self.charging,
                 meter=Meter(self._remind),
                 settings=CallSettings(),
+                unpaid=self.unpaid,
                 look_for_missed=lambda: None,
             ),
             asterisk=ASTERISK,

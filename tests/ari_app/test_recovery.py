@@ -25,6 +25,7 @@ from settings import CallSettings
 from tests.fakes.charging import FRANCE_MOBILE, charging_with, gbp, request
 from tests.fakes.clock import ManualClock
 from tests.fakes.ledger import MemoryLedger
+from tests.fakes.unpaid import NotedUnpaidCalls
 
 ASTERISK, CALLER, LEG = "pbx", "pbx-1.1", "pbx-1.2"
 
@@ -77,6 +78,7 @@ class Office:
             charging=self._charging,
             meter=Meter(self._remind),
             settings=CallSettings(),
+            unpaid=NotedUnpaidCalls(),
             look_for_missed=lambda: None,  # a test says itself when there is another look
         )
         self.driver = Driver(services, asterisk=ASTERISK, live_calls_max=10)

@@ -10,6 +10,8 @@ import pytest
 
 from ari_app.ami import Ami
 from ari_app.ari import Ari, AriUnavailableError
+from ari_app.cel import fields_of
+from ari_app.leg_events import LegEvents
 from ari_app.tail import Tail
 from ari_app.ungated import (
     JUDGED_AFTER_S,
@@ -18,14 +20,15 @@ from ari_app.ungated import (
     Seen,
     Suspect,
     UngatedWatch,
+    digits_of,
     forget,
     goes_to,
     is_paid,
-    masked,
     note,
     suspect_of,
 )
 from charging.errors import ChargingUnavailable
+from charging.masking import masked
 from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
 from dialplan.walk.targets import Target, targets_of
 
@@ -61,8 +64,8 @@ def answered(endpoint: str = "trunk", channel: str = "a-1.1", **fields: str) -> 
 
 def suspected(*lines: bytes) -> Sequence[Suspect]:
     seen = Seen()
-    for each in lines:
-        note(seen, each, now_s=1)
+    for fields in filter(None, map(fields_of, lines)):
+        note(seen, fields, now_s=1)
     return list(filter(None, (suspect_of(leg, seen, CARRIERS) for leg in seen.legs.values())))
 
 
@@ -131,8 +134,9 @@ def test_one_call_in_the_ledger_pays_for_its_own_leg_alone() -> None:
 
 def test_numbers_are_masked() -> None:
     assert masked("33142685300") == "3314268xxxx"
-    assert masked("sip:0033612345678@192.0.2.1") == "003361234xxxx"
-    assert masked("118") == "118"
+    assert masked("3314268xxxx") == "3314268xxxx"
+    assert masked(digits_of("sip:0033612345678@192.0.2.1")) == "003361234xxxx"
+    assert masked("118500") == "118500"
     assert masked("") == ""
 
 
@@ -188,7 +192,7 @@ def test_log_is_read_a_piece_at_a_time_and_the_rest_of_a_moved_one_first(
 def test_dials_of_a_queue_that_dials_for_hours_are_forgotten_one_by_one() -> None:
     seen = Seen()
     for second in range(0, 3 * round(KEPT_S), 10):
-        note(seen, dialled("PJSIP/1002"), now_s=second)
+        note(seen, fields_of(dialled("PJSIP/1002")) or {}, now_s=second)
         forget(seen, second)
     assert len(seen.dials[CALL]) <= KEPT_S / 10 + 1
 
@@ -221,10 +225,15 @@ class NoAri(Ari):
         raise AriUnavailableError(f"{kind} {name}")
 
 
-def watch_of(log: Path, ledger: UngatedLegs) -> UngatedWatch:
-    return UngatedWatch(
-        log, asterisk="pbx", carriers=CARRIERS, ami=cast(Ami, None), ari=NoAri(), ungated=ledger
+async def not_far_before_the_end() -> int | None:
+    return None
+
+
+def watch_of(log: Path, ledger: UngatedLegs) -> LegEvents:
+    watch = UngatedWatch(
+        asterisk="pbx", carriers=CARRIERS, ami=cast(Ami, None), ari=NoAri(), ungated=ledger
     )
+    return LegEvents(log, [watch], since_ms=not_far_before_the_end)
 
 
 async def test_leg_is_judged_again_when_the_database_is_back_and_others_are_not(
@@ -247,7 +256,7 @@ async def test_leg_is_judged_again_when_the_database_is_back_and_others_are_not(
 async def test_defect_of_the_watch_ends_neither_it_nor_the_application(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ari_app.ungated.READ_EVERY_S", 0)
+    monkeypatch.setattr("ari_app.leg_events.READ_EVERY_S", 0)
     monkeypatch.setattr("ari_app.ungated.JUDGED_AFTER_S", 0)
     log = tmp_path / "legs.json"
     log.write_bytes(b"\n".join((answered(channel="a-1.1"), answered(channel="a-1.2"), b"")))
