@@ -18,6 +18,7 @@ from charging.plain_text import escaped
 from settings import (
     AgiSections,
     ApplicationSections,
+    PaymentSections,
     SettingsError,
     SharedSections,
     load_sections,
@@ -32,6 +33,7 @@ PROGRAMS: Final[Mapping[str, type[SharedSections]]] = {
     "ari_app": ApplicationSections,
     "agi": AgiSections,
 }
+SANDBOX: Final = "payments.sandbox_server"
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0  # who has run that long starts again with the first pause
@@ -51,17 +53,18 @@ def serve(
         Path | None, typer.Option("--settings", help="The settings file, where not the usual one.")
     ] = None,
 ) -> None:
-    """Run the application and the feature codes until Ctrl-C.
+    """Run the application, the feature codes and the sandbox of card payments until Ctrl-C.
 
-    Each is a process of its own with its log on standard output. One that dies is started again, at
-    once and then ever more slowly; calls under way stay up meanwhile. Exit status 0 after Ctrl-C or
-    SIGTERM, 1 if a setting is wrong.
+    The sandbox runs where the settings name no other card processor. Each is a process of its own
+    with its log on standard output. One that dies is started again, at once and then ever more
+    slowly; calls under way stay up meanwhile. Exit status 0 after Ctrl-C or SIGTERM, 1 if a setting
+    is wrong.
     """
     configure_logging()
     try:
         check(settings)
         arguments = [] if settings is None else [str(settings)]
-        asyncio.run(run_until_signalled(arguments))
+        asyncio.run(run_until_signalled(programs_of(settings), arguments))
     except (SettingsError, AssemblyError, CannotStartError) as error:
         sys.stderr.write(f"tollgate: {escaped(str(error))}\n")
         raise typer.Exit(1) from None
@@ -79,8 +82,18 @@ def check(file: Path | None) -> None:
     engine.dispose()
 
 
-async def run_until_signalled(arguments: Sequence[str]) -> None:
-    running = asyncio.create_task(run_all(arguments))
+def programs_of(file: Path | None) -> Sequence[str]:
+    """What is run, as `python -m` calls it.
+
+    Raises:
+        SettingsError: in one sentence, what is wrong with the settings of payments.
+    """
+    payments = load_sections(PaymentSections, file).payments
+    return [*PROGRAMS, SANDBOX] if payments.processor == "sandbox" else [*PROGRAMS]
+
+
+async def run_until_signalled(programs: Sequence[str], arguments: Sequence[str]) -> None:
+    running = asyncio.create_task(run_all(programs, arguments))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     with suppress(asyncio.CancelledError):
@@ -88,7 +101,7 @@ async def run_until_signalled(arguments: Sequence[str]) -> None:
     log.info("stopped")
 
 
-async def run_all(arguments: Sequence[str]) -> None:
+async def run_all(programs: Sequence[str], arguments: Sequence[str]) -> None:
     """Run every program; the first that cannot start ends them all.
 
     Raises:
@@ -96,7 +109,7 @@ async def run_all(arguments: Sequence[str]) -> None:
     """
     try:
         async with asyncio.TaskGroup() as group:
-            for program in PROGRAMS:
+            for program in programs:
                 group.create_task(keep_running(program, arguments))
     except* CannotStartError as problems:
         raise CannotStartError(*problems.exceptions[0].args) from None

@@ -1,4 +1,4 @@
-"""`tollgate serve`: both programs as one command, brought back when they die, gone when told."""
+"""`tollgate serve`: every program as one command, brought back when they die, gone when told."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from admin.serve import LONGEST_PAUSE_S, longer
+from admin.serve import LONGEST_PAUSE_S, PROGRAMS, SANDBOX, longer, programs_of
 from lab.ports import find_free_port
 from tests.programs import python_program
 
@@ -26,6 +26,8 @@ password = "x"
 [ami]
 port = 9
 secret = "x"
+[payments]
+sandbox_port = {sandbox_port}
 [agi]
 port = {port}
 """
@@ -44,7 +46,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def settings_file(tmp_path: Path, free_port: int) -> Path:
-    return written(tmp_path, SETTINGS.format(port=free_port))
+    return written(tmp_path, SETTINGS.format(port=free_port, sandbox_port=find_free_port()))
 
 
 def serving(file: Path) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
@@ -70,31 +72,31 @@ def runs(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_both_run_until_a_signal_and_none_is_left(
-    settings_file: Path, number: signal.Signals
+async def test_all_run_until_a_signal_and_none_is_left(
+    settings_file: Path, free_port: int, number: signal.Signals
 ) -> None:
     async with serving(settings_file) as process:
         started = {
             program: (await next_line(process, event="program_started", program=program))["pid"]
-            for program in ("ari_app", "agi")
+            for program in ("ari_app", "agi", SANDBOX)
         }
-        await next_line(process, event="ready")  # of the feature codes
+        await next_line(process, event="ready", port=free_port)  # of the feature codes
         process.send_signal(number)
         await next_line(process, event="stopped")
         assert await process.wait() == 0
     assert not any(runs(pid) for pid in started.values())
 
 
-async def test_one_that_dies_is_started_again(settings_file: Path) -> None:
+async def test_one_that_dies_is_started_again(settings_file: Path, free_port: int) -> None:
     async with serving(settings_file) as process:
         first = await next_line(process, event="program_started", program="agi")
-        await next_line(process, event="ready")
+        await next_line(process, event="ready", port=free_port)
         os.kill(first["pid"], signal.SIGKILL)
         died = await next_line(process, event="program_died", program="agi")
         assert died["status"] == -signal.SIGKILL
         second = await next_line(process, event="program_started", program="agi")
         assert second["pid"] != first["pid"]
-        await next_line(process, event="ready")
+        await next_line(process, event="ready", port=free_port)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ async def test_one_that_dies_is_started_again(settings_file: Path) -> None:
 async def test_wrong_setting_is_told_in_one_sentence(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    file = written(tmp_path, SETTINGS.format(port=4573).replace(old, new))
+    file = written(tmp_path, SETTINGS.format(port=4573, sandbox_port=8183).replace(old, new))
     async with serving(file) as process:
         logged, complaint = await process.communicate()
     assert process.returncode == 1
@@ -126,6 +128,12 @@ async def test_port_that_is_taken_stops_everything(settings_file: Path, free_por
             _, complaints = await process.communicate()
     assert process.returncode == 1
     assert f"tollgate: agi: port {free_port} of 127.0.0.1".encode() in complaints
+
+
+def test_the_sandbox_runs_where_no_other_processor_is_named(tmp_path: Path) -> None:
+    assert programs_of(written(tmp_path, "")) == [*PROGRAMS, SANDBOX]
+    stripe = written(tmp_path, '[payments]\nprocessor = "stripe"\n')
+    assert programs_of(stripe) == [*PROGRAMS]
 
 
 def test_pauses_grow_and_stay_bounded() -> None:

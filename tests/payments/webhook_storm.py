@@ -1,0 +1,200 @@
+"""`python -m tests.payments.webhook_storm 10000`: what webhooks may credit, in any order.
+
+Of the webhooks, three in ten are repeated ones; one in ten is badly signed or stale, and one in
+twenty is signed by the processor for an amount, a currency or an office that are not the payment's.
+All are shuffled and sent over HTTP, many at once. What is credited must be the payments of which a
+good webhook told, each once.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import aiohttp
+
+from charging.card_processor import EventInbox
+from payments.http import served
+from payments.outcomes import read_event
+from payments.signatures import HEADER, signature
+from payments.webhooks import Webhooks
+from tests.payments.events import event, intent, succeeded
+
+SECRET: Final = "whsec_storm"
+SOURCE: Final = "sandbox"
+OFFICES: Final = ("main", "paris", "lyon")
+AT_ONCE: Final = 32
+MINOR: Final = 2000
+
+
+class Crediting(Protocol):
+    """What handles what was kept: in memory, or the database and its use cases."""
+
+    inbox: EventInbox
+
+    async def begin(self, payments: Sequence["Payment"]) -> None:
+        """Write the row of each, as it is before the processor is asked."""
+        ...
+
+    async def handle(self) -> None:
+        """Handle everything that is in the inbox."""
+        ...
+
+    async def credits(self) -> Counter[str]:
+        """How often each payment was credited."""
+        ...
+
+    async def told_of(self) -> set[str]:
+        """The payments of which the operator was told that something does not agree."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    payment_id: str
+    office_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    body: bytes
+    header: str
+    good: bool  # signed by the processor, and of now
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    payments: tuple[Payment, ...]
+    webhooks: tuple[Sent, ...]
+    paid: frozenset[str]
+    differing: frozenset[str]
+
+
+def drawn(count: int, *, seed: int) -> Storm:
+    """So many webhooks, with what they ought to lead to."""
+    chance = random.Random(seed)  # noqa: S311 - what it draws is no secret
+    repeated, forged, differing = count * 3 // 10, count // 10, count // 20
+    firsts = count - repeated - forged - differing
+    payments = tuple(
+        Payment(f"p{number}", chance.choice(OFFICES)) for number in range(max(1, count // 2))
+    )
+    chosen = list(_events(payments, firsts, chance))
+    wrong = list(_differing(payments, differing, chance))
+    sent = [_signed(body) for _, body in chosen + wrong]
+    sent += [_signed(body) for _, body in chance.choices(chosen + wrong, k=repeated)]
+    sent += [_forged(chance.choice(payments), chance) for _ in range(forged)]
+    chance.shuffle(sent)
+    return Storm(
+        payments=payments,
+        webhooks=tuple(sent),
+        paid=frozenset(name for name, body in chosen if "intent.succeeded" in body),
+        differing=frozenset(name for name, _ in wrong),
+    )
+
+
+def _events(
+    payments: Sequence[Payment], count: int, chance: random.Random
+) -> Iterator[tuple[str, str]]:
+    """Good ones: declines, questions of the bank, cancellations, and for most payments a success."""
+    for number in range(count):
+        payment = payments[number % len(payments)]
+        name = f"evt_{number}"
+        about = {"payment_id": payment.payment_id, "office_id": payment.office_id}
+        match chance.randrange(8):
+            case 0:
+                declined = intent(status="requires_payment_method", **about)
+                yield payment.payment_id, event(name, "payment_intent.payment_failed", declined)
+            case 1:
+                asked = intent(status="requires_action", **about)
+                yield payment.payment_id, event(name, "payment_intent.requires_action", asked)
+            case _:
+                yield payment.payment_id, succeeded(name, **about)
+
+
+def _differing(
+    payments: Sequence[Payment], count: int, chance: random.Random
+) -> Iterator[tuple[str, str]]:
+    for number in range(count):
+        payment = chance.choice(payments)
+        about: dict[str, str | int] = {
+            "payment_id": payment.payment_id,
+            "office_id": payment.office_id,
+        }
+        match number % 4:
+            case 0:
+                about["amount"] = MINOR + 1
+            case 1:
+                about["amount"] = MINOR // 100
+            case 2:
+                about["currency"] = "eur"
+            case _:
+                about["office_id"] = next(
+                    office for office in OFFICES if office != payment.office_id
+                )
+        yield payment.payment_id, succeeded(f"evt_differs_{number}", **about)  # type: ignore[arg-type] - names of its arguments
+
+
+def _signed(body: str) -> Sent:
+    return Sent(body.encode(), signature(body.encode(), SECRET, at=datetime.now(UTC)), good=True)
+
+
+def _forged(payment: Payment, chance: random.Random) -> Sent:
+    """A success that nobody signed, or long ago, or another one."""
+    about = {"payment_id": payment.payment_id, "office_id": payment.office_id}
+    body = succeeded(f"evt_forged_{chance.getrandbits(60)}", **about).encode()
+    now = datetime.now(UTC)
+    header = chance.choice(
+        [
+            "",
+            "t=1,v1=00",
+            signature(body, "whsec_other", at=now),
+            signature(body, SECRET, at=now - timedelta(hours=chance.randint(1, 72))),
+            signature(body + b" ", SECRET, at=now),
+        ]
+    )
+    return Sent(body, header, good=False)
+
+
+async def weather(storm: Storm, crediting: Crediting) -> list[str]:
+    """Send it all, handle it twice over, and say what is wrong."""
+    await crediting.begin(storm.payments)
+    answers = await _send(storm, crediting.inbox)
+    for _ in range(2):
+        await crediting.handle()
+    credited = await crediting.credits()
+    told = await crediting.told_of()
+    twice = [name for name, times in credited.items() if times > 1]
+    return [
+        f"{what}: {sorted(names)[:5]} and others, {len(names)} in all"
+        for what, names in (
+            ("credited more than once", twice),
+            ("credited and not paid", credited.keys() - storm.paid),
+            ("paid and not credited", storm.paid - credited.keys()),
+            ("differing, and nobody was told", storm.differing - storm.paid - told),
+            ("answered otherwise", [each for each in answers if each]),
+        )
+        if names
+    ]
+
+
+async def _send(storm: Storm, inbox: EventInbox) -> list[str]:
+    """What was answered otherwise than it ought to be."""
+    webhooks = Webhooks(source=SOURCE, secrets=(SECRET,), read_event=read_event, inbox=inbox)
+    waiting = asyncio.Semaphore(AT_ONCE)
+    app = webhooks.application()
+    async with (
+        served(app, section="payments", address="127.0.0.1", port=0) as port,
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def send(sent: Sent) -> str:
+            url = f"http://127.0.0.1:{port}/webhooks/{SOURCE}"
+            headers = {HEADER: sent.header} if sent.header else {}
+            async with waiting, session.post(url, data=sent.body, headers=headers) as answer:
+                expected = 200 if sent.good else 400
+                return "" if answer.status == expected else f"{answer.status}: {sent.body!r}"
+
+        return await asyncio.gather(*map(send, storm.webhooks))
