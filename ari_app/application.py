@@ -196,6 +196,7 @@ class Application:
             async for message in self._ari.events():
                 self._driver.take(message)
         finally:
+            self._driver.note_events_lost()
             recovering.cancel()
             await asyncio.gather(recovering, return_exceptions=True)
 

@@ -16,6 +16,7 @@ from ari_app.events import CallEvent, CallOffered, WhisperOpened, parse
 from ari_app.messages import (
     ChannelEnded,
     Event,
+    EventsLost,
     LegAnswered,
     LegDialled,
     LegFailed,
@@ -83,6 +84,11 @@ class Driver:
         if isinstance(event, LegDialled | LegAnswered):
             self._know(task, event.leg)
         task.deliver(event)
+
+    def note_events_lost(self) -> None:
+        """The connection is gone. Told before any event of the next one: it may be a call's end."""
+        for task in self.tasks():
+            task.deliver(EventsLost())
 
     def adopt(self, task: CallTask) -> None:
         """Carry a call, be it new or resumed."""

@@ -22,7 +22,6 @@ from ari_app.flow import Call, State, talk_seconds
 from ari_app.messages import (
     ChannelEnded,
     Event,
-    EventsLost,
     FoundTalking,
     FoundUnanswered,
     LegAnswered,
@@ -278,8 +277,6 @@ def missed_events(  # noqa: PLR0913 - what is known of one call, by name
     `live` says of every live channel whether it waits in Stasis, where only prompts keep it.
     """
     of_call = legs.get(call.caller, ())
-    if unseen_since_ms is not None:
-        yield EventsLost()
     if unseen_since_ms is not None and live.get(call.caller):
         yield PromptFinished(heard=False)  # its end may be among what was missed
     answered = carrier_leg(of_call, caller=call.caller)

@@ -150,6 +150,26 @@ async def test_answer_that_came_unseen_is_charged_though_the_caller_left_at_once
     assert office.charged() == gbp("0.10")
 
 
+async def test_first_event_of_a_new_connection_ends_no_call_whose_answer_came_unseen(
+    tmp_path: Path,
+) -> None:
+    office = Office(tmp_path)
+    office.asterisk.live, office.asterisk.waiting = (), (CALLER,)
+    await office.dial()
+    await office.look()
+    (task,) = office.driver.tasks()
+    assert task.call.state is State.DIALLING
+    office.asterisk.lost_at_ms = ms(office.answered)
+    office.driver.note_events_lost()
+    office.asterisk.waiting = ()
+    await office.end(CALLER, office.now)  # before there was time to ask Asterisk for anything
+    assert office.ledger.calls["c1"].settled_at is None
+    office.log("ANSWER", LEG, office.answered)
+    office.log("HANGUP", LEG, office.now)
+    await office.look()
+    assert office.charged() == gbp("0.10")
+
+
 async def test_answer_that_came_unseen_is_metered_as_soon_as_the_log_tells_of_it(
     office: Office,
 ) -> None:
