@@ -28,7 +28,9 @@ class RecordingAri(WillingAri):
     """Says yes, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        super().__init__(cast(aiohttp.ClientSession, None), AriSettings(password=SecretStr("")))
+        super().__init__(
+            cast(aiohttp.ClientSession, None), AriSettings(password=SecretStr("secret"))
+        )
         self.asked: list[tuple[str, str]] = []
 
     async def _exchange(self, request: dict[str, Any]) -> Message:
