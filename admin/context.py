@@ -12,16 +12,15 @@ import typer
 from sqlalchemy import Engine
 
 from admin.output import say
-from assembly.extensions import PhoneExtensions
-from assembly.plans import plan_files
+from assembly.offices import OfficesError, Sources, plan_file, read_sources
 from charging.errors import ChargingError, ChargingUnavailable
-from charging.extensions import Extension
+from charging.offices import OfficesSnapshot
 from charging.plan import Plan
 from charging.rate_deck import DeckKey
 from db.engine import DatabaseUrlError, file_of, open_engine, open_reader, shown
 from db.schema import HEAD, read_version, upgrade
-from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from plans.files import PlanFileError, PlanFiles
+from dialplan.phones import PhonesError
+from plans.files import PlanFileError, read_plan
 from settings import SETTINGS_VARIABLE, SettingsError, SharedSections, load_sections, settings_file
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
@@ -38,6 +37,7 @@ _DATABASE_VARIABLE = "TOLLGATE_DATABASE__URL"
 _PROBLEMS = (
     ChargingError,
     DatabaseUrlError,
+    OfficesError,
     PhonesError,
     PlanFileError,
     SettingsError,
@@ -50,13 +50,20 @@ class Context:
 
     settings: SharedSections
 
-    @cached_property
-    def plan_files(self) -> PlanFiles:
-        """Each file is read once, so none is ever refused in favour of an earlier version."""
-        return plan_files(self.settings, fail_with)
+    def plan(self, name: str) -> Plan:
+        return read_plan(plan_file(self.settings, name))
 
     def plan_of(self, office_id: str) -> Plan:
-        return self.plan_files.plan(self.settings.offices[office_id].plan)
+        """For what needs nothing else of the office."""
+        return self.plan(self.settings.offices[office_id].plan)
+
+    @cached_property
+    def sources(self) -> Sources:
+        return read_sources(self.settings)
+
+    @cached_property
+    def offices(self) -> OfficesSnapshot:
+        return self.sources.snapshot()
 
     def deck_key(self, office_id: str) -> DeckKey:
         """Which deck an office is on."""
@@ -111,11 +118,6 @@ class Context:
     @property
     def _no_ledger(self) -> str:
         return f"there is no ledger in {self.place}"
-
-    def extension(self, endpoint: str) -> Extension:
-        phones = load_phones(self.settings.site.phones_file or EXAMPLE)
-        currencies = {office: self.plan_of(office).currency for office in self.settings.offices}
-        return PhoneExtensions(phones, currencies).find(endpoint)
 
     def office(self, wanted: str | None) -> str:
         """The office asked for, or else the only one, or `main`."""

@@ -2,12 +2,11 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from admin.context import Context
 from admin.output import say
-from assembly.sites import site_at, site_for
 from charging.commands import AuthoriseCall
 from charging.deck_file import DeckFormat, read_deck_text
 from charging.errors import (
@@ -19,7 +18,8 @@ from charging.errors import (
 )
 from charging.extensions import Extension
 from charging.money import Money
-from charging.numbering import Number, Site, parse_written
+from charging.numbering import Number, parse_written
+from charging.offices import Office
 from charging.plan import Category, Plan, classify
 from charging.quotation import Quotation, describe, quote, require_allowed
 from charging.rate_deck import DeckKey, RateDeck
@@ -36,8 +36,7 @@ class Caller:
     """Who is thought to dial, on which plan, and when."""
 
     extension: Extension
-    plan: Plan
-    site: Site
+    office: Office
     at: datetime
 
 
@@ -70,30 +69,43 @@ def caller_of(
     """Whoever the options of a command name; without --extension, nobody's limits apply."""
     if endpoint is None:
         office_id = context.office(office)
-        extension = Extension(endpoint="", name="", office_id=office_id)
+        extension = Extension(endpoint="", number="", name="", office_id=office_id)
     else:
-        extension = context.extension(endpoint)
-    if plan_name is None:
-        plan = context.plan_of(extension.office_id)
-        site = site_for(plan, context.settings.site)
-    else:
-        plan = context.plan_files.plan(plan_name)
-        site = site_at(plan.country, context.settings.site)
+        extension = context.offices.extension(endpoint)
+    caller_office = context.offices.office(extension.office_id)
+    if plan_name is not None:
+        caller_office = on_plan(caller_office, context.plan(plan_name))
     moment = datetime.now(UTC) if at is None else at
     if moment.tzinfo is None:  # what an admin types is the office's own time
-        moment = moment.replace(tzinfo=plan.timezone)
-    return Caller(extension=extension, plan=plan, site=site, at=moment)
+        moment = moment.replace(tzinfo=caller_office.time_zone)
+    return Caller(extension=extension, office=caller_office, at=moment)
+
+
+def on_plan(office: Office, plan: Plan) -> Office:
+    """As if it were on another plan, and stood where that plan is sold."""
+    return replace(
+        office,
+        plan=plan,
+        site=replace(office.site, country=plan.country),
+        time_zone=plan.timezone,
+        language=plan.language,
+    )
 
 
 def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
     """Raises Refusal."""
-    number = parse_written(dialled, caller.site)
-    return quote(number, plan=caller.plan, deck=_deck_for(context, number, caller), at=caller.at)
+    number = parse_written(dialled, caller.office.site)
+    return quote(
+        number,
+        plan=caller.office.plan,
+        deck=_deck_for(context, number, caller.office),
+        on=caller.office.day_of(caller.at),
+    )
 
 
 def explain_call(context: Context, dialled: str, caller: Caller) -> Explanation:
     try:
-        number = parse_written(dialled, caller.site)
+        number = parse_written(dialled, caller.office.site)
     except InvalidNumber as refusal:
         return Explanation(
             dialled=dialled,
@@ -116,7 +128,7 @@ def _unpriced(number: Number, caller: Caller, refusal: Refusal) -> Explanation:
         dialled=number.dialled,
         number=number,
         category=Category.BARRED if barred else Category.PAID,
-        reason=classify(number, caller.plan).reason if barred else str(refusal),
+        reason=classify(number, caller.office.plan).reason if barred else str(refusal),
         destination=describe(number),
         refusal=refusal,
     )
@@ -126,7 +138,7 @@ def _priced(context: Context, quotation: Quotation, caller: Caller) -> Explanati
     refusal: Refusal | None = None
     balance: Money | None = None
     try:
-        require_allowed(caller.extension, quotation, caller.plan)
+        require_allowed(caller.extension, quotation, caller.office.plan)
         balance = _balance_to_spend(context, quotation, caller)
     except InsufficientBalance as error:
         refusal, balance = error, error.available
@@ -171,7 +183,8 @@ def _balance_to_spend(context: Context, quotation: Quotation, caller: Caller) ->
     call = new_call(
         request=request,
         extension=caller.extension,
-        plan=caller.plan,
+        office=caller.office,
+        language=caller.office.language,
         quotation=quotation,
         rate=quotation.rate,
         now=caller.at,
@@ -183,11 +196,11 @@ def _balance_to_spend(context: Context, quotation: Quotation, caller: Caller) ->
         return None
 
 
-def _deck_for(context: Context, number: Number, caller: Caller) -> Callable[[], RateDeck]:
+def _deck_for(context: Context, number: Number, office: Office) -> Callable[[], RateDeck]:
     """What the deck in force says of one number; where none was imported, the sample deck."""
 
     def load() -> RateDeck:
-        key = DeckKey(caller.plan.currency, context.deck_key(caller.extension.office_id).name)
+        key = office.deck_key
         if not context.lacks_ledger and key in read_from(context.reader, decks_in_force):
             return load_rates_of(context.reader, number.key, key)
         return _sample_deck(key)

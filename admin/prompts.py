@@ -15,6 +15,7 @@ from rich.table import Table
 
 from admin.context import AsJson, fail
 from admin.output import print_json, say
+from charging.language import LANGUAGES
 from charging.money import Money, parse_money
 from prompts.build import Built, build_voice, engine_for, to_speak
 from prompts.engines import Engine, GttsEngine, RecordedEngine, Tool, espeak_engine, pico_engine
@@ -22,7 +23,10 @@ from prompts.errors import EngineFailed, PromptError
 from prompts.files import write_wav
 from prompts.library import Health, Library, default_sounds_folder
 from prompts.pack import PackEngine, write_pack
-from prompts.phrases import LANGUAGES, UnspokenError, balance_phrase
+from prompts.phrases import (
+    UnspokenError,
+    balance_phrase,
+)
 from prompts.texts import words_of
 from settings import PromptSettings, SettingsError, SharedSections, load_sections
 from telephony.tools import built_telephony

@@ -64,7 +64,7 @@ def price(  # noqa: PLR0913 - one for each option of the command
         caller = caller_of(context, plan_name=plan, endpoint=None, office=office, at=at)
         quotation = quote_number(context, number, caller)
     rate = quotation.rate
-    charge = Money(0, caller.plan.currency) if rate is None else charge_for(seconds, rate)
+    charge = Money(0, caller.office.currency) if rate is None else charge_for(seconds, rate)
     billable_s = 0 if rate is None else billable_seconds(seconds, rate)
     if not as_json:
         cost = shown(charge.micros, charge.currency)

@@ -78,7 +78,7 @@ def check(file: Path | None) -> None:
     """
     for kind in PROGRAMS.values():
         load_sections(kind, file)
-    engine, _, _ = parts_of(load_sections(SharedSections, file))
+    engine, _ = parts_of(load_sections(SharedSections, file))
     engine.dispose()
 
 

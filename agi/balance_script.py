@@ -26,7 +26,6 @@ from assembly.charging import AssemblyError, balance_of  # noqa: E402
 from charging.errors import ChargingUnavailable, Refusal  # noqa: E402
 from prompts.library import FOLDER  # noqa: E402
 from prompts.phrases import (  # noqa: E402
-    LANGUAGES,
     Phrase,
     UnspokenError,
     balance_phrase,
@@ -52,14 +51,11 @@ def main() -> int:
 
 
 def what_to_say(endpoint: str, chosen: str) -> tuple[str, Phrase]:
-    language = chosen if chosen in LANGUAGES else LANGUAGES[0]
-    try:
-        file = None if SETTINGS_VARIABLE in os.environ else ROOT / "tollgate.toml"
-        settings = load_sections(SharedSections, file)
-        balance, own_language = asyncio.run(balance_of(settings, endpoint))
-    except Refusal as refusal:
-        return language, refusal_phrase(refusal.code, language)
-    language = chosen if chosen in LANGUAGES else own_language
+    file = None if SETTINGS_VARIABLE in os.environ else ROOT / "tollgate.toml"
+    settings = load_sections(SharedSections, file)
+    language, balance = asyncio.run(balance_of(settings, endpoint, chosen=chosen))
+    if isinstance(balance, Refusal):
+        return language, refusal_phrase(balance.code, language)
     return language, balance_phrase(balance, language)
 
 

@@ -2,11 +2,14 @@
 
 from agi.session import Session
 from charging.enquiries import Enquiries
-from prompts.phrases import LANGUAGES, language_phrase
+from charging.language import LANGUAGES
+from prompts.phrases import (
+    language_phrase,
+)
 
 
 async def switch_language(session: Session, enquiries: Enquiries) -> None:
-    enquiries.language_of(session.endpoint)  # refuses a phone that nobody knows
+    enquiries.require_known(session.endpoint)
     language = next_language(session.language)
     await session.remember_language(language)
     await session.speak(language)

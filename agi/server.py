@@ -23,9 +23,8 @@ from agi.protocol import (
 )
 from agi.session import Session
 from charging.enquiries import Enquiries
-from charging.errors import ChargingUnavailable, LedgerFault, Refusal, UnknownExtension
+from charging.errors import ChargingUnavailable, LedgerFault, Refusal
 from prompts.phrases import (
-    LANGUAGES,
     UnspokenError,
     refusal_phrase,
     service_unavailable_phrase,
@@ -152,13 +151,9 @@ class Server:
             await session.say(service_unavailable_phrase(session.language))
 
     def _language_for(self, session: Session) -> str:
-        """What the phone chose, or else what its entry says, or else what Asterisk speaks."""
-        if session.chosen_language in LANGUAGES:
-            return session.chosen_language
-        try:
-            return self._enquiries.language_of(session.endpoint)
-        except UnknownExtension:
-            return session.language if session.language in LANGUAGES else LANGUAGES[0]
+        return self._enquiries.language_of(
+            session.endpoint, chosen=session.chosen_language, asterisk=session.language
+        )
 
 
 async def read_environment(reader: asyncio.StreamReader) -> Environment:

@@ -23,7 +23,6 @@ from ari_app.unpaid_calls import UnpaidCallWriter, UnpaidLegWatch
 from assembly.charging import Assembled, open_charging
 from assembly.health import Question, answering, ledger_question, leg_log_question
 from assembly.process import main
-from assembly.sites import site_for
 from charging.errors import UnknownExtension
 from charging.numbering import Site
 from charging.unpaid import costs_nothing
@@ -120,8 +119,8 @@ def _ungated(
     settings: ApplicationSections, assembled: Assembled, ari: Ari, ami: Ami
 ) -> UngatedWatch:
     def is_free(sent: str) -> bool:
-        plans = {assembled.plans.plan_of(office_id) for office_id in settings.offices}
-        return costs_nothing(sent, ((plan, site_for(plan, settings.site)) for plan in plans))
+        offices = assembled.offices.snapshot().offices
+        return costs_nothing(sent, ((office.plan, office.site) for office in offices))
 
     carriers = Carriers(
         endpoints=trunks_of(settings),
@@ -142,24 +141,21 @@ def trunks_of(settings: ApplicationSections) -> frozenset[str]:
 
 
 class CallersInForce:
-    """Who is calling, as phones, plans and sites are now."""
+    """Who is calling, as offices and phones are now."""
 
     def __init__(self, assembled: Assembled) -> None:
         self._assembled = assembled
 
     def caller(self, endpoint: str) -> Caller:
+        offices = self._assembled.offices.snapshot()
         try:
-            extension = self._assembled.extensions.find(endpoint)
+            extension = offices.extension(endpoint)
         except UnknownExtension:
             return Caller()
-        return Caller(
-            extension=extension,
-            plan=self._assembled.plans.plan_of(extension.office_id),
-            site=self._assembled.sites.site_of(extension.office_id),
-        )
+        return Caller(extension=extension, office=offices.office(extension.office_id))
 
     def sites(self) -> Collection[Site]:
-        return self._assembled.sites.sites()
+        return self._assembled.offices.snapshot().emergency_sites
 
 
 if __name__ == "__main__":

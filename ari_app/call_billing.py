@@ -108,12 +108,12 @@ class CallBilling:
         """Is it still true that the money ends at `talk_s`? Unknown is not a reason to warn."""
         if self._terms is None:
             return None
+        rate = self._terms.rate
         try:
-            balances = await self._charging.balance(self._terms.office_id)
+            balances = await self._charging.balance_of_call(self._terms.office_id, rate)
         except (ChargingUnavailable, LedgerFault) as error:
             self._log.warning("money_not_checked", error=str(error))
             return None
-        rate = self._terms.rate
         needed = charge_for(command.talk_s + 1, rate) - charge_for(command.funded_s, rate)
         if balances.available >= needed:
             return None

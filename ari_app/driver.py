@@ -175,7 +175,8 @@ class Driver:
             self._services.unpaid.refused(request, OVERLOAD)
             self._start(self._turn_away(offered))
             return
-        services, language = self._services, offered.language
+        services = self._services
+        language = services.charging.language_for(request, asterisk=offered.language)
         self.adopt(CallTask(request, language=language, services=services, forwarded=forwarded))
 
     def _timed(self, event: Event) -> Event:

@@ -18,7 +18,7 @@ from ari_app.messages import (
     PromptFinished,
     WhisperFinished,
 )
-from prompts.phrases import LANGUAGES
+from charging.language import LANGUAGES
 
 Raw = Mapping[str, Any]
 WHISPER = "-whisper"  # ends the ids of what only the caller hears

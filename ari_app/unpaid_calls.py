@@ -250,11 +250,11 @@ class UnpaidCallWriter:
 
     def _connected_row(self, note: _Connected, caller: Caller) -> UnpaidCall | None:
         request = note.request
-        if caller.plan is None:  # the phone was taken out meanwhile
+        if caller.office is None:  # the phone was taken out meanwhile
             return None
         return _row(
             caller,
-            of_number(request.dialled, note.number, caller.plan),
+            of_number(request.dialled, note.number, caller.office.plan),
             call_id=self._id_of(request.caller_channel, note.number.digits, _ms(note.at)),
             endpoint=request.endpoint,
             asterisk=request.asterisk,
@@ -292,15 +292,15 @@ class UnpaidCallWriter:
             dialled = known.request.dialled
         else:
             endpoint, dialled = attempt.endpoint, attempt.dialled
-            site = self._callers.caller(endpoint).site
-            found = None if site is None else number_sent(attempt.sent, site)
+            office = self._callers.caller(endpoint).office
+            found = None if office is None else number_sent(attempt.sent, office.site)
             if found is None:
                 return None
             number = found
         caller = self._callers.caller(endpoint)
-        if caller.plan is None:
+        if caller.office is None:
             return None
-        told = of_number(dialled, number, caller.plan)
+        told = of_number(dialled, number, caller.office.plan)
         costs_nothing = told.category in {Category.INCLUDED.value, Category.FREE.value}
         return (caller, endpoint, told) if costs_nothing else None
 
@@ -350,7 +350,7 @@ class UnpaidLegWatch:
 
 
 def _row(caller: Caller, dialled: Dialled, *, endpoint: str, **fields: Any) -> UnpaidCall:
-    extension = caller.extension or Extension(endpoint=endpoint, name="", office_id="")
+    extension = caller.extension or Extension(endpoint=endpoint, number="", name="", office_id="")
     return UnpaidCall(
         office_id=extension.office_id,
         endpoint=endpoint,

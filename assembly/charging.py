@@ -9,26 +9,21 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy import Engine
 
-from assembly.extensions import LivePhones
-from assembly.plans import OfficePlans, currencies_of, plan_files
-from assembly.sites import OfficeSites
+from assembly.offices import LiveOffices, OfficesError
 from charging.enquiries import Enquiries
-from charging.errors import ChargingUnavailable
-from charging.language import language_of
+from charging.errors import ChargingUnavailable, Refusal
 from charging.money import Money
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
 from db.schema import upgrade
-from dialplan.phones import EXAMPLE, PhonesError
-from plans.files import PlanFileError
 from settings import SharedSections
 
 log = structlog.get_logger()
 
 REFRESH_EVERY_S = 5.0  # how soon an imported rate deck is in force
-FILES_EVERY_S = 1.0  # how soon a plan or a phones file that was saved is in force
+FILES_EVERY_S = 1.0  # how soon a file that was saved is in force
 RETRY_EVERY_S = 1.0  # while the database is away
 
 
@@ -46,9 +41,7 @@ class Assembled:
     charging: Charging
     enquiries: Enquiries
     engine: Engine
-    plans: OfficePlans
-    sites: OfficeSites
-    extensions: LivePhones
+    offices: LiveOffices
 
 
 @asynccontextmanager
@@ -61,85 +54,59 @@ async def open_charging(settings: SharedSections) -> AsyncIterator[Assembled]:
     Raises:
         AssemblyError: the database's address, the phones or a plan file cannot be used.
     """
-    engine, plans, extensions = parts_of(settings)
-    sites = OfficeSites(settings, plans)
-    decks = LiveDecks(engine, {name: office.deck for name, office in settings.offices.items()})
+    engine, offices = parts_of(settings)
+    decks = LiveDecks(engine)
     async with SqlLedger(engine) as ledger:
-        charging = Charging(
-            sites=sites,
-            extensions=extensions,
-            plans=plans,
-            decks=decks,
-            ledger=ledger,
-            clock=SystemClock(),
-        )
-        enquiries = Enquiries(
-            sites=sites,
-            extensions=extensions,
-            plans=plans,
-            decks=decks,
-            accounts=ledger,
-            clock=SystemClock(),
-        )
+        charging = Charging(offices=offices, decks=decks, ledger=ledger, clock=SystemClock())
+        enquiries = Enquiries(offices=offices, decks=decks, accounts=ledger, clock=SystemClock())
         ready = await prepare(engine, decks)
         refreshing = asyncio.gather(
-            keep_fresh(engine, decks, ready=ready), keep_files_fresh(plans, extensions)
+            keep_fresh(engine, decks, ready=ready), keep_files_fresh(offices)
         )
         try:
-            yield Assembled(
-                charging=charging,
-                enquiries=enquiries,
-                engine=engine,
-                plans=plans,
-                sites=sites,
-                extensions=extensions,
-            )
+            yield Assembled(charging=charging, enquiries=enquiries, engine=engine, offices=offices)
         finally:
             refreshing.cancel()
             await asyncio.gather(refreshing, return_exceptions=True)
 
 
-def parts_of(settings: SharedSections) -> tuple[Engine, OfficePlans, LivePhones]:
+def parts_of(settings: SharedSections) -> tuple[Engine, LiveOffices]:
     """What is read before anything connects.
 
     Raises:
-        AssemblyError: the database's address, the phones or a plan file cannot be used.
+        AssemblyError: the database's address, or what makes the offices, cannot be used.
     """
     try:
-        engine = open_engine(settings.database.url)
-        plans = OfficePlans(settings, plan_files(settings, report_plan))
-        phones = LivePhones(
-            settings.site.phones_file or EXAMPLE,
-            lambda: currencies_of(plans, settings),
-            report=report_phones,
-        )
-    except (DatabaseUrlError, PhonesError, PlanFileError) as error:
+        return open_engine(settings.database.url), LiveOffices(settings, report=report_refused)
+    except (DatabaseUrlError, OfficesError) as error:
         raise AssemblyError(str(error)) from error
-    return engine, plans, phones
 
 
-async def balance_of(settings: SharedSections, endpoint: str) -> tuple[Money, str]:
-    """One phone's balance and language, for a process that lives no longer than one call.
+async def balance_of(
+    settings: SharedSections, endpoint: str, *, chosen: str
+) -> tuple[str, Money | Refusal]:
+    """One phone's language and balance, for a process that lives no longer than one call.
 
     Reads no rate deck, and takes the tables as they are.
 
     Raises:
-        AssemblyError, ChargingError: as everywhere.
+        AssemblyError, ChargingUnavailable: as everywhere.
     """
-    engine, plans, extensions = parts_of(settings)
-    extension = extensions.find(endpoint)
-    plan = plans.plan_of(extension.office_id)
+    engine, live = parts_of(settings)
+    offices = live.snapshot()
+    language = offices.language_for(endpoint, chosen=chosen)
+    try:
+        office = offices.office_at(endpoint)
+    except Refusal as refusal:
+        return language, refusal
     async with SqlLedger(engine) as ledger:
-        balances = await ledger.balances(extension.office_id, plan.currency)
-    return balances.available, language_of(extension, plan)
+        balances = await ledger.balances(office.id, office.currency)
+    return language, balances.available
 
 
-def report_phones(error: PhonesError) -> None:
-    log.error("phones_refused", error=str(error))
-
-
-def report_plan(error: PlanFileError) -> None:
-    log.error("plan_refused", error=str(error))
+def report_refused(problem: str) -> None:
+    """Of a file that was saved, or of what is in the database: the last good one is in force."""
+    log.error("change_refused", error=problem)
 
 
 def _report_progress(done: int, of: int) -> None:
@@ -157,12 +124,11 @@ async def prepare(engine: Engine, decks: LiveDecks) -> bool:
     return True
 
 
-async def keep_files_fresh(plans: OfficePlans, phones: LivePhones) -> None:
+async def keep_files_fresh(offices: LiveOffices) -> None:
     """In a thread: a file may be large, on a slow disk, or on one that has gone away."""
     while True:
         await asyncio.sleep(FILES_EVERY_S)
-        await asyncio.to_thread(plans.refresh)
-        await asyncio.to_thread(phones.refresh)
+        await asyncio.to_thread(offices.refresh)
 
 
 async def keep_fresh(engine: Engine, decks: LiveDecks, *, ready: bool) -> None:

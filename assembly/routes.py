@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from assembly.charging import report_plan
-from assembly.plans import OfficePlans, plan_files
-from assembly.sites import site_at, site_for
-from charging.plan import Plan
+from assembly.offices import phones_file, read_offices
+from charging.offices import Office
 from dialplan.office_routes import TONES, TONES_ELSEWHERE, OfficeRoutes
 from dialplan.patterns import emergency_dialled, free_patterns, included_patterns
-from dialplan.phones import EXAMPLE, Phone, load_phones
+from dialplan.phones import Phone, load_phones
 from dialplan.render import AsteriskConfig, Secrets, Trunk
 from settings import Settings
 from settings.model import TrunkSettings
@@ -20,7 +18,7 @@ def own_asterisk(settings: Settings) -> AsteriskConfig:
     """For an Asterisk that the admin configures: only its dialplan is ours, so it has no secrets.
 
     Raises:
-        PlanFileError: a plan file cannot be used.
+        OfficesError, PlanFileError: an office's settings or plan cannot be used.
         PhonesError: the phones file cannot be used.
     """
     config = AsteriskConfig(
@@ -43,13 +41,12 @@ def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:
     """Emergency and free numbers, and what is included while the application is away.
 
     Raises:
-        PlanFileError: the plan file cannot be used.
+        OfficesError, PlanFileError: an office's settings or plan cannot be used.
     """
-    plans = OfficePlans(settings, plan_files(settings, report_plan))
-    offices = {office_id: plans.plan_of(office_id) for office_id in settings.offices}
+    fallback = settings.call.included_without_application
     return replace(
         config,
-        offices=tuple(_routes_of(name, plan, settings) for name, plan in offices.items()),
+        offices=tuple(_routes_of(each, fallback=fallback) for each in read_offices(settings)),
         features=tuple((code, feature) for feature, code in settings.agi.codes if code),
         agi_address=settings.agi.address,
         agi_port=settings.agi.port,
@@ -63,21 +60,19 @@ def with_routes(config: AsteriskConfig, settings: Settings) -> AsteriskConfig:
     )
 
 
-def _routes_of(name: str, plan: Plan, settings: Settings) -> OfficeRoutes:
-    site = site_for(plan, settings.site)
-    fallback = settings.call.included_without_application
+def _routes_of(office: Office, *, fallback: bool) -> OfficeRoutes:
     return OfficeRoutes(
-        name=name,
-        emergency=emergency_dialled((site, site_at(plan.country, settings.site))),
-        free=free_patterns(plan, site),
-        fallback=included_patterns(plan, site) if fallback else (),
-        language=plan.language,
-        tones=TONES.get(site.country, TONES_ELSEWHERE),
+        name=office.id,
+        emergency=emergency_dialled(office.emergency_sites),
+        free=free_patterns(office.plan, office.site),
+        fallback=included_patterns(office.plan, office.site) if fallback else (),
+        language=office.language,
+        tones=TONES.get(office.site.country, TONES_ELSEWHERE),
     )
 
 
 def _phones(settings: Settings) -> Sequence[Phone]:
-    return load_phones(settings.site.phones_file or EXAMPLE)
+    return load_phones(phones_file(settings))
 
 
 def _trunk(settings: Settings) -> Trunk:

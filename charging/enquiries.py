@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from charging.extensions import Extension
-from charging.language import language_of
 from charging.money import Money
-from charging.numbering import parse_number
-from charging.ports import AccountReader, Clock, Extensions, Plans, RateDecks, Sites
+from charging.offices import Office
+from charging.ports import AccountReader, Clock, Offices, RateDecks
 from charging.quotation import Quotation, quote, require_allowed
 from charging.rates import affordable_s
 
@@ -25,31 +23,25 @@ class Enquiries:
     Every method may raise UnknownExtension; those that are awaited, ChargingUnavailable.
     """
 
-    def __init__(  # noqa: PLR0913 - its ports, and nothing else
-        self,
-        *,
-        sites: Sites,
-        extensions: Extensions,
-        plans: Plans,
-        decks: RateDecks,
-        accounts: AccountReader,
-        clock: Clock,
+    def __init__(
+        self, *, offices: Offices, decks: RateDecks, accounts: AccountReader, clock: Clock
     ) -> None:
-        self._sites = sites
-        self._extensions = extensions
-        self._plans = plans
+        self._offices = offices
         self._decks = decks
         self._accounts = accounts
         self._clock = clock
 
-    def language_of(self, endpoint: str) -> str:
-        """The phone's own language, or else its plan's."""
-        extension = self._extensions.find(endpoint)
-        return language_of(extension, self._plans.plan_of(extension.office_id))
+    def language_of(self, endpoint: str, *, chosen: str, asterisk: str) -> str:
+        """What the caller hears: OfficesSnapshot.language_for. Raises nothing."""
+        return self._offices.snapshot().language_for(endpoint, chosen=chosen, asterisk=asterisk)
+
+    def require_known(self, endpoint: str) -> None:
+        """Refuse a phone that nobody knows."""
+        self._offices.snapshot().extension(endpoint)
 
     async def balance_of(self, endpoint: str) -> Money:
         """What can be spent: without what calls under way have reserved."""
-        return await self._available(self._extensions.find(endpoint))
+        return await self._available(self._offices.snapshot().office_at(endpoint))
 
     async def price_of(self, endpoint: str, dialled: str) -> PriceTold:
         """What this phone would pay for a number that it may call.
@@ -57,27 +49,26 @@ class Enquiries:
         Raises:
             Refusal: why the call would not be placed, lack of money and spending limits aside.
         """
-        extension = self._extensions.find(endpoint)
-        plan = self._plans.plan_of(extension.office_id)
+        offices = self._offices.snapshot()
+        extension, office = offices.extension(endpoint), offices.office_at(endpoint)
         quotation = quote(
-            parse_number(dialled, self._sites.site_of(extension.office_id)),
-            plan=plan,
-            deck=lambda: self._decks.deck_of(extension.office_id, plan.currency),
-            at=self._clock.now(),
+            office.parse(dialled),
+            plan=office.plan,
+            deck=lambda: self._decks.deck(office.deck_key),
+            on=office.day_of(self._clock.now()),
         )
-        require_allowed(extension, quotation, plan)
+        require_allowed(extension, quotation, office.plan)
         if quotation.rate is None:
             return PriceTold(quotation=quotation, affordable_s=None)
-        available = await self._available(extension)
+        available = await self._available(office)
         return PriceTold(quotation=quotation, affordable_s=affordable_s(available, quotation.rate))
 
     async def last_call_of(self, endpoint: str) -> Money | None:
         """The price of this phone's last paid call that was answered and is over; None: none."""
-        extension = self._extensions.find(endpoint)
-        call = await self._accounts.last_call(extension.office_id, endpoint)
+        office = self._offices.snapshot().office_at(endpoint)
+        call = await self._accounts.last_call(office.id, endpoint)
         return None if call is None else call.debited
 
-    async def _available(self, extension: Extension) -> Money:
-        currency = self._plans.plan_of(extension.office_id).currency
-        balances = await self._accounts.balances(extension.office_id, currency)
+    async def _available(self, office: Office) -> Money:
+        balances = await self._accounts.balances(office.id, office.currency)
         return balances.available

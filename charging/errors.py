@@ -9,6 +9,7 @@ ChargingError
 │   ├── UnknownExtension
 │   ├── ExtensionNotAllowed
 │   ├── LimitReached
+│   ├── UnknownOffice
 │   ├── UnknownTopUp
 │   ├── TopUpSpent
 │   ├── PaidByCard
@@ -92,6 +93,14 @@ class UnknownExtension(Refusal):
     def __init__(self, endpoint: str) -> None:
         super().__init__(f"no extension has the endpoint {endpoint!r}")
         self.endpoint = endpoint
+
+
+class UnknownOffice(Refusal):
+    code = "unknown_office"
+
+    def __init__(self, office_id: str) -> None:
+        super().__init__(f"the settings have no office {office_id!r}")
+        self.office_id = office_id
 
 
 class ExtensionNotAllowed(Refusal):

@@ -26,10 +26,11 @@ PAID_CLASSES = EVERY_CLASS - {DestinationClass.INCLUDED}  # "paid" in a phones f
 class Extension:
     """One desk phone, known by its endpoint. Limits that are None do not exist."""
 
-    endpoint: str
+    endpoint: str  # its PJSIP endpoint and SIP user name: one of all offices has it
+    number: str  # what colleagues dial: one of its own office has it
     name: str
     office_id: str
-    language: str | None = None  # None: the language of the office's plan
+    language: str | None = None  # None: its office's
     enabled: bool = True
     allow: frozenset[DestinationClass] = EVERY_CLASS
     day_limit: Money | None = None  # spent by this extension, per day of the office

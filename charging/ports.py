@@ -1,15 +1,13 @@
 """What the use cases need from the outside. Adapters in `db` and `dialplan` obey these."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from charging.extensions import Extension
 from charging.ledger import Balances, CallRecord, LedgerCommand
 from charging.money_state import Payment, StoredCard
-from charging.numbering import Site
-from charging.plan import Plan
-from charging.rate_deck import RateDeck
+from charging.offices import OfficesSnapshot
+from charging.rate_deck import DeckKey, RateDeck
 from charging.receipts import Receipt
 from charging.refill_rules import Policy
 
@@ -22,35 +20,17 @@ class Clock(Protocol):
         ...
 
 
-class Extensions(Protocol):
-    def find(self, endpoint: str) -> Extension:
-        """Find who is calling, by the PJSIP endpoint. In memory: called for every call.
+class Offices(Protocol):
+    """The offices, their plans, sites and extensions, as files and database have them in force."""
 
-        Raises:
-            UnknownExtension: no such endpoint.
-        """
-        ...
-
-
-class Plans(Protocol):
-    def plan_of(self, office_id: str) -> Plan:
-        """The plan in force for an office. In memory: called for every call."""
-        ...
-
-
-class Sites(Protocol):
-    """How one dials, where the phones stand. In memory: called for every call."""
-
-    def site_of(self, office_id: str) -> Site: ...
-
-    def sites(self) -> Collection[Site]:
-        """Every different one."""
+    def snapshot(self) -> OfficesSnapshot:
+        """All of them at this moment, and never changed. In memory: asked for by every call."""
         ...
 
 
 class RateDecks(Protocol):
-    def deck_of(self, office_id: str, currency: str) -> RateDeck:
-        """The deck in force for an office. In memory: called for every call that is not included.
+    def deck(self, key: DeckKey) -> RateDeck:
+        """The deck in force. In memory: called for every call that is not included.
 
         Raises:
             ChargingUnavailable: no deck could be read from the database yet.

@@ -5,7 +5,7 @@ Authorisation, `tollgate explain`, `tollgate price` and the spoken price all ask
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from charging.errors import DestinationBarred, ExtensionNotAllowed, NoRateForDestination
 from charging.extensions import DestinationClass, Extension
@@ -25,8 +25,14 @@ class Quotation:
     rate: Rate | None  # None unless paid
 
 
-def quote(number: Number, *, plan: Plan, deck: Callable[[], RateDeck], at: datetime) -> Quotation:
+def quote(number: Number, *, plan: Plan, deck: Callable[[], RateDeck], on: date) -> Quotation:
     """Classify a number and find its rate; the deck is asked for only if the number is paid.
+
+    Args:
+        number: what would be called.
+        plan: of the office that pays.
+        deck: finds its rates.
+        on: the day that it is in the office.
 
     Raises:
         DestinationBarred: the plan bars it.
@@ -36,7 +42,7 @@ def quote(number: Number, *, plan: Plan, deck: Callable[[], RateDeck], at: datet
     if classification.category is Category.BARRED:
         raise DestinationBarred(number.digits, classification.reason)
     if classification.category is Category.PAID:
-        return _priced(number, classification, plan, deck(), on=at.astimezone(plan.timezone).date())
+        return _priced(number, classification, plan, deck(), on=on)
     return Quotation(
         number=number,
         category=classification.category,

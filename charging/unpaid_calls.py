@@ -11,7 +11,8 @@ from datetime import datetime
 
 from charging.errors import ExtensionNotAllowed, InvalidNumber, LimitReached, Refusal
 from charging.extensions import Extension
-from charging.numbering import Number, Site, find_emergency, parse_number
+from charging.numbering import Number, Site, find_emergency
+from charging.offices import Office
 from charging.plan import Category, Plan, classify
 
 UNAVAILABLE = "unavailable"  # the ledger could not be asked
@@ -51,8 +52,7 @@ class Caller:
     """Who dialled, with what was in force for them. All None: nobody knows the endpoint."""
 
     extension: Extension | None = None
-    plan: Plan | None = None
-    site: Site | None = None
+    office: Office | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +85,13 @@ def kept(dialled: str) -> str:
 def describe(dialled: str, caller: Caller) -> Dialled:
     """What the caller's plan makes of it, whether or not the call may be made."""
     text = kept(dialled)
-    if caller.site is None or caller.plan is None:
+    if caller.office is None:
         return Dialled(dialled=text)
     try:
-        number = parse_number(dialled, caller.site)
+        number = caller.office.parse(dialled)
     except InvalidNumber:
         return Dialled(dialled=text, category=Category.INVALID.value)
-    return of_number(text, number, caller.plan)
+    return of_number(text, number, caller.office.plan)
 
 
 def of_number(dialled: str, number: Number, plan: Plan) -> Dialled:
@@ -117,8 +117,8 @@ def detail_of(refusal: Refusal | None) -> str:
 
 def day_of(moment: datetime, caller: Caller) -> str:
     """The office's day; of nobody's office, that of UTC."""
-    zone = moment.tzinfo if caller.plan is None else caller.plan.timezone
-    return moment.astimezone(zone).date().isoformat()
+    day = moment.date() if caller.office is None else caller.office.day_of(moment)
+    return day.isoformat()
 
 
 def unpaid_call_id(*, asterisk: str, caller_channel: str, number: str, created_ms: int) -> str:

@@ -18,16 +18,16 @@ from charging.commands import (
     TopUp,
     TopUpCancelled,
 )
-from charging.errors import InvalidNumber, UnknownExtension
+from charging.errors import UnknownExtension
 from charging.evidence import EndUnproved
 from charging.extensions import Extension
 from charging.kinds import LineKind
-from charging.language import language_of
 from charging.ledger import Balances, CallRecord, SpendingLimits
 from charging.money import Money
-from charging.numbering import Number, find_emergency, parse_number
-from charging.plan import Category, Plan
-from charging.ports import Clock, Extensions, Ledger, Plans, RateDecks, Sites
+from charging.numbering import Number, find_emergency
+from charging.offices import Office, OfficesSnapshot
+from charging.plan import Category
+from charging.ports import Clock, Ledger, Offices, RateDecks
 from charging.quotation import Quotation, describe, quote, require_allowed
 from charging.rates import Rate, funded_s
 
@@ -52,7 +52,7 @@ class CallRequest:
     dialled: str  # as received, untrusted
     caller_channel: str  # Asterisk channel id, and CEL linkedid of all its legs
     asterisk: str  # name of the Asterisk machine or instance
-    language: str | None = None  # chosen at the phone, over what its entry and its plan say
+    language: str | None = None  # chosen at the phone, over whatever else says one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,57 +97,54 @@ class Charging:
     locked, full or away. Repeating the same call is then always safe.
     """
 
-    def __init__(  # noqa: PLR0913 - its ports, and nothing else
-        self,
-        *,
-        sites: Sites,
-        extensions: Extensions,
-        plans: Plans,
-        decks: RateDecks,
-        ledger: Ledger,
-        clock: Clock,
-    ) -> None:
-        self._sites = sites
-        self._extensions = extensions
-        self._plans = plans
+    def __init__(self, *, offices: Offices, decks: RateDecks, ledger: Ledger, clock: Clock) -> None:
+        self._offices = offices
         self._decks = decks
         self._ledger = ledger
         self._clock = clock
 
+    def language_for(self, request: CallRequest, *, asterisk: str) -> str:
+        """What the caller hears, a refusal too; `asterisk` is what its channel says."""
+        return _language_for(self._offices.snapshot(), request, asterisk=asterisk)
+
     async def authorise(self, request: CallRequest) -> Authorisation:
         """Decide on a call; if it is paid, reserve its first interval.
 
-        Emergency, free and included numbers are decided in memory and touch no database.
+        Emergency, free and included numbers are decided in memory and touch no database. Whatever
+        is decided comes from one snapshot: files that change meanwhile decide the next call.
 
         Raises:
             Refusal: why the caller may not call this number now. Nothing was reserved.
             LedgerFault: the call_id was used before, for something else.
         """
+        offices = self._offices.snapshot()
         try:
-            extension = self._extensions.find(request.endpoint)
-            number = parse_number(request.dialled, self._sites.site_of(extension.office_id))
-        except (UnknownExtension, InvalidNumber):
-            elsewhere = find_emergency(request.dialled, self._sites.sites())
-            if elsewhere is None:
+            extension = offices.extension(request.endpoint)
+        except UnknownExtension:
+            emergency = find_emergency(request.dialled, offices.emergency_sites)
+            if emergency is None:
                 raise
-            return self._emergency(request, elsewhere)
+            return _emergency(offices, request, emergency)
+        office = offices.office(extension.office_id)
+        number = office.parse(request.dialled)
         if number.kind is LineKind.EMERGENCY:
-            return self._emergency(request, number)
-        plan = self._plans.plan_of(extension.office_id)
+            return _emergency(offices, request, number)
         now = self._clock.now()
         quotation = quote(
             number,
-            plan=plan,
-            deck=lambda: self._decks.deck_of(extension.office_id, plan.currency),
-            at=now,
+            plan=office.plan,
+            deck=lambda: self._decks.deck(office.deck_key),
+            on=office.day_of(now),
         )
-        require_allowed(extension, quotation, plan)
+        require_allowed(extension, quotation, office.plan)
+        language = _language_for(offices, request)
         if quotation.rate is None:
-            return _without_money(request, extension, plan, quotation)
+            return _without_money(request, extension, language, quotation)
         call = new_call(
             request=request,
             extension=extension,
-            plan=plan,
+            office=office,
+            language=language,
             quotation=quotation,
             rate=quotation.rate,
             now=now,
@@ -232,8 +229,17 @@ class Charging:
         return await self._ledger.open_calls(asterisk)
 
     async def balance(self, office_id: str) -> Balances:
-        currency = self._plans.plan_of(office_id).currency
+        """What an office can spend.
+
+        Raises:
+            UnknownOffice: there is none of that name.
+        """
+        currency = self._offices.snapshot().office(office_id).currency
         return await self._ledger.balances(office_id, currency)
+
+    async def balance_of_call(self, office_id: str, rate: Rate) -> Balances:
+        """What the office of a call under way can spend, even if the settings lost it meanwhile."""
+        return await self._ledger.balances(office_id, rate.currency)
 
     async def top_up(
         self, office_id: str, *, amount: Money, key: str, actor: str, reason: str
@@ -242,10 +248,11 @@ class Charging:
 
         Raises:
             ValueError: the amount is not positive.
-            CurrencyMismatch: the amount is not of the currency of the office's plan.
+            UnknownOffice: there is none of that name.
+            CurrencyMismatch: the amount is not of the office's currency.
             EntryKeyReused: the key named another top-up.
         """
-        _ = amount + Money(0, self._plans.plan_of(office_id).currency)
+        _ = amount + Money(0, self._offices.snapshot().office(office_id).currency)
         return await self._ledger.carry_out(
             TopUp(
                 office_id=office_id,
@@ -272,28 +279,33 @@ class Charging:
             )
         )
 
-    def _emergency(self, request: CallRequest, number: Number) -> Authorisation:
-        """For dialplans that send these here: ours does not. Asks nobody who is calling."""
-        return UnmeteredAuthorisation(
-            call_id=request.call_id,
-            office_id="",
-            extension=request.endpoint,
-            language="en",
-            number=number,
-            destination=describe(number),
-            category=Category.EMERGENCY,
-            reason=f"{number.digits} is an emergency number",
-        )
+
+def _language_for(offices: OfficesSnapshot, request: CallRequest, *, asterisk: str = "") -> str:
+    return offices.language_for(request.endpoint, chosen=request.language, asterisk=asterisk)
+
+
+def _emergency(offices: OfficesSnapshot, request: CallRequest, number: Number) -> Authorisation:
+    """For dialplans that send these here: ours does not. Asks nobody who is calling."""
+    return UnmeteredAuthorisation(
+        call_id=request.call_id,
+        office_id="",
+        extension=request.endpoint,
+        language=_language_for(offices, request),
+        number=number,
+        destination=describe(number),
+        category=Category.EMERGENCY,
+        reason=f"{number.digits} is an emergency number",
+    )
 
 
 def _without_money(
-    request: CallRequest, extension: Extension, plan: Plan, quotation: Quotation
+    request: CallRequest, extension: Extension, language: str, quotation: Quotation
 ) -> Authorisation:
     return UnmeteredAuthorisation(
         call_id=request.call_id,
         office_id=extension.office_id,
         extension=extension.name,
-        language=language_of(extension, plan, chosen=request.language),
+        language=language,
         number=quotation.number,
         destination=quotation.destination,
         category=quotation.category,
@@ -323,7 +335,8 @@ def new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one p
     *,
     request: CallRequest,
     extension: Extension,
-    plan: Plan,
+    office: Office,
+    language: str,
     quotation: Quotation,
     rate: Rate,
     now: datetime,
@@ -335,7 +348,7 @@ def new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one p
         office_id=extension.office_id,
         endpoint=extension.endpoint,
         extension=extension.name,
-        language=language_of(extension, plan, chosen=request.language),
+        language=language,
         dialled=request.dialled,
         number=quotation.number.digits,
         dial_string=quotation.number.dial_string,
@@ -344,19 +357,19 @@ def new_call(  # noqa: PLR0913 - everything a call is made of, gathered in one p
         destination=quotation.destination,
         reason=quotation.reason,
         rate=rate,
-        limits=_limits(extension, plan),
+        limits=_limits(extension, office),
         caller_channel=request.caller_channel,
         asterisk=request.asterisk,
         authorised_at=now,
-        spending_day=now.astimezone(plan.timezone).date().isoformat(),
+        spending_day=office.day_of(now).isoformat(),
         held=nothing,
         debited=nothing,
     )
 
 
-def _limits(extension: Extension, plan: Plan) -> SpendingLimits:
+def _limits(extension: Extension, office: Office) -> SpendingLimits:
     return SpendingLimits(
         extension_day=extension.day_limit,
         extension_month=extension.month_limit,
-        office_day=plan.daily_ceiling,
+        office_day=office.plan.daily_ceiling,
     )

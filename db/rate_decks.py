@@ -5,18 +5,17 @@ currency and name is in force. So rolling back is pointing at an earlier one.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select
 from sqlalchemy.exc import DBAPIError
 
 from charging.errors import ChargingError, ChargingUnavailable
-from charging.rate_deck import STANDARD_DECK, DeckKey, RateDeck, RateFields
+from charging.rate_deck import DeckKey, RateDeck, RateFields
 from db.engine import WRITER
 from db.ledger import read_from
 from db.models import deck_changes, rate_decks, rates
@@ -69,14 +68,12 @@ class DeckChange:
 class LiveDecks:
     """The decks in force, in memory; `refresh` reads what was imported meanwhile."""
 
-    def __init__(self, engine: Engine, names: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Take the name of each office's deck; every other office is on the standard one."""
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._names = names
         self._decks: dict[DeckKey, RateDeck] = {}
         self._in_force: dict[DeckKey, int] | None = None  # None: never read
 
-    def deck_of(self, office_id: str, currency: str) -> RateDeck:
+    def deck(self, key: DeckKey) -> RateDeck:
         """The deck in force; an empty one if none was ever imported.
 
         Raises:
@@ -84,8 +81,7 @@ class LiveDecks:
         """
         if self._in_force is None:
             raise ChargingUnavailable("no rate deck could be read yet")
-        key = DeckKey(currency, self._names.get(office_id, STANDARD_DECK))
-        return self._decks.get(key) or RateDeck((), currency=currency)
+        return self._decks.get(key) or RateDeck((), currency=key.currency)
 
     async def refresh(self) -> bool:
         """Read what changed; whether something did. Live calls keep the rate they began with.

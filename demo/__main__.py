@@ -348,7 +348,7 @@ async def _stay_up(paid: PaidOffice, out: Console) -> None:
     out.print("\nEverything stays up. Register a softphone (SIP, UDP) and call a number yourself:")
     for phone in config.phones:
         out.print(
-            f"  user {phone.extension}, password {config.secrets.phones[phone.extension]},"
+            f"  user {phone.endpoint}, password {config.secrets.phones[phone.endpoint]},"
             f" server {config.sip_address}:{config.sip_port}"
         )
     out.print(

@@ -1,20 +1,25 @@
 """The desk phones, read from the one file that lists them: phones.toml."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from dialplan.phone_limits import FIELDS, NO_LIMITS, PhoneLimits, parse_limits
+from charging.extension_settings import EXTENSION_RULES, text_of_classes
+from charging.provenance import checked
+from dialplan.contexts import OUR_TRUNKS
 from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
 
 EXAMPLE = Path(__file__).with_name("phones.toml")
-LANGUAGES = ("en", "fr")
 
-_EXTENSION = re.compile(r"[0-9]{2,8}")
-_INCOMING = re.compile(r"\+?[0-9]{2,15}")
-_NAME = re.compile(r"[\w .'()&+-]{1,60}")  # goes into a SIP header: no quote, no line end
-_OFFICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_NUMBER: Final = re.compile(r"[0-9]{2,8}")
+_ENDPOINT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_INCOMING: Final = re.compile(r"\+?[0-9]{2,15}")
+_OFFICE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_FIELDS: Final = frozenset({"extension", "office", "incoming", "enabled", *EXTENSION_RULES})
+# Sections of pjsip.conf that are no phone's.
+_TAKEN: Final = OUR_TRUNKS | {"global", "system", "udp", "phone", "phone-auth", "phone-aor"}
 
 
 class PhonesError(Exception):
@@ -23,28 +28,22 @@ class PhonesError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
-    """One desk phone. Its extension is also its PJSIP endpoint and its SIP user name."""
+    """One desk phone: its endpoint is one of all offices, its number one of its own office."""
 
-    extension: str
+    endpoint: str  # its PJSIP endpoint and SIP user name
+    number: str  # what colleagues dial
     name: str
-    language: str | None = None  # None: the language of the office's plan
+    language: str | None = None  # None: its entry names none
     office: str = "main"
     incoming: tuple[str, ...] = ()
     enabled: bool = True
-    limits: PhoneLimits = NO_LIMITS
-
-    @property
-    def endpoint(self) -> str:
-        return self.extension
-
-    @property
-    def number(self) -> str:
-        return self.extension
+    # The settings of charging.extension_settings that its entry names; a manager may set the rest.
+    said: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """Every number that rings it when the carrier delivers a call."""
-        return (self.extension, *self.incoming)
+        return (self.number, *self.incoming)
 
 
 def load_phones(file: Path = EXAMPLE) -> tuple[Phone, ...]:
@@ -79,57 +78,75 @@ def _phones(content: Mapping[str, object]) -> Iterator[Phone]:
     entries = content.get("phones")
     if not isinstance(entries, Mapping) or not entries:
         raise _EntryError("it lists no phone; write one as [phones.1001]")
-    for extension, fields in entries.items():
+    for endpoint, fields in entries.items():
         if not isinstance(fields, Mapping):
-            raise _EntryError(f"phones.{extension} must be a section, [phones.{extension}]")
+            raise _EntryError(f"phones.{endpoint} must be a section, [phones.{endpoint}]")
         try:
-            yield _phone(str(extension), fields)
-        except _EntryError as error:
-            raise _EntryError(f"[phones.{extension}] {error}") from None
+            yield _phone(str(endpoint), fields)
+        except (_EntryError, ValueError) as error:
+            raise _EntryError(f"[phones.{endpoint}] {error}") from None
 
 
-def _phone(extension: str, fields: Mapping[str, object]) -> Phone:
-    known = {"name", "language", "office", "incoming", "enabled"} | FIELDS
-    unknown = sorted(fields.keys() - known)
+def _phone(endpoint: str, fields: Mapping[str, object]) -> Phone:
+    unknown = sorted(fields.keys() - _FIELDS)
     if unknown:
         raise _EntryError(f"has a field that means nothing: {', '.join(unknown)}")
-    if not _EXTENSION.fullmatch(extension):
-        raise _EntryError("is not an extension: 2 to 8 digits")
-    language = _text(fields, "language", "en") if "language" in fields else None
-    if language is not None and language not in LANGUAGES:
-        raise _EntryError(f'language = "{language}" is not one of {", ".join(LANGUAGES)}')
+    if not _ENDPOINT.fullmatch(endpoint) or endpoint in _TAKEN:
+        raise _EntryError("is no name of a phone: letters, digits, - and _, and no trunk's")
     enabled = fields.get("enabled", True)
     if not isinstance(enabled, bool):
         raise _EntryError("enabled must be true or false")
+    number = _number(endpoint, fields)
+    said = {
+        name: checked(EXTENSION_RULES, name, _text(name, fields[name]))
+        for name in EXTENSION_RULES
+        if name in fields
+    }
     return Phone(
-        extension=extension,
-        name=_matching(_text(fields, "name", extension), _NAME, "name", "letters and digits"),
-        language=language,
-        office=_matching(_text(fields, "office", "main"), _OFFICE, "office", "a lower-case name"),
+        endpoint=endpoint,
+        number=number,
+        name=said.get("name", number),
+        language=said.get("language"),
+        office=_office(fields.get("office", "main")),
         incoming=_incoming(fields.get("incoming", [])),
         enabled=enabled,
-        limits=_limits(fields),
+        said=said,
     )
 
 
-def _limits(fields: Mapping[str, object]) -> PhoneLimits:
-    try:
-        return parse_limits(fields)
-    except ValueError as error:
-        raise _EntryError(str(error)) from error
+def _number(endpoint: str, fields: Mapping[str, object]) -> str:
+    number = fields.get("extension", endpoint)
+    if not isinstance(number, str) or not _NUMBER.fullmatch(number):
+        if "extension" not in fields:
+            raise _EntryError('is not an extension of 2 to 8 digits: add extension = "1001"')
+        raise _EntryError(f'extension = {number!r} is not 2 to 8 digits in quotes, like "1001"')
+    return number
 
 
-def _text(fields: Mapping[str, object], field: str, default: str) -> str:
-    value = fields.get(field, default)
+def _office(value: object) -> str:
+    if not isinstance(value, str) or not _OFFICE.fullmatch(value):
+        raise _EntryError(f"office = {value!r} is not a lower-case name in quotes")
+    return value
+
+
+def _text(name: str, value: object) -> str:
+    """A setting as one would type it."""
+    if name == "allow":
+        return _listed(value)
+    if name == "calls_at_once":
+        if type(value) is not int or value < 0:
+            raise _EntryError(f"{name} must be a whole number, like 2")
+        return str(value)
     if not isinstance(value, str):
-        raise _EntryError(f'{field} must be text in quotes, like "{default}"')
+        kind = 'an amount in quotes, like "5.00"' if name.endswith("_limit") else "text in quotes"
+        raise _EntryError(f"{name} must be {kind}")
     return value
 
 
-def _matching(value: str, pattern: re.Pattern[str], field: str, wanted: str) -> str:
-    if not pattern.fullmatch(value):
-        raise _EntryError(f"{field} = {value!r} is not {wanted}")
-    return value
+def _listed(value: object) -> str:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise _EntryError('allow must be a list, like ["included", "national"]')
+    return text_of_classes(value)
 
 
 def _incoming(value: object) -> tuple[str, ...]:
@@ -141,13 +158,21 @@ def _incoming(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _refuse_shared_numbers(phones: tuple[Phone, ...]) -> None:
+def _refuse_shared_numbers(phones: Sequence[Phone]) -> None:
     """A number rings one phone; a second entry for it would be dead and nobody would know."""
-    owner: dict[str, str] = {phone.extension: phone.extension for phone in phones}
+    numbers: dict[tuple[str, str], str] = {}
+    for phone in phones:
+        other = numbers.setdefault((phone.office, phone.number), phone.endpoint)
+        if other != phone.endpoint:
+            raise _EntryError(
+                f"[phones.{phone.endpoint}] extension {phone.number} of the office {phone.office}"
+                f" already rings {other}"
+            )
+    rung = {number: endpoint for (_, number), endpoint in numbers.items()}
     for phone in phones:
         for number in phone.incoming:
-            if number in owner:
+            if number in rung:
                 raise _EntryError(
-                    f"[phones.{phone.extension}] incoming {number} already rings {owner[number]}"
+                    f"[phones.{phone.endpoint}] incoming {number} already rings {rung[number]}"
                 )
-            owner[number] = phone.extension
+            rung[number] = phone.endpoint

@@ -1,15 +1,10 @@
-"""Plan files: read, refuse with line and reason, and read again as soon as they change.
-
-The last good plan stays in force while its file is wrong, half-written or gone.
-"""
+"""Plan files: read, or refused with line and reason."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from babel import Locale
 from babel.numbers import list_currencies
 from pydantic import (
     AfterValidator,
@@ -22,15 +17,16 @@ from pydantic import (
 
 from charging.countries import require_country
 from charging.kinds import LineKind
+from charging.language import require_language
 from charging.money import NO_CURRENCY, parse_money
+from charging.office_settings import require_time_zone
 from charging.plain_text import require_plain
 from charging.plan import Inclusion, Plan
 from charging.sheet_cells import country_code_of
-from settings.toml_file import TomlFileError, parse_toml, read_text, sentence, version_of
+from settings.toml_file import TomlFileError, parse_toml, read_text, sentence
 
 SHIPPED_PLANS = Path(__file__).parent
 SAMPLE_DECKS = SHIPPED_PLANS / "rates"
-LANGUAGES = ("en", "fr")
 CURRENCIES = ("EUR", "GBP", "USD")  # those that prompts.phrases can say
 _PREFIX = re.compile(r"[1-9][0-9]{0,14}|[A-Z]{2}:[0-9]{2,6}")
 
@@ -43,53 +39,6 @@ class PlanFileError(Exception):
         self.line = line
         self.reason = sentence(reason)
         super().__init__(f"{file}, line {line}: {self.reason}")
-
-
-class PlanFiles:
-    """Plans by name from a folder; `refresh` reads what was changed."""
-
-    def __init__(
-        self, folder: Path = SHIPPED_PLANS, *, report: Callable[[PlanFileError], None]
-    ) -> None:
-        """Take a folder of `<name>.toml` files.
-
-        Args:
-            folder: where the files are.
-            report: told once of every version of a file that is refused.
-        """
-        self._folder = folder
-        self._report = report
-        self._good: dict[str, Plan] = {}
-        self._seen: dict[str, tuple[int, ...]] = {}
-
-    def plan(self, name: str) -> Plan:
-        """The last good plan; only the first time is its file read for this.
-
-        Raises:
-            PlanFileError: the file is wrong and no good one was seen before.
-        """
-        if name not in self._good:
-            file = self._file(name)
-            version = version_of(file)
-            self._good[name] = read_plan(file)
-            self._seen[name] = version
-        return self._good[name]
-
-    def refresh(self) -> None:
-        """Read again what was changed. It may take its time: never in an event loop."""
-        for name in tuple(self._good):
-            file = self._file(name)
-            version = version_of(file)
-            if self._seen[name] == version:
-                continue
-            self._seen[name] = version
-            try:
-                self._good[name] = read_plan(file)
-            except PlanFileError as error:
-                self._report(error)
-
-    def _file(self, name: str) -> Path:
-        return self._folder / f"{name}.toml"
 
 
 def read_plan(file: Path) -> Plan:
@@ -137,19 +86,6 @@ def _known_currency(code: str) -> str:
     return code
 
 
-def _known_language(code: str) -> str:
-    if code not in LANGUAGES:
-        raise ValueError(f"{code!r} is not a language with prompts: {', '.join(LANGUAGES)}")
-    return Locale(code).language
-
-
-def _zone(name: Any) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise ValueError(f"{name!r} is not a time zone such as Europe/London") from None
-
-
 def _prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
         raise ValueError(f"{text!r} is neither digits without + and 00, nor GB:118 or the like")
@@ -180,8 +116,8 @@ def _plain(text: str) -> str:
 _Title = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_plain)]
 _Country = Annotated[str, AfterValidator(require_country)]
 _Currency = Annotated[str, AfterValidator(_known_currency)]
-_Language = Annotated[str, AfterValidator(_known_language)]
-_Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+_Language = Annotated[str, AfterValidator(require_language)]
+_Zone = Annotated[ZoneInfo, BeforeValidator(require_time_zone)]
 _Prefix = Annotated[str, AfterValidator(_prefix)]
 _GivenPrefix = Annotated[str, AfterValidator(_prefix), AfterValidator(_of_one_code)]
 _Amount = Annotated[str, AfterValidator(_amount)]

@@ -11,9 +11,8 @@ import structlog
 import uvicorn
 from sqlalchemy import Engine
 
-from assembly.charging import SystemClock, parts_of
+from assembly.charging import SystemClock, keep_files_fresh, parts_of
 from assembly.health import answering, ledger_question
-from assembly.plans import OfficePlans
 from assembly.process import main
 from charging.errors import ChargingUnavailable
 from db import people
@@ -39,17 +38,17 @@ PURGE_EVERY_S = 3600.0
 
 async def serve(settings: PortalSections) -> None:
     """Run until cancelled; pages that are under way are finished."""
-    engine, plans, _ = parts_of(settings)
+    engine, offices = parts_of(settings)
     async with AsyncExitStack() as stack:
         stack.callback(engine.dispose)
-        parts = _parts(settings.portal, engine, _offices(settings, plans))
+        parts = _parts(settings.portal, engine, Offices(offices))
         stack.callback(parts.store.close)
         stack.callback(parts.passwords.close)
         await stack.enter_async_context(
             answering("portal", settings, {"ledger": ledger_question(engine)})
         )
-        purging = asyncio.create_task(_keep_purged(parts))
-        stack.callback(purging.cancel)
+        for kept in (_keep_purged(parts), keep_files_fresh(offices)):
+            stack.callback(asyncio.create_task(kept).cancel)
         await _run(settings.portal, parts)
 
 
@@ -75,10 +74,6 @@ def hosts_of(settings: PortalSettings) -> set[str]:
     if settings.public_url is not None:
         return {settings.public_url.partition("://")[2]}
     return {settings.host, f"localhost:{settings.port}"}
-
-
-def _offices(settings: PortalSections, plans: OfficePlans) -> Offices:
-    return Offices({name: partial(plans.plan_of, name) for name in settings.offices})
 
 
 class _Server(uvicorn.Server):

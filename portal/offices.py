@@ -1,39 +1,16 @@
-"""The offices as the portal's pages see them."""
+"""The offices as the portal's pages see them: as they are in force when a page is asked for."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import tzinfo
-
-from charging.plan import Plan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
-    id: str
-    plan: Plan
-
-    @property
-    def currency(self) -> str:
-        return self.plan.currency
-
-    @property
-    def time_zone(self) -> tzinfo:
-        return self.plan.timezone
-
-    @property
-    def language(self) -> str:
-        return self.plan.language
+from charging import ports
+from charging.offices import Office
 
 
 class Offices:
-    """Of the plans in force at the moment of asking."""
-
-    def __init__(self, plans: Mapping[str, Callable[[], Plan]]) -> None:
-        self._plans = plans
+    def __init__(self, known: ports.Offices) -> None:
+        self._known = known
 
     def names(self) -> tuple[str, ...]:
-        return tuple(self._plans)
+        return tuple(office.id for office in self._known.snapshot().offices)
 
     def office(self, office_id: str) -> Office:
-        """Raises KeyError: the settings have no such office."""
-        return Office(id=office_id, plan=self._plans[office_id]())
+        """Raises UnknownOffice: the settings have no such office."""
+        return self._known.snapshot().office(office_id)

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from charging.language import LANGUAGES
 from charging.money import Money
-
-LANGUAGES: Final = ("en", "fr")
 
 PAUSE: Final = "pause"  # between two sentences, where the first ends with an amount
 

@@ -16,8 +16,10 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PrivateAttr,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -27,7 +29,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from charging.countries import require_country
+from charging.office_settings import OFFICE_RULES
 from charging.rate_deck import STANDARD_DECK, require_deck_name
 from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
 
@@ -187,6 +189,10 @@ class DatabaseSettings(_Section):
     """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
 
 
+def _of_an_office(text: str | None, info: ValidationInfo) -> str | None:
+    return None if text is None else OFFICE_RULES[str(info.field_name)](text)
+
+
 class OfficeSettings(_Section):
     """A business with an account of its own; one section for each office."""
 
@@ -197,24 +203,52 @@ class OfficeSettings(_Section):
     """The rate deck of the plan's currency that the office pays by: `tollgate rates import
     --deck`."""
 
+    country: str | None = Field(default=None, examples=["FR"])
+    """Where its phones stand (ISO 3166): whose national numbers are ordinary ones, and whose
+    emergency numbers connect beside those of its plan's country. Like the next four, what is left
+    out here is the office's manager's (`tollgate office set`), or as [site] says, or its plan."""
+
+    outside_line_prefix: str | None = Field(default=None, examples=["9"])
+    """What its phones dial for a line, where they do; "" where they do not."""
+
+    international_prefix: str | None = Field(default=None, examples=["00"])
+    """What its phones dial before a country code."""
+
+    time_zone: str | None = Field(default=None, examples=["Europe/Paris"])
+    """When its days and months begin, for limits and for rates that change."""
+
+    language: str | None = Field(default=None, examples=["fr"])
+    """What its phones hear that say nothing else: en or fr."""
+
     @field_validator("deck")
     @classmethod
     def _as_decks_are_called(cls, deck: str) -> str:
         return require_deck_name(deck)
 
+    @field_validator(*OFFICE_RULES)
+    @classmethod
+    def _as_offices_may_be(cls, text: str | None, info: ValidationInfo) -> str | None:
+        return _of_an_office(text, info)
+
 
 class SiteSettings(_Section):
-    """How this site dials, and where its files are."""
+    """Where the files are; and of every office that says nothing else, how it dials."""
 
     country: str | None = Field(default=None, examples=["GB"])
-    """Where the phones stand (ISO 3166), only if in another country than their plan's. Its national
-    numbers are then ordinary ones, and its emergency numbers connect beside those of every plan."""
+    """Where the phones stand (ISO 3166), only if in another country than their plan's. This and the
+    next four are for every office: its own section and its manager win."""
 
-    outside_line_prefix: str = ""
-    """What one dials for a line, such as "9", where one does."""
+    outside_line_prefix: str | None = Field(default=None, examples=["9"])
+    """What one dials for a line, where one does."""
 
-    international_prefix: str = "00"
-    """What is dialled before a country code."""
+    international_prefix: str | None = Field(default=None, examples=["00"])
+    """What is dialled before a country code; "00" where nobody says."""
+
+    time_zone: str | None = Field(default=None, examples=["Europe/London"])
+    """When days and months begin, only if elsewhere than the plan says."""
+
+    language: str | None = Field(default=None, examples=["en"])
+    """What phones hear, only if it is not the plan's: en or fr."""
 
     phones_file: Path | None = Field(default=None, examples=["phones.toml"])
     """The desk phones; without one, the example that comes with Tollgate (dialplan/phones.toml)."""
@@ -222,10 +256,10 @@ class SiteSettings(_Section):
     plans_folder: Path | None = Field(default=None, examples=["plans"])
     """The calling plans; without one, those that come with Tollgate (plans/)."""
 
-    @field_validator("country")
+    @field_validator(*OFFICE_RULES)
     @classmethod
-    def _of_a_country(cls, country: str | None) -> str | None:
-        return None if country is None else require_country(country)
+    def _as_offices_may_be(cls, text: str | None, info: ValidationInfo) -> str | None:
+        return _of_an_office(text, info)
 
 
 class CallSettings(_Section):
@@ -445,6 +479,21 @@ class SharedSections(BaseSettings):
     offices: dict[str, OfficeSettings] = {"main": OfficeSettings()}
     site: SiteSettings = SiteSettings()
     call: CallSettings = CallSettings()
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """Where they were read; None: nothing but the environment."""
+        return self._file
+
+    def place_of(self, *path: str) -> str:
+        """Where a setting stands, the file or a variable: `place_of("offices", "nice", "plan")`."""
+        variables = {name.upper() for name in os.environ}
+        for length in range(len(path), 0, -1):
+            variable = "__".join(("TOLLGATE_" + path[0], *path[1:length])).upper()
+            if variable in variables:
+                return f"the variable {variable}"
+        return f"{self._file or 'the settings'}, [{'.'.join(path[:-1])}]"
 
     @field_validator("offices")
     @classmethod
@@ -531,7 +580,9 @@ def load_sections(kind: type[Read], file: Path | None = None) -> Read:
     found = file or settings_file()
     if found is None:
         return _checked(kind, {}, Path("the environment"), Path.cwd() / STATE_FOLDER)
-    return _checked(kind, _fields_in(found), found, found.resolve().parent)
+    settings = _checked(kind, _fields_in(found), found, found.resolve().parent)
+    settings._file = found.resolve()  # noqa: SLF001 - as much ours as the class
+    return settings
 
 
 def problems_of(file: Path | None = None) -> Sequence[str]:

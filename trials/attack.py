@@ -12,22 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from assembly.plans import OfficePlans, plan_files
-from assembly.sites import site_for
+from assembly.offices import read_offices
 from charging.errors import Refusal
 from charging.money import Money
 from charging.numbering import parse_number
 from charging.plan import Category, classify
 from dialplan.phones import Phone
 from lab.carrier import ANSWERS_AT_ONCE, CarrierCall
-from lab.paid_office import OFFICE_ID, PaidOffice, make_paid_office
+from lab.paid_office import PaidOffice, make_paid_office
 from lab.raw_phone import RawPhone, Talk
 from lab.telephony import find_telephony
 from settings import Settings
 from trials.evidence import kept_if_wrong
 from trials.hostile import Place, draw_contacts, draw_invite, draw_referral
 
-PHONES = tuple(Phone(extension=str(1001 + n), name=f"Phone {n}") for n in range(16))
+PHONES = tuple(
+    Phone(endpoint=number, number=number, name=f"Phone {number}")
+    for number in map(str, range(1001, 1017))
+)
 # Where a phone sends its own carrier's leg to another emergency number, nobody else ever hangs up.
 CARRIER = replace(ANSWERS_AT_ONCE, name="answers, then hangs up", talk_ms=5000)
 AT_ONCE = 24  # calls of the attacker's
@@ -69,7 +71,7 @@ async def attack(plan: AttackPlan, report: Callable[[str], None]) -> AttackOutco
 
 async def _attack(plan: AttackPlan, folder: Path, report: Callable[[str], None]) -> AttackOutcome:
     phones_file = folder / "phones.toml"
-    phones_file.write_text("".join(f"[phones.{phone.extension}]\n" for phone in PHONES))
+    phones_file.write_text("".join(f"[phones.{phone.endpoint}]\n" for phone in PHONES))
     paid = make_paid_office(
         find_telephony(lambda _: None),
         folder / "office",
@@ -87,7 +89,7 @@ async def _attack(plan: AttackPlan, folder: Path, report: Callable[[str], None])
     )
     random = Random(plan.seed)  # noqa: S311 - a trial must be repeatable
     async with paid, AsyncExitStack() as stack:
-        phones = [await stack.enter_async_context(_phone(paid, p.extension)) for p in PHONES]
+        phones = [await stack.enter_async_context(_phone(paid, p.endpoint)) for p in PHONES]
         registered = await _register(plan, paid, phones, random, report)
         problems = [f"{call.dialled!r} by a Contact" for call in paid.office.carrier.calls()]
         attacker = phones[0]
@@ -208,8 +210,8 @@ class _Judge:
     """What kind of call the carrier got, by the plan and by nothing that happened."""
 
     def __init__(self, settings: Settings, paid: PaidOffice) -> None:
-        self._plan = OfficePlans(settings, plan_files(settings, print)).plan_of(OFFICE_ID)
-        self._site = site_for(self._plan, settings.site)
+        (office,) = read_offices(settings)
+        self._plan, self._site = office.plan, office.site
         self._emergency = {sent for _, sent in paid.office.config.offices[0].emergency}
 
     def category(self, dialled: str) -> str:

@@ -10,19 +10,16 @@ import random
 import socket
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from assembly.extensions import LivePhones
+from assembly.offices import LiveOffices
 from charging.errors import Refusal
-from charging.numbering import Site, parse_number
 from charging.plain_text import is_plain
-from charging.plan import Plan, classify
+from charging.plan import classify
 from dialplan.phones import EXAMPLE
-from plans.files import SHIPPED_PLANS, PlanFiles
-from settings import SettingsError, load_settings
+from plans.files import SHIPPED_PLANS
+from settings import load_settings
 from settings.toml_file import SENTENCE_MAX, SIZE_MAX
 
 READ_MAX_S = 5.0  # a starved machine included; what waits for a pipe waits for ever
@@ -38,6 +35,7 @@ plan = "uk"
 [site]
 outside_line_prefix = "9"
 phones_file = "phones.toml"
+plans_folder = "plans"
 [call]
 ring_timeout_s = 60
 cut_off_early_s = 0.15
@@ -61,107 +59,52 @@ class FilesOutcome:
     problems: list[str] = field(default_factory=list)
 
 
-class Reader(Protocol):
-    """One kind of file in an office that is running."""
+class Reader:
+    """One file of an office that is running, damaged again and again."""
 
-    file: Path
-    good: bytes
+    def __init__(self, folder: Path, name: str) -> None:
+        (folder / "plans").mkdir()
+        contents = {
+            "plan": (folder / "plans" / "uk.toml", (SHIPPED_PLANS / "uk.toml").read_bytes()),
+            "phones": (folder / "phones.toml", EXAMPLE.read_bytes()),
+            "settings": (folder / "tollgate.toml", SETTINGS.encode()),
+        }
+        for file, content in contents.values():
+            file.write_bytes(content)
+        self.file, self.good = contents[name]
+        self._told: list[str] = []
+        settings = load_settings(folder / "tollgate.toml")
+        self._offices = LiveOffices(settings, report=self._told.append)
 
     def read_again(self) -> list[str]:
         """Notice the file; every sentence that an admin would be told."""
+        self._told.clear()
+        self._offices.refresh()
+        return list(self._told)
 
     def in_force(self) -> object:
         """What calls go by."""
+        return self._offices.snapshot()
 
     def call(self) -> None:
         """Raises whatever a call would be stopped by."""
-
-
-class PlanReader:
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "uk.toml"
-        self.good = (SHIPPED_PLANS / "uk.toml").read_bytes()
-        self.file.write_bytes(self.good)
-        self._told: list[str] = []
-        self._plans = PlanFiles(folder, report=lambda error: self._told.append(str(error)))
-        self._plans.plan("uk")
-
-    def read_again(self) -> list[str]:
-        self._told.clear()
-        self._plans.refresh()
-        return list(self._told)
-
-    def in_force(self) -> Plan:
-        return self._plans.plan("uk")
-
-    def call(self) -> None:
+        offices = self._offices.snapshot()
         for dialled in ("999", "02079460000", "0033612345678", "08001234567", "118118", "9999"):
             try:
-                classify(parse_number(dialled, Site(country="GB")), self.in_force())
+                office = offices.office_at("1001")
+                classify(office.parse(dialled), office.plan)
             except Refusal:
                 continue
 
 
-class PhonesReader:
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "phones.toml"
-        self.good = EXAMPLE.read_bytes()
-        self.file.write_bytes(self.good)
-        self._told: list[str] = []
-        self._phones = LivePhones(
-            self.file, lambda: {"main": "GBP"}, report=lambda error: self._told.append(str(error))
-        )
-
-    def read_again(self) -> list[str]:
-        self._told.clear()
-        self._phones.refresh()
-        return list(self._told)
-
-    def in_force(self) -> object:
-        return self._phones.every()
-
-    def call(self) -> None:
-        try:
-            self._phones.find("1001")
-        except Refusal:
-            return
-
-
-class SettingsReader:
-    """Programs read their settings when they start: what runs keeps those it has."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "tollgate.toml"
-        self.good = SETTINGS.encode()
-        self.file.write_bytes(self.good)
-        self._settings = load_settings(self.file)
-
-    def read_again(self) -> list[str]:
-        try:
-            self._settings = load_settings(self.file)
-        except SettingsError as error:
-            return [str(error)]
-        return []
-
-    def in_force(self) -> object:
-        return self._settings
-
-    def call(self) -> None:
-        """Nothing of a call asks for them again."""
-
-
-READERS: dict[str, Callable[[Path], Reader]] = {
-    "plan": PlanReader,
-    "phones": PhonesReader,
-    "settings": SettingsReader,
-}
+READERS = ("plan", "phones", "settings")
 
 
 def run(kind: str, *, files: int, seed: int) -> FilesOutcome:
     draw = random.Random(f"{kind} {seed}")  # noqa: S311 - what it draws is no secret
     outcome = FilesOutcome()
     with tempfile.TemporaryDirectory(prefix="tollgate-files-") as name:
-        reader = READERS[kind](Path(name))
+        reader = Reader(Path(name), kind)
         for number in range(files):
             before = reader.in_force()
             _put(reader, draw)

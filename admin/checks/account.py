@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Engine
 from admin.amounts import shown
 from admin.checks.database import ledger_of
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from admin.checks.site import good_plans
+from admin.checks.site import good_offices
 from charging.ledger import Balances
+from charging.offices import Office
 from charging.plan import Plan
-from charging.rate_deck import STANDARD_DECK, DeckKey
+from charging.rate_deck import STANDARD_DECK
 from db.ledger import SqlLedger
 from db.rate_decks import count_free_rates, count_rates, deck_history, decks_in_force, has_rates
 from settings import Settings
@@ -27,9 +28,9 @@ def check_balances(settings: Settings) -> Iterator[Finding]:
     with ledger_of(settings) as engine:
         if engine is None:
             return
-        for office_id, plan in good_plans(settings).items():
-            found = asyncio.run(_balances(engine, office_id, plan.currency))
-            yield judge_balance(found, office_id=office_id, currency=plan.currency)
+        for office in good_offices(settings).values():
+            found = asyncio.run(_balances(engine, office.id, office.currency))
+            yield judge_balance(found, office_id=office.id, currency=office.currency)
 
 
 async def _balances(engine: Engine, office_id: str, currency: str) -> Balances:
@@ -58,13 +59,13 @@ def check_rates(settings: Settings) -> Iterator[Finding]:
         if engine is None:
             return
         now = datetime.now(UTC)
-        for office_id, plan in good_plans(settings).items():
-            key = DeckKey(plan.currency, settings.offices[office_id].deck)
+        for office in good_offices(settings).values():
             with engine.connect() as reader:
-                yield from judge_deck(reader, plan, key, now)
+                yield from judge_deck(reader, office, now)
 
 
-def judge_deck(reader: Connection, plan: Plan, key: DeckKey, now: datetime) -> Iterator[Finding]:
+def judge_deck(reader: Connection, office: Office, now: datetime) -> Iterator[Finding]:
+    plan, key = office.plan, office.deck_key
     history = deck_history(reader, key)
     rows = count_rates(reader, key)
     if not rows:
@@ -88,7 +89,7 @@ def judge_deck(reader: Connection, plan: Plan, key: DeckKey, now: datetime) -> I
             f"{free} {key} rates of {deck.source} are 0: calls there cost nothing",
             "`tollgate rates show` lists them; if the sheet was misread, `tollgate rates rollback`",
         )
-    unpriced = [c for c in plan_countries(plan) if not _is_priced(reader, plan, key, c, now)]
+    unpriced = [c for c in plan_countries(plan) if not _is_priced(reader, office, c, now)]
     if unpriced:
         yield warning(
             f"the {plan.title} plan knows countries without any rate: {listed(unpriced)};"
@@ -102,7 +103,6 @@ def plan_countries(plan: Plan) -> list[str]:
     return sorted({plan.country, *included} - plan.barred_countries)
 
 
-def _is_priced(reader: Connection, plan: Plan, key: DeckKey, country: str, now: datetime) -> bool:
+def _is_priced(reader: Connection, office: Office, country: str, now: datetime) -> bool:
     prefix = str(phonenumbers.country_code_for_region(country))
-    today = now.astimezone(plan.timezone).date()
-    return has_rates(reader, key, prefix=prefix, on=today)
+    return has_rates(reader, office.deck_key, prefix=prefix, on=office.day_of(now))

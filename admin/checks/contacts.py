@@ -165,4 +165,4 @@ def _phones(settings: Settings) -> Sequence[str]:
         phones = load_phones(settings.site.phones_file or EXAMPLE)
     except PhonesError:
         return ()  # said by check_phones
-    return sorted(phone.extension for phone in phones)
+    return sorted(phone.endpoint for phone in phones)

@@ -7,8 +7,10 @@ from admin.checks.ami import AmiError
 from admin.checks.asterisk import AriError
 from admin.checks.findings import Finding, listed, ok, warning
 from admin.checks.ways import SENT, Running, running_asterisk, walker_of
+from assembly.offices import OfficesError, read_offices
 from dialplan.phones import Phone, PhonesError, load_phones
 from dialplan.walk.walker import Start
+from plans.files import PlanFileError
 from settings import Settings
 
 
@@ -18,16 +20,17 @@ def check_endpoints(settings: Settings) -> Iterator[Finding]:
     try:
         phones = load_phones(settings.site.phones_file)
         running = asyncio.run(running_asterisk(settings))
-    except (AmiError, AriError, PhonesError):
-        return  # said by check_ami, check_ari and check_phones
-    found = [*judge_names(running, phones, settings), *judge_strangers(running, phones, settings)]
+        found = [*judge_names(running, phones, settings)]
+        found += judge_strangers(running, phones, settings)
+    except (AmiError, AriError, OfficesError, PhonesError, PlanFileError):
+        return  # said by check_ami, check_ari, check_phones and check_plans
     yield from found or [ok("Asterisk's endpoints are the phones and carriers of the settings")]
 
 
 def judge_names(running: Running, phones: Sequence[Phone], settings: Settings) -> Iterator[Finding]:
     """What the settings name and Asterisk does not have."""
     known = {each.name for each in running.endpoints}
-    absent = [each.extension for each in phones if each.enabled and each.extension not in known]
+    absent = [each.endpoint for each in phones if each.enabled and each.endpoint not in known]
     if absent:
         yield warning(
             f"Asterisk knows no phone {listed(absent)}: it cannot register",
@@ -48,19 +51,19 @@ def judge_strangers(
     running: Running, phones: Sequence[Phone], settings: Settings
 ) -> Iterator[Finding]:
     """Endpoints that reach the application, which refuses whom it does not know."""
-    walker, site = walker_of(running, settings), settings.site
-    dialled = f"{site.outside_line_prefix}{site.international_prefix}{SENT}"
-    enabled = {each.extension for each in phones if each.enabled}
+    walker = walker_of(running, settings)
+    file = settings.site.phones_file
+    sites = {office.site for office in read_offices(settings)}
+    paid = [f"{site.outside_line_prefix}{site.international_prefix}{SENT}" for site in sites]
+    enabled = {each.endpoint for each in phones if each.enabled}
     strangers = [
         each.name
         for each in running.endpoints
         if not each.is_trunk and each.name not in enabled
-        if walker.walk(Start(context=each.context, dialled=dialled)).asked
+        if any(walker.walk(Start(context=each.context, dialled=dialled)).asked for dialled in paid)
     ]
     if strangers:
         yield warning(
-            f"{listed(strangers)} may dial, and is no phone of {site.phones_file}: paid calls are"
-            " refused",
-            f"[phones.{strangers[0]}] in {site.phones_file}, enabled; or another context for it in"
-            " pjsip.conf",
+            f"{listed(strangers)} may dial, and is no phone of {file}: paid calls are refused",
+            f"[phones.{strangers[0]}] in {file}, enabled; or another context for it in pjsip.conf",
         )

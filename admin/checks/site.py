@@ -1,7 +1,7 @@
 """What the admin wrote: settings and who may read them, plans, phones, addresses."""
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,12 @@ from sqlalchemy import make_url
 from yarl import URL
 
 from admin.checks.findings import Finding, ok, problem, warning
-from assembly.extensions import PhoneExtensions
-from assembly.plans import plan_files
-from assembly.sites import site_at
-from charging.money import NO_CURRENCY
-from charging.plan import Plan
+from assembly.offices import OfficesError, Sources, plan_file
+from charging.offices import Office
 from db.engine import file_of
 from dialplan.patterns import emergency_dialled, hidden_service
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
-from plans.files import PlanFileError
+from plans.files import PlanFileError, read_plan
 from settings import Settings, secret_files, settings_file
 from settings.toml_file import parse_toml, read_text
 
@@ -111,50 +108,53 @@ def is_loopback(host: str) -> bool:
 
 
 def check_plans(settings: Settings) -> Iterator[Finding]:
-    for office_id, office in settings.offices.items():
+    for office_id, section in settings.offices.items():
         try:
-            plan = plan_of(settings, office_id)
-        except PlanFileError as error:
+            office = office_of(settings, office_id)
+        except (OfficesError, PlanFileError) as error:
             yield problem(
                 f"office {office_id}: {error}",
                 f"correct it, or name another plan: [offices.{office_id}] plan;"
                 " programs that run keep the last good plan until then",
             )
         else:
-            yield ok(f"office {office_id}: the {plan.title} plan ({office.plan}), {plan.currency}")
-            yield from _elsewhere(settings, office_id, plan)
+            plan = office.plan
+            yield ok(f"office {office_id}: the {plan.title} plan ({section.plan}), {plan.currency}")
+            yield from _elsewhere(office)
 
 
-def _elsewhere(settings: Settings, office_id: str, plan: Plan) -> Iterator[Finding]:
-    country = settings.site.country
-    if country is not None and country != plan.country:
+def _elsewhere(office: Office) -> Iterator[Finding]:
+    country, sold_in = office.site.country, office.plan.country
+    if country != sold_in:
         yield warning(
-            f"office {office_id} dials as one does in {country}, and its plan is of {plan.country}",
-            f"right if its phones stand in {country}; else take [site] country away",
+            f"office {office.id} dials as one does in {country}, and its plan is of {sold_in}",
+            f"right if its phones stand in {country}: `tollgate office show` tells who says so",
         )
 
 
-def plan_of(settings: Settings, office_id: str) -> Plan:
-    """Raises PlanFileError."""
-    return plan_files(settings, _nobody).plan(settings.offices[office_id].plan)
+def office_of(settings: Settings, office_id: str) -> Office:
+    """Raises OfficesError, PlanFileError."""
+    plan = settings.offices[office_id].plan
+    plans = {plan: read_plan(plan_file(settings, plan))}
+    return Sources(settings=settings, plans=plans, phones=()).office(office_id)
 
 
-def good_plans(settings: Settings) -> dict[str, Plan]:
-    """The plan of every office whose plan file is good; `check_plans` tells of the others."""
-    plans = {}
+def good_offices(settings: Settings) -> dict[str, Office]:
+    """Every office whose plan file is good; `check_plans` tells of the others."""
+    offices = {}
     for office_id in settings.offices:
         try:
-            plans[office_id] = plan_of(settings, office_id)
-        except PlanFileError:
+            offices[office_id] = office_of(settings, office_id)
+        except (OfficesError, PlanFileError):
             continue
-    return plans
+    return offices
 
 
 def check_phones(settings: Settings) -> Iterator[Finding]:
     file = settings.site.phones_file or EXAMPLE
     try:
         phones = load_phones(file)
-        PhoneExtensions(phones, dict.fromkeys(settings.offices, NO_CURRENCY))
+        _require_offices(settings, file, phones)
     except PhonesError as error:
         yield problem(str(error), f"correct {file}; it ends with an example")
         return
@@ -168,24 +168,35 @@ def check_phones(settings: Settings) -> Iterator[Finding]:
         yield ok(f"{len(phones)} phones in {file}")
 
 
-def shadowing(settings: Settings, phones: tuple[Phone, ...]) -> Iterator[Finding]:
-    """Extensions that are also something else to dial, from any office: they share an Asterisk."""
-    plans = good_plans(settings)
-    countries = {plan.country for plan in plans.values()} | set(
-        filter(None, [settings.site.country])
-    )
-    sites = [site_at(country, settings.site) for country in sorted(countries)]
-    emergency = {dialled for dialled, _ in emergency_dialled(sites)}
+def _require_offices(settings: Settings, file: Path, phones: Sequence[Phone]) -> None:
     for phone in phones:
-        hidden = [hidden_service(phone.extension, country) for country in sorted(countries)]
-        if phone.extension in emergency:
+        if phone.office not in settings.offices:
+            raise PhonesError(
+                f"{file}: [phones.{phone.endpoint}] is of the office {phone.office!r}, which the"
+                " settings lack"
+            )
+
+
+def shadowing(settings: Settings, phones: tuple[Phone, ...]) -> Iterator[Finding]:
+    """Extensions that are also something else to dial in their own office."""
+    for office in good_offices(settings).values():
+        own = [phone for phone in phones if phone.office == office.id]
+        yield from _shadowing_in(office, own)
+
+
+def _shadowing_in(office: Office, phones: Sequence[Phone]) -> Iterator[Finding]:
+    emergency = {dialled for dialled, _ in emergency_dialled(office.emergency_sites)}
+    countries = sorted({site.country for site in office.emergency_sites})
+    for phone in phones:
+        hidden = [hidden_service(phone.number, country) for country in countries]
+        if phone.number in emergency:
             yield problem(
-                f"extension {phone.extension} is an emergency number: it would never ring",
+                f"extension {phone.number} is an emergency number: it would never ring",
                 "give the phone another extension",
             )
         elif service := next(filter(None, hidden), None):
             yield warning(
-                f"extension {phone.extension} hides {service}: who dials that rings a phone",
+                f"extension {phone.number} hides {service}: who dials that rings a phone",
                 "give the phone another extension",
             )
 
@@ -199,7 +210,3 @@ def _holds_secrets(file: Path) -> bool:
     url = str(sections.get("database", {}).get("url", ""))
     named = ("password" in sections.get("ari", {})) or ("secret" in sections.get("ami", {}))
     return named or make_url(url or "sqlite://").password is not None
-
-
-def _nobody(_error: PlanFileError) -> None:
-    """A file that is read once is never refused in favour of an earlier version."""

@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 from admin.checks.asterisk import AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from admin.checks.site import good_plans
+from admin.checks.site import good_offices
+from charging.language import LANGUAGES
 from prompts.library import FOLDER
-from prompts.phrases import LANGUAGES
 from prompts.texts import texts_of
 from settings import Settings
 
@@ -22,7 +22,7 @@ def check_sounds(settings: Settings) -> Iterator[Finding]:
     """Asterisk's own list of what it found; nothing is said where it cannot be asked for it."""
     if settings.ari is None:
         return
-    spoken = {plan.language for plan in good_plans(settings).values()} or set(LANGUAGES)
+    spoken = {office.language for office in good_offices(settings).values()} or set(LANGUAGES)
     for language in sorted(spoken):
         try:
             status, found = asyncio.run(_sounds(settings, language))

@@ -226,7 +226,7 @@ def limits_of(fields: Mapping[str, str]) -> Limits:
 def _phones(settings: Settings) -> frozenset[str]:
     try:
         return frozenset(
-            each.extension for each in load_phones(settings.site.phones_file or EXAMPLE)
+            each.endpoint for each in load_phones(settings.site.phones_file or EXAMPLE)
         )
     except PhonesError:
         return frozenset()  # said by check_phones

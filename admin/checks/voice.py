@@ -4,20 +4,20 @@ import os
 from collections.abc import Iterator
 
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from admin.checks.site import good_plans
+from admin.checks.site import good_offices
 from admin.prompts import available_engines
+from charging.language import LANGUAGES
 from dialplan.render import sounds_played
 from prompts.build import to_speak
 from prompts.engines import RecordedEngine
 from prompts.errors import PromptError
 from prompts.library import Library, default_sounds_folder
-from prompts.phrases import LANGUAGES
 from settings import PromptSettings, Settings
 
 
 def check_prompts(settings: Settings) -> Iterator[Finding]:
     library = Library(settings.prompts.sounds_folder or default_sounds_folder(os.environ))
-    spoken = {plan.language for plan in good_plans(settings).values()} or set(LANGUAGES)
+    spoken = {office.language for office in good_offices(settings).values()} or set(LANGUAGES)
     for language in LANGUAGES:
         yield from _language(library, language, needed=language in spoken)
 

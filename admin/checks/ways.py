@@ -11,11 +11,9 @@ import aiohttp
 from admin.checks.ami import AmiConversation, AmiError, AmiRefusedError, logged_in
 from admin.checks.asterisk import OURS, RENDER, AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from assembly.charging import report_plan
-from assembly.plans import OfficePlans, plan_files
-from assembly.sites import site_for
-from charging.numbering import Site
-from charging.plan import Category, Plan
+from assembly.offices import OfficesError, read_offices
+from charging.offices import Office
+from charging.plan import Category
 from charging.unpaid import costs_nothing
 from dialplan.contexts import INCLUDED, OUR_TRUNKS, PAID, paid_extension
 from dialplan.office_routes import context_of
@@ -59,20 +57,14 @@ class Running:
         return frozenset(each.name for each in self.endpoints if each.is_trunk)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
-    plan: Plan
-    site: Site
-
-
 def check_ways(settings: Settings) -> Iterator[Finding]:
     """Whatever an admin's own dialplan does before, after and beside ours."""
     if settings.ami is None or settings.ari is None:
         return
     try:
-        offices = _offices(settings)
+        offices = read_offices(settings)
         running = asyncio.run(running_asterisk(settings))
-    except (AmiError, AriError, PlanFileError):
+    except (AmiError, AriError, OfficesError, PlanFileError):
         return  # said by check_ami, check_ari and check_plans
     yield from judge_phones(running, offices, settings)
     yield from judge_transfers(running, settings)
@@ -264,12 +256,6 @@ def shown(leg: Leg) -> str:
 # --- asking ---------------------------------------------------------------------------------------
 
 
-def _offices(settings: Settings) -> Sequence[Office]:
-    plans = OfficePlans(settings, plan_files(settings, report_plan))
-    known = (plans.plan_of(office_id) for office_id in settings.offices)
-    return [Office(plan=plan, site=site_for(plan, settings.site)) for plan in known]
-
-
 async def running_asterisk(settings: Settings) -> Running:
     """Raises AmiError, AriError."""
     assert settings.ami is not None  # noqa: S101 - asked by whoever calls
@@ -343,4 +329,4 @@ def _phones(settings: Settings) -> frozenset[str]:
         listed_phones = load_phones(settings.site.phones_file or EXAMPLE)
     except PhonesError:
         return frozenset()  # said by check_phones
-    return frozenset(phone.extension for phone in listed_phones)
+    return frozenset(phone.endpoint for phone in listed_phones)

@@ -19,10 +19,9 @@ from admin.checks.database import (
     judge_version,
 )
 from admin.checks.findings import Status
-from admin.checks.site import plan_of
+from admin.checks.site import office_of
 from charging.ledger import Balances
 from charging.money import Money
-from charging.rate_deck import DeckKey
 from db.engine import open_engine
 from db.schema import HEAD
 from tests.admin.conftest import Site
@@ -167,7 +166,7 @@ def test_an_old_deck_is_a_warning(site: Site) -> None:
     later = datetime.now(UTC) + timedelta(days=200)
     engine = open_engine(site.settings.database.url)
     with engine.connect() as reader:
-        (found,) = judge_deck(reader, plan_of(site.settings, "main"), DeckKey("GBP"), later)
+        (found,) = judge_deck(reader, office_of(site.settings, "main"), later)
     engine.dispose()
     assert found.status is WARNING
     assert "in force for 200 days" in found.message

@@ -16,7 +16,10 @@ from tests.dialplan.walk.text import dialplan
 
 OURS = "".join(rendered_dialplan(own_asterisk(Settings())).values())
 OFFICE = f"{OURS}\n[office]\ninclude => tollgate\n[door]\nexten => 1001,1,Dial(PJSIP/1001)\n"
-PHONES = (Phone(extension="1001", name="One"), Phone(extension="1002", name="Two", enabled=False))
+PHONES = (
+    Phone(endpoint="1001", number="1001", name="One"),
+    Phone(endpoint="1002", number="1002", name="Two", enabled=False),
+)
 
 
 def running(*names: str, context: str = "office") -> Running:

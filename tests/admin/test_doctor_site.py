@@ -133,9 +133,10 @@ def test_an_extension_that_hides_nothing_is_well(site: Site, plan: str, extensio
 
 
 @pytest.mark.parametrize("extension", ["15", "17", "18", "115", "999", "112"])
-def test_an_emergency_number_of_any_office_is_no_extension(site: Site, extension: str) -> None:
+def test_an_emergency_number_of_its_office_is_no_extension(site: Site, extension: str) -> None:
+    """An office of France whose phones stand in Britain has the numbers of both."""
     (site.folder / "phones.toml").write_text(f"[phones.{extension}]\n")
-    site.add('[offices.main]\nplan = "uk"\n[offices.paris]\nplan = "france"\n')
+    site.add('[offices.main]\nplan = "france"\ncountry = "GB"\n')
     status, message = site.said(check_phones)[0]
     assert status is PROBLEM
     assert message.startswith(f"extension {extension} is an emergency number")

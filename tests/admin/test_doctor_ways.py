@@ -8,7 +8,6 @@ import pytest
 from admin.checks.findings import Finding, Status
 from admin.checks.ways import (
     Endpoint,
-    Office,
     Running,
     check_trunks,
     check_ways,
@@ -16,9 +15,8 @@ from admin.checks.ways import (
     judge_trunks,
 )
 from admin.checks.ways import judge_phones as judge
-from assembly.plans import plan_files
+from assembly.offices import read_offices
 from assembly.routes import own_asterisk
-from charging.numbering import Site as DialledFrom
 from dialplan.render import rendered_dialplan
 from dialplan.walk.lookup import Dialplan
 from settings import Settings
@@ -26,7 +24,7 @@ from tests.admin.asterisk_stand_in import SOUND, AsteriskStandIn, running
 from tests.admin.conftest import Site
 from tests.dialplan.walk.text import dialplan, listed
 
-UK = Office(plan=plan_files(Settings(), lambda _: None).plan("uk"), site=DialledFrom(country="GB"))
+(UK,) = read_offices(Settings())
 OURS = "".join(rendered_dialplan(own_asterisk(Settings())).values())
 OUTBOUND = "exten => _0.,1,Dial(PJSIP/${EXTEN}@trunk)\n"
 OFFICE = f"{OURS}\n[office]\ninclude => tollgate\n"

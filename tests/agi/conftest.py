@@ -12,22 +12,22 @@ from agi.__main__ import SERVICES
 from agi.server import Server
 from charging.enquiries import Enquiries
 from charging.extensions import Extension
-from charging.numbering import Site
 from charging.usecases import Charging
 from tests.fakes.charging import (
     RECEPTION,
-    KnownExtensions,
+    UK_PLAN,
     OneDeck,
-    OnePlan,
-    OneSite,
     charging_with,
     gbp,
+    offices_on,
 )
 from tests.fakes.clock import ManualClock
 from tests.fakes.ledger import MemoryLedger
 
 PATIENCE_S = 10
-WORKSHOP = Extension(endpoint="1002", name="Workshop", office_id="main", language="fr")
+WORKSHOP = Extension(
+    endpoint="1002", number="1002", name="Workshop", office_id="main", language="fr"
+)
 
 
 @pytest.fixture
@@ -43,9 +43,7 @@ def charging(ledger: MemoryLedger) -> Charging:
 @pytest.fixture
 def enquiries(ledger: MemoryLedger) -> Enquiries:
     return Enquiries(
-        sites=OneSite(Site()),
-        extensions=KnownExtensions([RECEPTION, WORKSHOP]),
-        plans=OnePlan(),
+        offices=offices_on(UK_PLAN, [RECEPTION, WORKSHOP]),
         decks=OneDeck(),
         accounts=ledger,
         clock=ManualClock(),

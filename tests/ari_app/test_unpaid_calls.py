@@ -33,7 +33,7 @@ from charging.unpaid_calls import OVERLOAD, UNAVAILABLE, Caller, UnpaidCall
 from charging.usecases import UnmeteredAuthorisation
 from plans.files import SHIPPED_PLANS, read_plan
 from prompts import phrases as spoken
-from tests.fakes.charging import RECEPTION, UK_PLAN, gbp, request
+from tests.fakes.charging import RECEPTION, UK_PLAN, gbp, office_on, request
 
 INCLUDED, FREE, FRANCE = "02079460000", "08081570000", "0033612345678"
 SITES = (Site(), Site(country="FR", outside_line_prefix="9"))
@@ -48,7 +48,7 @@ class Phones:
     def caller(self, endpoint: str) -> Caller:
         if endpoint != RECEPTION.endpoint:
             return Caller()
-        return Caller(extension=RECEPTION, plan=UK_PLAN, site=Site())
+        return Caller(extension=RECEPTION, office=office_on(UK_PLAN))
 
     def sites(self) -> Collection[Site]:
         return self._sites

@@ -4,23 +4,30 @@ from pathlib import Path
 
 import pytest
 
-from assembly.extensions import PhoneExtensions
+from assembly.offices import OfficesError, read_sources
 from charging.errors import UnknownExtension
 from charging.extensions import EVERY_CLASS, PAID_CLASSES, DestinationClass
 from charging.money import Money
-from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from charging.offices import OfficesSnapshot
+from dialplan.phones import EXAMPLE, PhonesError
+from settings import Settings
 
-CURRENCIES = {"main": "GBP", "paris": "EUR"}
+OFFICES = {"main": {"plan": "uk"}, "paris": {"plan": "france"}}
 
 
-def extensions(tmp_path: Path, *lines: str) -> PhoneExtensions:
+def offices_with(file: Path) -> OfficesSnapshot:
+    given = Settings.model_validate({"offices": OFFICES, "site": {"phones_file": file}})
+    return read_sources(given).snapshot()
+
+
+def extensions(tmp_path: Path, *lines: str) -> OfficesSnapshot:
     file = tmp_path / "phones.toml"
     file.write_text("\n".join(["[phones.1001]", *lines]), encoding="utf-8")
-    return PhoneExtensions(load_phones(file), CURRENCIES)
+    return offices_with(file)
 
 
 def test_a_phone_may_do_everything_unless_its_entry_says_otherwise() -> None:
-    reception = PhoneExtensions(load_phones(EXAMPLE), CURRENCIES).find("1001")
+    reception = offices_with(EXAMPLE).extension("1001")
     assert reception.allow == EVERY_CLASS
     assert reception.day_limit is None
     assert reception.month_limit is None
@@ -35,7 +42,7 @@ def test_limits_are_in_the_currency_of_the_phones_office(tmp_path: Path) -> None
         'day_limit = "5"',
         'month_limit = "50.50"',
         "calls_at_once = 2",
-    ).find("1001")
+    ).extension("1001")
     assert found.allow == {DestinationClass.INCLUDED, DestinationClass.NATIONAL}
     assert found.day_limit == Money(5_000_000, "EUR")
     assert found.month_limit == Money(50_500_000, "EUR")
@@ -43,28 +50,28 @@ def test_limits_are_in_the_currency_of_the_phones_office(tmp_path: Path) -> None
 
 
 def test_paid_stands_for_every_class_that_costs_money(tmp_path: Path) -> None:
-    assert extensions(tmp_path, 'allow = ["paid"]').find("1001").allow == PAID_CLASSES
-    assert extensions(tmp_path, "allow = []").find("1001").allow == frozenset()
+    assert extensions(tmp_path, 'allow = ["paid"]').extension("1001").allow == PAID_CLASSES
+    assert extensions(tmp_path, "allow = []").extension("1001").allow == frozenset()
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('allow = ["everything"]', "allow must be a list of"),
-        ('allow = "paid"', "allow must be a list of"),
+        ('allow = ["everything"]', "'everything' is none of paid, included"),
+        ('allow = "paid"', "allow must be a list"),
         ("day_limit = 5", "day_limit must be an amount in quotes"),
-        ('day_limit = "five"', "'five' is not an amount of money"),
-        ('month_limit = "-5"', "month_limit = '-5' is negative"),
+        ('day_limit = "five"', "day_limit: 'five' is not an amount of money"),
+        ('month_limit = "-5"', "month_limit: '-5' is negative"),
         ('calls_at_once = "2"', "calls_at_once must be a whole number"),
         ("calls_at_once = true", "calls_at_once must be a whole number"),
         ('office = "lyon"', "is of the office 'lyon', which the settings lack"),
     ],
 )
 def test_a_limit_that_limits_nothing_is_refused(tmp_path: Path, line: str, reason: str) -> None:
-    with pytest.raises(PhonesError, match=reason):
+    with pytest.raises((OfficesError, PhonesError), match=reason):
         extensions(tmp_path, line)
 
 
 def test_an_endpoint_that_no_phone_has_is_unknown(tmp_path: Path) -> None:
     with pytest.raises(UnknownExtension):
-        extensions(tmp_path).find("1002")
+        extensions(tmp_path).extension("1002")

@@ -23,7 +23,9 @@ def test_the_codes_that_prompts_and_scripts_know_do_not_change() -> None:
     codes = {kind.code for kind in Refusal.__subclasses__()}
     assert codes == {
         *("insufficient_balance", "barred", "no_rate", "invalid_number", "unknown_extension"),
-        *("extension_not_allowed", "limit_reached", "unknown_topup", "topup_spent"),
+        *("extension_not_allowed", "limit_reached", "unknown_office", "unknown_topup"),
+        *("topup_spent", "paid_by_card", "unknown_payment", "not_refundable", "bought_just_now"),
+        *("amount_not_offered", "no_card", "refill_not_allowed", "no_receipt"),
     }
 
 

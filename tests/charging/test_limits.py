@@ -15,7 +15,7 @@ from tests.fakes.charging import RECEPTION, UK_PLAN, charging_with, gbp, request
 from tests.fakes.clock import START, ManualClock
 from tests.fakes.ledger import MemoryLedger
 
-WORKSHOP = replace(RECEPTION, endpoint="1002", name="Workshop")
+WORKSHOP = replace(RECEPTION, endpoint="1002", number="1002", name="Workshop")
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@ from dataclasses import replace
 import pytest
 
 from charging.errors import DestinationBarred, ExtensionNotAllowed, NoRateForDestination
-from charging.extensions import EVERY_CLASS, DestinationClass, Extension
+from charging.extensions import EVERY_CLASS, DestinationClass
 from charging.kinds import LineKind
 from charging.numbering import Site, parse_number
 from charging.plan import Category, Plan, classify
 from charging.quotation import Quotation, quote, require_allowed
 from charging.rate_deck import RateDeck
 from plans.files import SHIPPED_PLANS, read_plan
-from tests.fakes.charging import DECK, UK_PLAN, deck_row, gbp, rate
+from tests.fakes.charging import DECK, RECEPTION, UK_PLAN, deck_row, gbp, office_on, rate
 from tests.fakes.clock import START
 
 UK = read_plan(SHIPPED_PLANS / "uk.toml")
@@ -29,7 +29,7 @@ def reason(dialled: str, plan: Plan) -> str:
 
 def quoted(dialled: str, *, plan: Plan = UK_PLAN, deck: RateDeck = DECK) -> Quotation:
     number = parse_number(dialled, Site(country=plan.country))
-    return quote(number, plan=plan, deck=lambda: deck, at=START)
+    return quote(number, plan=plan, deck=lambda: deck, on=START.date())
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_free_and_included_numbers_ask_no_deck() -> None:
 
     for dialled in ("999", "08001234567", "02079460000"):
         number = parse_number(dialled, Site())
-        assert quote(number, plan=UK_PLAN, deck=no_deck, at=START).rate is None
+        assert quote(number, plan=UK_PLAN, deck=no_deck, on=START.date()).rate is None
 
 
 def test_a_rate_changes_at_midnight_of_the_office_not_of_greenwich() -> None:
@@ -288,14 +288,15 @@ def test_a_rate_changes_at_midnight_of_the_office_not_of_greenwich() -> None:
         ],
         currency="GBP",
     )
-    assert quote(number, plan=UK_PLAN, deck=lambda: changed, at=summer).destination == "new"
+    day = office_on(UK_PLAN).day_of(summer)
+    assert quote(number, plan=UK_PLAN, deck=lambda: changed, on=day).destination == "new"
 
 
 # --- what a desk phone may call --------------------------------------------------------------
 
 
 def allows(dialled: str, *classes: DestinationClass) -> bool:
-    phone = Extension(endpoint="1001", name="Reception", office_id="main", allow=frozenset(classes))
+    phone = replace(RECEPTION, allow=frozenset(classes))
     try:
         require_allowed(phone, quoted(dialled), UK_PLAN)
     except ExtensionNotAllowed:
@@ -320,7 +321,7 @@ def test_every_call_is_of_exactly_one_class(dialled: str, its_class: Destination
 
 
 def test_nobody_can_be_denied_emergency_and_free_numbers() -> None:
-    off = Extension(endpoint="1", name="", office_id="main", enabled=False, allow=frozenset())
+    off = replace(RECEPTION, enabled=False, allow=frozenset())
     for dialled in ("999", "08001234567"):
         require_allowed(off, quoted(dialled), UK_PLAN)
     with pytest.raises(ExtensionNotAllowed, match="switched off"):

@@ -134,7 +134,7 @@ def test_a_number_that_no_rate_means_is_refused() -> None:
     number = parse_number("0018765550123", Site())
     for rows in ([("1", "USA and Canada")], [("18", "USA")]):
         with pytest.raises(NoRateForDestination):
-            quote(number, plan=UK, deck=lambda rows=rows: deck(*rows), at=START)  # type: ignore[misc]
+            quote(number, plan=UK, deck=lambda rows=rows: deck(*rows), on=START.date())  # type: ignore[misc]
 
 
 def test_whom_a_deck_does_not_price_is_told() -> None:

@@ -2,12 +2,11 @@
 
 import pytest
 
-from assembly.plans import plan_files
 from charging.numbering import Site
 from charging.unpaid import costs_nothing
-from settings import Settings
+from plans.files import SHIPPED_PLANS, read_plan
 
-UK, FRANCE = (plan_files(Settings(), lambda _: None).plan(name) for name in ("uk", "france"))
+UK, FRANCE = (read_plan(SHIPPED_PLANS / f"{name}.toml") for name in ("uk", "france"))
 
 
 @pytest.mark.parametrize(

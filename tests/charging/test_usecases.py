@@ -19,7 +19,6 @@ from charging.errors import (
     UnknownCall,
     UnknownExtension,
 )
-from charging.numbering import Site
 from charging.plan import Category
 from charging.ports import Ledger
 from charging.usecases import Charging, PaidAuthorisation, UnmeteredAuthorisation
@@ -30,7 +29,6 @@ from tests.fakes.charging import (
     RECEPTION,
     UK_PLAN,
     OneDeck,
-    OneSite,
     charging_with,
     eur,
     gbp,
@@ -55,24 +53,6 @@ def clock() -> ManualClock:
 @pytest.fixture
 def charging(ledger: MemoryLedger, clock: ManualClock) -> Charging:
     return charging_with(ledger, clock=clock)
-
-
-class TwoSites(OneSite):
-    """An office in London, on one Asterisk with an office in Paris."""
-
-    def sites(self) -> tuple[Site, ...]:
-        return (Site(country="GB"), Site(country="FR"))
-
-
-@pytest.mark.parametrize("endpoint", ["1001", "nobody"])
-@pytest.mark.parametrize("dialled", ["112", "999", "15", "17", "18"])
-async def test_an_emergency_number_of_any_office_connects_from_every_phone(
-    ledger: MemoryLedger, endpoint: str, dialled: str
-) -> None:
-    charging = charging_with(ledger, sites=TwoSites(Site(country="GB")))
-    authorised = await charging.authorise(request("c1", dialled, endpoint=endpoint))
-    assert authorised.category is Category.EMERGENCY
-    assert authorised.number.dial_string == dialled
 
 
 async def fill(charging: Charging, amount: str) -> None:
@@ -387,7 +367,7 @@ async def test_a_running_call_keeps_its_price_when_deck_and_plan_change(
 
 
 async def test_a_phone_speaks_its_own_language_or_its_offices(ledger: Ledger) -> None:
-    french = replace(RECEPTION, endpoint="1002", language="fr")
+    french = replace(RECEPTION, endpoint="1002", number="1002", language="fr")
     charging = charging_with(ledger, extensions=[RECEPTION, french])
     await fill(charging, "1")
     assert (await charging.authorise(request("c1"))).language == "en"

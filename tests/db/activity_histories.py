@@ -23,7 +23,7 @@ from charging.unpaid_calls import UnpaidCall
 from charging.usecases import new_call
 from db.batches import BatchRunner
 from db.unpaid_calls import UnpaidCalls
-from tests.fakes.charging import UK_PLAN, gbp, rate, request
+from tests.fakes.charging import UK_PLAN, gbp, office_on, rate, request
 from tests.fakes.clock import START
 from tests.fakes.offices import quotation_of, reception
 
@@ -120,7 +120,8 @@ class History:
         record = new_call(
             request=request(f"{number:032x}", f"00{COUNTRIES[country]}", endpoint=endpoint),
             extension=replace(reception(), endpoint=endpoint),
-            plan=UK_PLAN,
+            office=office_on(UK_PLAN),
+            language="en",
             quotation=quotation_of(f"00{COUNTRIES[country]}", rate(per_minute)),
             rate=rate(per_minute),
             now=self._now,

@@ -1,6 +1,7 @@
 """Pages of the ledger's entries: by number, by filter, and always the same ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -15,17 +16,16 @@ from charging.entries import (
     available,
     extension_actor,
 )
-from charging.extensions import Extension
 from db import history as module
 from db.history import EVERYTHING, Wanted, history, last_entries
 from db.ledger import SqlLedger, read_from
-from tests.fakes.charging import charging_with, gbp, request
+from tests.fakes.charging import RECEPTION, charging_with, gbp, request
 from tests.fakes.clock import START, ManualClock
 
 CALLS = 6
 
 
-PHONES = tuple(Extension(endpoint=name, name=name, office_id="main") for name in ("1001", "1002"))
+PHONES = tuple(replace(RECEPTION, endpoint=each, number=each) for each in ("1001", "1002"))
 
 
 @pytest.fixture

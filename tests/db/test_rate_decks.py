@@ -33,8 +33,8 @@ def store(engine: Engine, *rows: tuple[str, RateFields], key: DeckKey = GBP) -> 
     return import_deck(engine, rows, key=key, source="deck.csv", sha256="0" * 64, at=START)
 
 
-def price(decks: LiveDecks, key: str, currency: str = "GBP", of: str = "main") -> Money | None:
-    row = decks.deck_of(of, currency).lookup(key, TODAY)
+def price(decks: LiveDecks, digits: str, key: DeckKey = GBP) -> Money | None:
+    row = decks.deck(key).lookup(digits, TODAY)
     return None if row is None else row.rate.per_minute
 
 
@@ -48,7 +48,7 @@ async def test_an_imported_deck_is_in_force_when_decks_are_refreshed(engine: Eng
     assert not await decks.refresh()
     assert price(decks, "336123") == Money(100_000, "GBP")
     assert price(decks, "331234") == Money(20_000, "GBP")
-    assert price(decks, "331234", "EUR") == Money(30_000, "EUR")
+    assert price(decks, "331234", EUR) == Money(30_000, "EUR")
 
 
 def test_a_deck_is_counted_and_searched_for_what_begins_so(engine: Engine) -> None:
@@ -88,27 +88,27 @@ async def test_rolling_back_goes_to_the_deck_before_and_on_from_there(engine: En
 
 
 async def test_offices_of_one_currency_may_be_on_decks_of_their_own(engine: Engine) -> None:
-    decks = LiveDecks(engine, {"shop": "international"})
+    decks = LiveDecks(engine)
     store(engine, deck_row("33", "France", rate("0.02")))
     await decks.refresh()
-    assert price(decks, "331", of="main") == Money(20_000, "GBP")
-    assert price(decks, "331", of="shop") is None
+    assert price(decks, "331") == Money(20_000, "GBP")
+    assert price(decks, "331", INTERNATIONAL) is None
     cheap = store(engine, deck_row("33", "France", rate("0.01")), key=INTERNATIONAL)
     dear = store(engine, deck_row("33", "France", rate("0.05")), key=INTERNATIONAL)
     await decks.refresh()
-    assert price(decks, "331", of="main") == Money(20_000, "GBP")
-    assert price(decks, "331", of="shop") == Money(50_000, "GBP")
+    assert price(decks, "331") == Money(20_000, "GBP")
+    assert price(decks, "331", INTERNATIONAL) == Money(50_000, "GBP")
     with pytest.raises(NothingToRollBackTo, match="no earlier GBP deck"):
         roll_back(engine, GBP, at=START)  # those of another name are no earlier ones
     assert roll_back(engine, INTERNATIONAL, at=START) == cheap
     await decks.refresh()
-    assert price(decks, "331", of="main") == Money(20_000, "GBP")
-    assert price(decks, "331", of="shop") == Money(10_000, "GBP")
+    assert price(decks, "331") == Money(20_000, "GBP")
+    assert price(decks, "331", INTERNATIONAL) == Money(10_000, "GBP")
     with pytest.raises(NothingToRollBackTo, match="no earlier GBP international deck"):
         roll_back(engine, INTERNATIONAL, at=START)
     assert roll_back(engine, GBP, at=START, deck_id=dear) == dear  # a number says the name, too
     await decks.refresh()
-    assert price(decks, "331", of="shop") == Money(50_000, "GBP")
+    assert price(decks, "331", INTERNATIONAL) == Money(50_000, "GBP")
     history = read_from(engine, lambda reader: deck_history(reader, INTERNATIONAL))
     assert [change.deck_id for change in history] == [dear, cheap, dear, cheap]
 
@@ -136,7 +136,7 @@ async def test_decks_in_memory_outlive_the_database(engine: Engine) -> None:
     store(engine, deck_row("33", "France", rate("0.01")))
     decks = LiveDecks(engine)
     with pytest.raises(ChargingUnavailable, match="no rate deck could be read yet"):
-        decks.deck_of("main", "GBP")
+        decks.deck(GBP)
     await decks.refresh()
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE deck_changes RENAME TO elsewhere"))

@@ -37,12 +37,13 @@ def everything() -> AsteriskConfig:
         free=(DirectPattern(pattern="_0800!", strip=1, prepend="44"), DirectPattern(pattern="101")),
         fallback=(DirectPattern(pattern="_020XXXXXXXX", strip=1, prepend="44"),),
     )
+    phone = Phone(endpoint="lyon-1", number="1001", name="Lyon", office="lyon")
     lyon = replace(main, name="lyon", emergency=emergency_dialled([Site(country="FR")]))
     return replace(
         config(),
         offices=(main, lyon),
-        phones=(*config().phones, Phone(extension="1003", name="Lyon", office="lyon")),
-        secrets=replace(config().secrets, phones=dict.fromkeys(("1001", "1002", "1003"), "x")),
+        phones=(*config().phones, phone),
+        secrets=replace(config().secrets, phones=dict.fromkeys(("1001", "1002", "lyon-1"), "x")),
         features=(("*80", "balance"), ("*83", "language")),
         balance_script=Path("/opt/tollgate/agi/balance_script.py"),
         allow_transfer=True,

@@ -14,7 +14,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_the_example_lists_two_phones() -> None:
-    assert [phone.extension for phone in load_phones()] == ["1001", "1002"]
+    assert [phone.endpoint for phone in load_phones()] == ["1001", "1002"]
 
 
 def test_the_examples_third_phone_is_one_entry_to_uncomment(tmp_path: Path) -> None:
@@ -23,13 +23,27 @@ def test_the_examples_third_phone_is_one_entry_to_uncomment(tmp_path: Path) -> N
     entry = [line.removeprefix("# ") for line in lines[start:]]
     file = written(tmp_path, "\n".join([*lines[:start], *entry]))
     assert load_phones(file)[-1] == Phone(
-        extension="1003", name="Salle de réunion", language="fr", incoming=("442079460103",)
+        endpoint="1003",
+        number="1003",
+        name="Salle de réunion",
+        language="fr",
+        incoming=("442079460103",),
+        said={"name": "Salle de réunion", "language": "fr"},
     )
 
 
 def test_an_entry_needs_nothing_but_its_extension(tmp_path: Path) -> None:
     (phone,) = load_phones(written(tmp_path, "[phones.2001]"))
-    assert phone == Phone(extension="2001", name="2001", language=None, office="main")
+    assert phone == Phone(endpoint="2001", number="2001", name="2001", language=None, office="main")
+
+
+def test_two_offices_may_have_the_same_extension(tmp_path: Path) -> None:
+    london, nice = load_phones(
+        written(tmp_path, '[phones.1001]\n[phones.nice-1]\nextension = "1001"\noffice = "nice"')
+    )
+    assert (london.endpoint, london.number, london.office) == ("1001", "1001", "main")
+    assert (nice.endpoint, nice.number, nice.office) == ("nice-1", "1001", "nice")
+    assert nice.name == "1001"
 
 
 @pytest.mark.parametrize(
@@ -43,14 +57,24 @@ def test_an_entry_needs_nothing_but_its_extension(tmp_path: Path) -> None:
         ("[phones]\n1001 = 'Reception'", r"phones.1001 must be a section"),
         ("[phones.reception]", r"\[phones.reception\] is not an extension"),
         ("[phones.1]", r"\[phones.1\] is not an extension"),
-        ('[phones."1001&PJSIP"]', "is not an extension"),
-        ('[phones."\u0661\u0660"]', "is not an extension"),
+        ('[phones."1001&PJSIP"]', "is no name of a phone"),
+        ('[phones."\u0661\u0660"]', "is no name of a phone"),
+        ('[phones.trunk]\nextension = "1001"', "is no name of a phone"),
+        ("[phones.nice-1]\nextension = 1001", "extension = 1001 is not 2 to 8 digits in quotes"),
+        ('[phones.nice-1]\nextension = "1"', "extension = '1' is not 2 to 8 digits"),
+        (
+            '[phones.1001]\n[phones.nice-1]\nextension = "1001"',
+            r"\[phones.nice-1\] extension 1001 of the office main already rings 1001",
+        ),
         ("[phones.1001]\nnaem = 'x'", r"\[phones.1001\] has a field that means nothing: naem"),
         ("[phones.1001]\nname = 3", "name must be text in quotes"),
-        ("[phones.1001]\nname = 'a\"b'", "name = 'a\"b' is not letters and digits"),
-        ('[phones.1001]\nname = "a\\nb"', "is not letters and digits"),
-        ("[phones.1001]\nlanguage = 'de'", 'language = "de" is not one of en, fr'),
-        ("[phones.1001]\noffice = 'Main Office'", "office = 'Main Office' is not a lower-case"),
+        ("[phones.1001]\nname = 'a\"b'", "name: 'a\"b' is not up to 60 letters"),
+        ('[phones.1001]\nname = "a\\nb"', "is not up to 60 letters"),
+        ("[phones.1001]\nlanguage = 'de'", "language: 'de' is not a language with prompts: en, fr"),
+        (
+            "[phones.1001]\noffice = 'Main Office'",
+            "office = 'Main Office' is not a lower",
+        ),
         ("[phones.1001]\nenabled = 'yes'", "enabled must be true or false"),
         ("[phones.1001]\nincoming = '44207'", "incoming must be a list"),
         ("[phones.1001]\nincoming = [44207]", "incoming holds 44207, which is not a number"),

@@ -37,8 +37,8 @@ def config(folder: Path = Path("/nowhere/instance")) -> AsteriskConfig:
         sip_address="127.64.0.1",
         trunk_host="127.64.0.2",
         phones=(
-            Phone(extension="1001", name="Reception", incoming=("442079460101",)),
-            Phone(extension="1002", name="Atelier", language="fr"),
+            Phone(endpoint="1001", number="1001", name="Reception", incoming=("442079460101",)),
+            Phone(endpoint="1002", number="1002", name="Atelier", language="fr"),
         ),
         secrets=Secrets(
             ari_password="ari-secret",  # noqa: S106 - a stand-in
@@ -334,12 +334,12 @@ def test_what_asterisk_plays_by_itself_is_known() -> None:
         ({"rtp_last_port": 10002}, "hold no call"),
         ({"rtp_last_port": 70000}, "hold no call"),
         (
-            {"phones": (Phone(extension="1003", name="New"),)},
+            {"phones": (Phone(endpoint="1003", number="1003", name="New"),)},
             "phone 1003 has no password",
         ),
         ({"offices": ()}, "there is no office"),
         (
-            {"phones": (Phone(extension="1001", name="Ici", office="lyon"),)},
+            {"phones": (Phone(endpoint="1001", number="1001", name="Ici", office="lyon"),)},
             "phone 1001 is of the office lyon, which is none",
         ),
     ],

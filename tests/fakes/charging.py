@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from charging.errors import ChargingUnavailable, UnknownExtension
+from charging.errors import ChargingUnavailable
 from charging.extensions import Extension
 from charging.kinds import LineKind
 from charging.money import Money, parse_money
 from charging.numbering import Site
+from charging.offices import Office, OfficesSnapshot
 from charging.plan import Inclusion, Plan
-from charging.ports import Clock, Ledger, Sites
-from charging.rate_deck import RateDeck, RateFields
+from charging.ports import Clock, Ledger
+from charging.rate_deck import DeckKey, RateDeck, RateFields
 from charging.rates import Rate
 from charging.usecases import Authorisation, CallRequest, Charging, PaidAuthorisation
 from tests.fakes.clock import ManualClock
@@ -101,54 +102,46 @@ DECK = RateDeck(
     currency="GBP",
 )
 
-RECEPTION = Extension(endpoint="1001", name="Reception", office_id="main")
+RECEPTION = Extension(endpoint="1001", number="1001", name="Reception", office_id="main")
 
 
-class KnownExtensions:
-    def __init__(self, extensions: Iterable[Extension]) -> None:
-        self._extensions = {extension.endpoint: extension for extension in extensions}
+def office_on(plan: Plan = UK_PLAN, office_id: str = "main", *, site: Site | None = None) -> Office:
+    """As its plan says; `site` where its phones stand elsewhere."""
+    return Office(
+        id=office_id,
+        plan=plan,
+        site=site or Site(country=plan.country),
+        time_zone=plan.timezone,
+        language=plan.language,
+    )
 
-    def find(self, endpoint: str) -> Extension:
-        found = self._extensions.get(endpoint)
-        if found is None:
-            raise UnknownExtension(endpoint)
-        return found
+
+class FixedOffices:
+    """Offices that change when a test says so."""
+
+    def __init__(self, offices: Iterable[Office], extensions: Iterable[Extension]) -> None:
+        self.current = OfficesSnapshot(offices, extensions)
+
+    def snapshot(self) -> OfficesSnapshot:
+        return self.current
 
 
-class OnePlan:
-    """Every office is on the same plan."""
-
-    def __init__(self, plan: Plan = UK_PLAN) -> None:
-        self.plan = plan
-
-    def plan_of(self, office_id: str) -> Plan:
-        del office_id
-        return self.plan
+def offices_on(plan: Plan, extensions: Iterable[Extension]) -> FixedOffices:
+    """Every office that has an extension, and main, on the same plan."""
+    known = tuple(extensions)
+    names = dict.fromkeys(["main", *(extension.office_id for extension in known)])
+    return FixedOffices([office_on(plan, name) for name in names], known)
 
 
 class OneDeck:
     def __init__(self, deck: RateDeck | None = DECK) -> None:
         self.current = deck  # None: the database was never reached
 
-    def deck_of(self, office_id: str, currency: str) -> RateDeck:
-        del office_id
+    def deck(self, key: DeckKey) -> RateDeck:
         if self.current is None:
             raise ChargingUnavailable("no rate deck could be read yet")
-        return (
-            self.current if self.current.currency == currency else RateDeck((), currency=currency)
-        )
-
-
-class OneSite:
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    def site_of(self, office_id: str) -> Site:
-        del office_id
-        return self._site
-
-    def sites(self) -> tuple[Site, ...]:
-        return (self._site,)
+        known = self.current.currency == key.currency
+        return self.current if known else RateDeck((), currency=key.currency)
 
 
 def charging_with(  # noqa: PLR0913 - each part may be replaced by a test
@@ -158,12 +151,10 @@ def charging_with(  # noqa: PLR0913 - each part may be replaced by a test
     plan: Plan = UK_PLAN,
     decks: OneDeck | None = None,
     extensions: Iterable[Extension] = (RECEPTION,),
-    sites: Sites | None = None,
+    offices: FixedOffices | None = None,
 ) -> Charging:
     return Charging(
-        sites=sites or OneSite(Site()),
-        extensions=KnownExtensions(extensions),
-        plans=OnePlan(plan),
+        offices=offices or offices_on(plan, extensions),
         decks=decks or OneDeck(),
         ledger=ledger,
         clock=clock or ManualClock(),

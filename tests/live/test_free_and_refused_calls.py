@@ -112,4 +112,4 @@ def test_third_phone_is_one_entry_in_one_file(tmp_path: Path) -> None:
     file = tmp_path / "phones.toml"
     file.write_text(before + (heading + entry).replace("# ", ""), encoding="utf-8")
     third = load_phones(file)[2]
-    assert (third.extension, third.name, third.language) == ("1003", "Salle de réunion", "fr")
+    assert (third.number, third.name, third.language) == ("1003", "Salle de réunion", "fr")

@@ -1,16 +1,12 @@
-import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from charging.money import Money
-from charging.plan import Plan
 from plans.files import (
     CURRENCIES,
     SHIPPED_PLANS,
     PlanFileError,
-    PlanFiles,
     read_plan,
 )
 from prompts.phrases import UNITS
@@ -105,71 +101,6 @@ def test_satellite_and_979_are_barred_even_where_a_plan_says_nothing(file: Path)
 def test_a_daily_ceiling_is_of_the_plans_currency(file: Path) -> None:
     rewrite(file, '# daily_ceiling = "100.00"', 'daily_ceiling = "100.00"')
     assert read_plan(file).daily_ceiling == Money(100_000_000, "GBP")
-
-
-# --- hot reload ------------------------------------------------------------------------------
-
-
-class Watched:
-    """A folder of plans, and what was reported about it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.errors: list[PlanFileError] = []
-        self.files = PlanFiles(folder, report=self.errors.append)
-
-    def plan(self) -> Plan:
-        """As it is after the next look at the file."""
-        self.files.plan("uk")
-        self.files.refresh()
-        return self.files.plan("uk")
-
-
-def test_a_correct_file_takes_effect_when_it_is_next_looked_at(file: Path) -> None:
-    watched = Watched(file.parent)
-    before = watched.plan()
-    rewrite(file, 'title = "UK"', 'title = "United Kingdom"')
-    assert watched.plan() == replace(before, title="United Kingdom")
-    assert not watched.errors
-
-
-def test_a_wrong_file_leaves_the_last_good_plan_in_force_and_is_reported_once(file: Path) -> None:
-    watched = Watched(file.parent)
-    good = watched.plan()
-    rewrite(file, 'country = "GB"', 'country = "UK"')
-    assert watched.plan() is good
-    assert watched.plan() is good
-    assert [error.line for error in watched.errors] == [6]
-    rewrite(file, 'country = "UK"', 'country = "IE"')
-    assert watched.plan().country == "IE"
-
-
-def test_a_file_that_is_gone_leaves_its_plan_in_force(file: Path) -> None:
-    watched = Watched(file.parent)
-    good = watched.plan()
-    file.unlink()
-    assert watched.plan() is good
-    assert len(watched.errors) == 1
-
-
-def test_a_file_replaced_by_another_of_the_same_time_and_size_is_noticed(
-    file: Path, tmp_path: Path
-) -> None:
-    watched = Watched(file.parent)
-    watched.plan()
-    new = tmp_path / "new"
-    new.write_text(UK.replace('title = "UK"', 'title = "XY"'), encoding="utf-8")
-    status = file.stat()
-    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
-    new.replace(file)
-    assert watched.plan().title == "XY"
-
-
-def test_without_a_good_plan_from_the_start_there_is_none(file: Path) -> None:
-    file.write_text("nonsense", encoding="utf-8")
-    watched = Watched(file.parent)
-    for _ in range(2):
-        with pytest.raises(PlanFileError):
-            watched.plan()
 
 
 def test_currencies_of_plans_are_those_that_can_be_spoken() -> None:

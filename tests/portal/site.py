@@ -28,7 +28,7 @@ from portal.passwords import Passwords
 from portal.sessions import COOKIE, Sessions
 from portal.store import Store
 from portal.words import Words
-from tests.fakes.charging import UK_PLAN
+from tests.fakes.charging import UK_PLAN, FixedOffices, office_on
 from tests.fakes.clock import ManualClock
 
 Result = TypeVar("Result")
@@ -129,7 +129,7 @@ def portal_site(
     engine = open_engine(f"sqlite:///{file}")
     clock, mail, store = ManualClock(), SentMail(), Store(engine)
     passwords, assets = Passwords(HASHER), Assets()
-    offices = Offices({"main": lambda: UK_PLAN, "nice": lambda: FRANCE_PLAN})
+    offices = Offices(FixedOffices([office_on(UK_PLAN), office_on(FRANCE_PLAN, "nice")], []))
     pages = Pages(
         catalogues or load_catalogues(),
         assets,

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from ari_app.ari import Ari
+from charging.language import LANGUAGES
 from charging.money import Money
 from dialplan.phones import Phone as PhoneEntry
 from lab.instance import Instance
@@ -24,7 +25,6 @@ from prompts.audio import WIDEBAND_HZ, Sound, joined
 from prompts.files import read_sound, write_wav
 from prompts.library import WIDEBAND, Library, media
 from prompts.phrases import (
-    LANGUAGES,
     UNITS,
     Phrase,
     balance_phrase,
@@ -103,7 +103,7 @@ async def test_phones_hear_what_was_said(
         for extension, phrases in told.items()
     }
     entries = [
-        PhoneEntry(extension=extension, name=f"Phone {extension}", language="en")
+        PhoneEntry(endpoint=extension, number=extension, name=f"Phone {extension}", language="en")
         for extension in told
     ]
     office = Office(telephony, tmp_path, sounds=library.sounds, phones=entries)

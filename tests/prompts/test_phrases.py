@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from icu4py.messageformat import MessageFormat
 
 from charging.errors import Refusal
+from charging.language import LANGUAGES
 from charging.money import Money
 from prompts.phrases import (
-    LANGUAGES,
     LIMITS,
     REFUSALS,
     UNITS,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from charging.language import LANGUAGES
 from charging.money import Money
 from prompts.audio import PEAK_LIMIT, SPEECH_LEVEL, Sound
 from prompts.build import build_voice
@@ -16,7 +17,6 @@ from prompts.files import read_sound
 from prompts.library import NARROWBAND, WIDEBAND, Library
 from prompts.pack import VOICES, PackEngine, write_pack
 from prompts.phrases import (
-    LANGUAGES,
     LIMITS,
     REFUSALS,
     UNITS,

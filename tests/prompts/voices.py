@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from charging.language import LANGUAGES
 from prompts.audio import Sound
 from prompts.build import build_voice
 from prompts.errors import EngineFailed, EngineMissing
 from prompts.library import Library
 from prompts.pack import PackEngine
-from prompts.phrases import LANGUAGES
 
 TEXTS = {
     "your-balance-is": "Your balance is",
