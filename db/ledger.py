@@ -60,13 +60,7 @@ class SqlLedger:
         return await self.read(lambda reader: [call_of(row) for row in reader.execute(query)])
 
     async def balances(self, office_id: str, currency: str) -> Balances:
-        query = select(balances).where(balances.c.office_id == office_id)
-        rows = await self.read(lambda reader: reader.execute(query).all())
-        found = {row.account: Money(row.micros, row.currency) for row in rows}
-        nothing = Money(0, currency)
-        return Balances(
-            available=found.get("available", nothing), reserved=found.get("reserved", nothing)
-        )
+        return await self.read(lambda reader: balances_of(reader, office_id, currency))
 
     async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:
         query = (
@@ -92,6 +86,16 @@ class SqlLedger:
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, read_from, self._engine, query)
+
+
+def balances_of(reader: Connection, office_id: str, currency: str) -> Balances:
+    """The two balances of an office; zero if it never had money."""
+    query = select(balances).where(balances.c.office_id == office_id)
+    found = {row.account: Money(row.micros, row.currency) for row in reader.execute(query)}
+    nothing = Money(0, currency)
+    return Balances(
+        available=found.get("available", nothing), reserved=found.get("reserved", nothing)
+    )
 
 
 def read_from(engine: Engine, query: Callable[[Connection], Result]) -> Result:

@@ -21,11 +21,31 @@ from portal.access import (
 )
 from portal.guard import Guard
 from portal.parts import Parts, parts_of
-from portal.routes import assets, audit, proving, signing_in, users
+from portal.routes import (
+    account,
+    activity,
+    assets,
+    audit,
+    calls,
+    proving,
+    reports,
+    signing_in,
+    users,
+)
 
 log = structlog.get_logger()
 
-SCREENS: Final[Sequence[ModuleType]] = (assets, signing_in, proving, users, audit)
+SCREENS: Final[Sequence[ModuleType]] = (
+    assets,
+    signing_in,
+    proving,
+    account,
+    activity,
+    calls,
+    reports,
+    users,
+    audit,
+)
 
 
 def portal_app(parts: Parts, *, hosts: Collection[str]) -> Guard:

@@ -32,6 +32,7 @@ NOTICES: Final[Mapping[str, str]] = {
     "access_ended": marked("Access is ended, and every session with it."),
     "sessions_ended": marked("Every other session is ended."),
     "language_set": marked("The language is changed."),
+    "hanging_up": marked("The call is being hung up."),
     "saved": marked("Your changes are saved."),
 }
 

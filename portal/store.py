@@ -34,6 +34,11 @@ class Store:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, read_from, self._engine, query)
 
+    async def call(self, use: Callable[[Engine], Result]) -> Result:
+        """For what makes its own transactions; in a thread as everything here."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, use, self._engine)
+
     async def write(self, change: Callable[[Connection], Result]) -> Result:
         """Run a change in a transaction of its own: all of it happens, or nothing.
 

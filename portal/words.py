@@ -24,6 +24,7 @@ from charging.kinds import LineKind
 from charging.money import MICROS_PER_UNIT, Money
 from portal.languages import LOCALES, marked
 
+_TWO_DECIMALS: Final = "0.00"  # in every pattern of an amount, whatever the language
 _MINUTE_S = 60
 _HOUR_S = 3600
 
@@ -81,9 +82,12 @@ class Words:
         """Every decimal that matters: of a rate, or of a cost in a column that adds up."""
         least = get_currency_precision(amount.currency) if decimals is None else decimals
         shown = max(least, decimals_of(amount.micros))
-        value = Decimal(amount.micros).scaleb(-6).quantize(Decimal(1).scaleb(-shown))
+        value = Decimal(amount.micros).scaleb(-6)
+        pattern = self._locale.currency_formats["standard"].pattern.replace(
+            _TWO_DECIMALS, _TWO_DECIMALS[:2] + "0" * shown
+        )
         said = format_currency(
-            value, amount.currency, locale=self._locale, decimal_quantization=False
+            value, amount.currency, pattern, locale=self._locale, currency_digits=False
         )
         return f"+{said}" if signed and amount.micros > 0 else said
 

@@ -18,7 +18,8 @@ from charging.people import Client, LinkPurpose, Role, User
 from db import people
 from db.engine import WRITER, open_engine
 from db.schema import upgrade
-from portal.app import bare_app, portal_app
+from lab.believable import phones
+from portal.app import portal_app
 from portal.assets import Assets
 from portal.languages import load_catalogues
 from portal.offices import Offices
@@ -123,13 +124,15 @@ def portal_site(
     *,
     catalogues: Mapping[str, NullTranslations] | None = None,
     speak: Callable[..., Words] = Words,
+    host: str = HOST,
 ) -> Iterator[Site]:
     file = folder / "ledger.sqlite"
     shutil.copy(template, file)
     engine = open_engine(f"sqlite:///{file}")
     clock, mail, store = ManualClock(), SentMail(), Store(engine)
     passwords, assets = Passwords(HASHER), Assets()
-    offices = Offices(FixedOffices([office_on(UK_PLAN), office_on(FRANCE_PLAN, "nice")], []))
+    known = FixedOffices([office_on(UK_PLAN), office_on(FRANCE_PLAN, "nice")], phones("main"))
+    offices = Offices(known)
     pages = Pages(
         catalogues or load_catalogues(),
         assets,
@@ -145,7 +148,7 @@ def portal_site(
         offices=offices,
         assets=assets,
         now=clock.now,
-        public_url=ADDRESS,
+        public_url=f"http://{host}",
     )
     site = Site(engine, clock, mail, parts, {})
     site.write(lambda writer: _add_people(writer, clock))
@@ -176,6 +179,3 @@ def _user(site: Site, name: str) -> User:
 def text_of(answer: httpx.Response) -> str:
     """What a person reads."""
     return " ".join(re.sub(r"<[^>]+>", " ", answer.text).split())
-
-
-__all__ = ["bare_app"]

@@ -98,7 +98,7 @@ async def test_a_body_that_comes_too_slowly_is_given_up(monkeypatch: pytest.Monk
 )
 async def test_tricks_with_paths_find_nothing(site: Site, path: str) -> None:
     async with site.browser("anna") as browser:
-        answer = await browser.get(path)
+        answer = await browser.get(f"{ADDRESS}{path}")
     assert answer.status_code in {404, 405, 414}
     assert "import" not in answer.text
 

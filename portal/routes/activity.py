@@ -1,0 +1,172 @@
+"""Prepaid activity: what changed the balance, row by row, and what adds up to it."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import tzinfo
+from functools import partial
+from typing import NamedTuple
+
+from fastapi import APIRouter, HTTPException, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from charging.csv_text import Cell
+from charging.money import Money
+from db.activity import (
+    ActivityPage,
+    ActivityRow,
+    Cursor,
+    FilteredSum,
+    MoneyRow,
+    PaidCallRow,
+    RefusedRow,
+    Totals,
+    WantedActivity,
+    activity,
+    filtered_sum,
+    totals,
+)
+from db.call_lists import CursorError
+from portal import call_words
+from portal.access import Reader, Visit
+from portal.csv_file import csv_answer, local, plain
+from portal.filters import KIND_NAMES, ActivityFilter
+from portal.languages import marked
+from portal.offices import extension_choices
+from portal.parts import Needs, Parts
+from portal.words import Words
+
+router = APIRouter()
+
+ROWS = 50
+CSV_ROWS = 500  # read at a time
+
+
+class Shown(NamedTuple):
+    page: ActivityPage
+    totals: Totals
+    filtered: FilteredSum | None
+
+
+def _filter(request: Request, visit: Visit, parts: Parts) -> tuple[ActivityFilter, WantedActivity]:
+    form = ActivityFilter(request.query_params)
+    office = parts.offices.office(visit.office_id)
+    form.offer(extension_choices(parts.offices, office.id), parts.pages.words(request).countries())
+    form.validate()
+    today = visit.at.astimezone(office.time_zone).date()
+    return form, form.wanted_activity(form.chosen(today), office.time_zone)
+
+
+@router.get("/activity")
+async def prepaid_activity(request: Request, visit: Reader, parts: Needs) -> Response:
+    form, wanted = _filter(request, visit, parts)
+    cursor = _cursor(request)
+
+    def query(reader: Connection) -> Shown:
+        office_id = visit.office_id
+        return Shown(
+            activity(reader, office_id=office_id, limit=ROWS, wanted=wanted, cursor=cursor),
+            totals(reader, office_id=office_id, wanted=wanted),
+            filtered_sum(reader, office_id=office_id, wanted=wanted) if form.narrows else None,
+        )
+
+    shown = await parts.store.read(query)
+    words = parts.pages.words(request)
+    return parts.pages.page(
+        request,
+        "activity.html",
+        form=form,
+        shown=shown,
+        decimals=words.decimals(_amounts(shown)),
+        say=call_words,
+        kinds=KIND_NAMES,
+        shape_of=_shape_of,
+        first_page=cursor is None,
+    )
+
+
+def _cursor(request: Request) -> Cursor | None:
+    text = request.query_params.get("after")
+    try:
+        return Cursor.parse(text) if text else None
+    except CursorError:
+        raise HTTPException(404) from None
+
+
+def _amounts(shown: Shown) -> Iterator[Money]:
+    """Everything in the columns of money, so that all of it has equally many decimals."""
+    for row in shown.page.rows:
+        if isinstance(row, PaidCallRow | MoneyRow):
+            yield from (row.amount, row.balance_after)
+    yield from (shown.totals.opening, shown.totals.closing)
+
+
+def _shape_of(row: ActivityRow) -> str:
+    match row:
+        case PaidCallRow():
+            return "call"
+        case MoneyRow():
+            return "money"
+        case RefusedRow():
+            return "refused"
+
+
+@router.get("/activity.csv")
+async def activity_csv(request: Request, visit: Reader, parts: Needs) -> Response:
+    """The same rows as the page, all of them; read some at a time."""
+    _, wanted = _filter(request, visit, parts)
+    words = parts.pages.words(request)
+    zone = parts.offices.office(visit.office_id).time_zone
+    rows = _every_row(parts, visit.office_id, wanted)
+    heading = [words.say(column) for column in COLUMNS]
+    return csv_answer("activity", heading, rows, lambda row: _cells(words, zone, row))
+
+
+async def _every_row(
+    parts: Parts, office_id: str, wanted: WantedActivity
+) -> AsyncIterator[ActivityRow]:
+    cursor: Cursor | None = None
+    while True:
+        read = partial(activity, office_id=office_id, limit=CSV_ROWS, wanted=wanted, cursor=cursor)
+        page = await parts.store.read(read)
+        for row in page.rows:
+            yield row
+        if page.next is None:
+            return
+        cursor = page.next
+
+
+COLUMNS = (
+    marked("Time"),
+    marked("What"),
+    marked("Extension"),
+    marked("Name"),
+    marked("Number"),
+    marked("Country"),
+    marked("Kind"),
+    marked("Talk time in seconds"),
+    marked("Rate a minute"),
+    marked("Amount"),
+    marked("Balance after"),
+    marked("Currency"),
+    marked("By"),
+)
+
+
+def _cells(words: Words, zone: tzinfo, row: ActivityRow) -> Iterable[Cell]:
+    at = local(row.at, zone)
+    match row:
+        case PaidCallRow(call=call):
+            what = call_words.OUTCOMES["paid"]
+            yield from (at, words.say(what), call.endpoint, call.extension)
+            yield from (call_words.written(call.number, call.dialled), words.country(call.country))
+            yield from (words.kind(call.kind), call.talk_s, plain(call.rate.per_minute))
+            yield from (plain(row.amount), plain(row.balance_after), row.amount.currency, "")
+        case MoneyRow(posted=posted):
+            yield from (at, words.say(KIND_NAMES[posted.entry.kind]), *[""] * 7)
+            yield from (plain(row.amount), plain(row.balance_after), row.amount.currency)
+            yield posted.entry.actor
+        case RefusedRow(call=attempt):
+            why = call_words.why_refused(words, attempt.refusal, attempt.refusal_detail)
+            yield from (at, why, attempt.endpoint, attempt.extension)
+            yield from (call_words.written(attempt.number, attempt.dialled),)
+            yield from (words.country(attempt.country), words.kind(attempt.kind), *[""] * 6)

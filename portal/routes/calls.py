@@ -1,0 +1,152 @@
+"""Every outbound call, and the life of one."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import tzinfo
+from functools import partial
+
+from fastapi import APIRouter, HTTPException, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from charging.call_price import explain_price
+from charging.csv_text import Cell
+from charging.unpaid_calls import UnpaidCall
+from db.call_lists import (
+    CallPage,
+    CursorError,
+    ListedCall,
+    Place,
+    WantedCalls,
+    list_calls,
+    listed_unpaid,
+)
+from db.call_requests import HangUpRequest, requests_of
+from db.one_call import PaidCallLife, find_call
+from portal import call_words
+from portal.access import Reader, Visit
+from portal.csv_file import csv_answer, local, plain
+from portal.filters import CallsFilter
+from portal.languages import marked
+from portal.offices import extension_choices
+from portal.parts import Needs, Parts
+from portal.timeline import timeline
+from portal.words import Words
+
+router = APIRouter()
+
+ROWS = 50
+CSV_ROWS = 500  # read at a time
+
+COLUMNS = (
+    marked("Time"),
+    marked("Call"),
+    marked("Extension"),
+    marked("Name"),
+    marked("Number"),
+    marked("Country"),
+    marked("Kind"),
+    marked("Talk time in seconds"),
+    marked("Cost"),
+    marked("Currency"),
+    marked("Why refused"),
+)
+
+
+def _filter(request: Request, visit: Visit, parts: Parts) -> tuple[CallsFilter, WantedCalls]:
+    form = CallsFilter(request.query_params)
+    office = parts.offices.office(visit.office_id)
+    choices = extension_choices(parts.offices, office.id)
+    form.offer(choices, parts.pages.words(request).countries())
+    form.validate()
+    today = visit.at.astimezone(office.time_zone).date()
+    return form, form.wanted_calls(form.chosen(today), office.time_zone)
+
+
+@router.get("/calls")
+async def calls(request: Request, visit: Reader, parts: Needs) -> Response:
+    form, wanted = _filter(request, visit, parts)
+    before = _place(request)
+    page: CallPage = await parts.store.read(
+        partial(list_calls, office_id=visit.office_id, limit=ROWS, wanted=wanted, before=before)
+    )
+    costs = [call.cost for call in page.calls if call.cost is not None]
+    return parts.pages.page(
+        request,
+        "calls.html",
+        form=form,
+        shown=page,
+        decimals=parts.pages.words(request).decimals(costs),
+        say=call_words,
+        first_page=before is None,
+    )
+
+
+def _place(request: Request) -> Place | None:
+    text = request.query_params.get("after")
+    try:
+        return Place.parse(text) if text else None
+    except CursorError:
+        raise HTTPException(404) from None
+
+
+@router.get("/calls.csv")
+async def calls_csv(request: Request, visit: Reader, parts: Needs) -> Response:
+    """The same calls as the page, all of them; read some at a time."""
+    _, wanted = _filter(request, visit, parts)
+    words = parts.pages.words(request)
+    zone = parts.offices.office(visit.office_id).time_zone
+    rows = _every_call(parts, visit.office_id, wanted)
+    heading = [words.say(column) for column in COLUMNS]
+    return csv_answer("calls", heading, rows, lambda call: _cells(words, zone, call))
+
+
+async def _every_call(
+    parts: Parts, office_id: str, wanted: WantedCalls
+) -> AsyncIterator[ListedCall]:
+    before: Place | None = None
+    while True:
+        page = await parts.store.read(
+            partial(list_calls, office_id=office_id, limit=CSV_ROWS, wanted=wanted, before=before)
+        )
+        for call in page.calls:
+            yield call
+        if page.before is None:
+            return
+        before = page.before
+
+
+def _cells(words: Words, zone: tzinfo, call: ListedCall) -> Iterable[Cell]:
+    yield from (local(call.started_at, zone), words.say(call_words.OUTCOMES[call.outcome]))
+    yield from (call.endpoint, call.extension, call_words.written(call.number, call.dialled))
+    yield from (words.country(call.country), words.kind(call.kind), call.talk_s)
+    yield from (plain(call.cost), "" if call.cost is None else call.cost.currency)
+    yield call_words.why_refused(words, call.refusal, call.refusal_detail)
+
+
+@router.get("/calls/{call_id}")
+async def call(request: Request, call_id: str, visit: Reader, parts: Needs) -> Response:
+    def query(reader: Connection) -> tuple[PaidCallLife | UnpaidCall | None, list[HangUpRequest]]:
+        found = find_call(reader, office_id=visit.office_id, call_id=call_id)
+        return found, [] if found is None else [*requests_of(reader, call_id)]
+
+    found, requests = await parts.store.read(query)
+    if found is None:
+        raise HTTPException(404)
+    if isinstance(found, UnpaidCall):
+        return parts.pages.page(
+            request, "unpaid_call.html", call=listed_unpaid(found), say=call_words
+        )
+    words, record = parts.pages.words(request), found.call
+    price = explain_price(record, visit.at)
+    plan = parts.offices.office(visit.office_id).plan.title
+    return parts.pages.page(
+        request,
+        "call.html",
+        call=record,
+        price=price,
+        why=call_words.why_it_cost(words, price),
+        why_paid=call_words.why_paid(words, plan=plan, country=record.country, kind=record.kind),
+        timeline=timeline(found, visit.at),
+        requests=requests,
+        say=call_words,
+    )

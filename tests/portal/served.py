@@ -1,0 +1,142 @@
+"""The portal with a week of an office's life, served to a real browser."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from playwright.async_api import Browser, BrowserContext, Page
+from sqlalchemy import text
+
+from charging.deck_file import DeckFormat, read_deck_text
+from charging.rate_deck import RateDeck
+from lab.believable import Setting, fill
+from lab.ports import find_free_port
+from plans.files import SAMPLE_DECKS
+from portal.app import portal_app
+from portal.sessions import COOKIE
+from tests.fakes.charging import office_on
+from tests.fakes.clock import START
+from tests.portal.site import Site, portal_site
+
+CHROMIUM = "/usr/bin/chromium"
+DAYS = 6
+NOW = START + timedelta(hours=6)  # a Saturday afternoon in London
+
+
+@dataclass(frozen=True)
+class Served:
+    site: Site
+    address: str
+
+    @asynccontextmanager
+    async def signed_in(
+        self, browser: Browser, who: str | None = "anna", **options: Any
+    ) -> AsyncIterator[Page]:
+        """A window in which somebody is signed in; a fault of the page's script fails the test."""
+        context = await browser.new_context(
+            **{"locale": "en-GB", "timezone_id": "Europe/London", "reduced_motion": "reduce"}
+            | options
+        )
+        try:
+            if who is not None:
+                await self._sign_in(context, who)
+            page = await context.new_page()
+            faults: list[str] = []
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("console", lambda said: faults.append(said.text) if _is_bad(said) else None)
+            yield page
+            assert not faults
+        finally:
+            await context.close()
+
+    async def _sign_in(self, context: BrowserContext, who: str) -> None:
+        token = self.site.token(who)
+        await context.add_cookies([{"name": COOKIE, "value": token, "url": self.address}])
+
+
+def _is_bad(said: Any) -> bool:
+    """A style or a script that the policy stops is told on the console."""
+    return said.type == "error" and "status of 4" not in said.text
+
+
+def sample_deck() -> RateDeck:
+    form = DeckFormat(columns={}, currency="GBP", effective=date.min)
+    rows = read_deck_text((SAMPLE_DECKS / "sample-gbp.csv").read_bytes(), form).rows
+    return RateDeck(rows, currency="GBP")
+
+
+@contextmanager
+def lived_in(template: Path, folder: Path, **options: Any) -> Iterator[Site]:
+    """A site whose office has a week behind it."""
+    with portal_site(template, folder, **options) as site:
+        setting = Setting(
+            office=office_on(),
+            deck=sample_deck(),
+            until=NOW,
+            days=DAYS,
+        )
+        fill(str(site.engine.url), setting)
+        site.clock.set(NOW)
+        yield site
+
+
+@asynccontextmanager
+async def serving(template: Path, folder: Path, **options: Any) -> AsyncIterator[Served]:
+    """Serve a lived-in site on a port of its own, in this process."""
+    port = find_free_port()
+    host = f"127.0.0.1:{port}"
+    with lived_in(template, folder, host=host, **options) as site:
+        app = portal_app(site.parts, hosts={host})
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+        with socket.create_server(("127.0.0.1", port)) as listener:  # so nobody is turned away
+            running = asyncio.create_task(server.serve(sockets=[listener]))
+            yield Served(site, f"http://{host}")
+            server.should_exit = True
+            await running
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A page in one of its states."""
+
+    name: str
+    path: str
+    who: str | None = "anna"
+    status: int = 200
+
+
+def screens_of(site: Site) -> list[Screen]:
+    """Every page, with the ids of calls that this site has."""
+
+    def call(table: str, condition: str) -> str:
+        query = text(f"SELECT call_id FROM {table} WHERE {condition} LIMIT 1")  # noqa: S608 - ours
+        with site.engine.connect() as reader:
+            return str(reader.execute(query).scalar_one())
+
+    paid = call("calls", "talk_s > 130")
+    included = call("unpaid_calls", "refusal IS NULL AND talk_s > 0")
+    refused = call("unpaid_calls", "refusal IS NOT NULL")
+    return [
+        Screen("sign-in", "/sign-in", None),
+        Screen("forgotten", "/forgotten", None),
+        Screen("balance", "/"),
+        Screen("activity", "/activity"),
+        Screen("activity-empty", "/activity?period=dates&since=2020-01-01&until=2020-01-31"),
+        Screen("activity-wrong", "/activity?period=dates&since=soon&number=abc"),
+        Screen("calls", "/calls"),
+        Screen("call", f"/calls/{paid}"),
+        Screen("call-included", f"/calls/{included}"),
+        Screen("call-refused", f"/calls/{refused}"),
+        Screen("reports", "/reports"),
+        Screen("reports-country", "/reports?by=country"),
+        Screen("reports-empty", "/reports?period=dates&since=2020-01-01&until=2020-01-31"),
+        Screen("users", "/users"),
+        Screen("audit-trail", "/audit-trail"),
+        Screen("not-there", "/nowhere", status=404),
+    ]

@@ -1,0 +1,213 @@
+"""Balance, activity, calls and reports: what they say is what the ledger says."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from charging.commands import AnswerCall, AuthoriseCall
+from charging.ledger import CallRecord
+from charging.money import Money
+from db.audit_trail import changes
+from db.batches import BatchRunner
+from db.call_requests import requests_of
+from db.call_rows import call_of
+from db.models import calls
+from portal.charts import bar_chart, days_left, gauge, rounded_up
+from tests.fakes.charging import gbp
+from tests.portal.served import NOW, lived_in
+from tests.portal.site import Site, text_of
+
+
+@pytest.fixture(scope="module")
+def week(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with lived_in(template, tmp_path_factory.mktemp("ledger-pages")) as site:
+        yield site
+
+
+def balance_of(site: Site) -> Decimal:
+    query = "SELECT micros FROM balances WHERE office_id = 'main' AND account = 'available'"
+    with site.engine.connect() as reader:
+        return Decimal(reader.execute(text(query)).scalar_one()) / 1_000_000
+
+
+async def test_the_balance_is_what_the_ledger_holds_and_lasts_as_long_as_it_did(
+    week: Site,
+) -> None:
+    async with week.browser("vic") as browser:
+        page = await browser.get("/")
+    assert f"£{balance_of(week):.2f}"[:-1] in page.text
+    assert re.search(r"it lasts about \d+ days", page.text)
+
+
+@pytest.mark.parametrize(
+    "filters", ["", "period=7", "period=dates&since=2026-11-18&until=2026-11-19", "period=30"]
+)
+async def test_opening_balance_and_rows_of_the_file_are_the_closing_balance(
+    week: Site, filters: str
+) -> None:
+    async with week.browser("vic") as browser:
+        page = await browser.get(f"/activity?{filters}")
+        file = await browser.get(f"/activity.csv?{filters}")
+    said = dict(re.findall(r"<dt>(At the \w+)</dt><dd>£([\d.,]+)</dd>", page.text))
+    opening, closing = Decimal(said["At the beginning"]), Decimal(said["At the end"])
+    rows = list(csv.DictReader(io.StringIO(file.text.removeprefix("\ufeff"))))
+    assert rows
+    amounts = [Decimal(row["Amount"]) for row in rows if row["Amount"]]
+    assert opening + sum(amounts) == closing
+    posted = [row for row in rows if row["Balance after"]]
+    for later, earlier in pairwise(posted):
+        assert Decimal(earlier["Balance after"]) + Decimal(later["Amount"]) == Decimal(
+            later["Balance after"]
+        )
+
+
+async def test_every_row_of_the_file_is_on_a_page(week: Site) -> None:
+    address, rows = "/activity?period=30", 0
+    async with week.browser("vic") as browser:
+        file = await browser.get("/activity.csv?period=30")
+        while address:
+            page = await browser.get(address)
+            rows += page.text.count("<tr") - 1
+            found = re.search(r'href="([^"]+)">Earlier rows', page.text)
+            address = found[1].replace("&amp;", "&") if found else ""
+    assert rows == len(file.text.strip().splitlines()) - 1
+    assert rows > 50
+
+
+async def test_filters_leave_out_and_add_up_apart(week: Site) -> None:
+    async with week.browser("vic") as browser:
+        page = await browser.get("/activity?period=30&show=calls&extension=1001")
+        none = await browser.get("/calls?period=30&number=%2B999")
+    assert "Of the rows below" in page.text
+    assert set(re.findall(r'<span class="sub" translate="no">(\d+)</span>', page.text)) == {"1001"}
+    assert "No call in this period" in none.text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("period=dates&since=soon", "This is not a date"),
+        ("period=dates&since=2026-11-20&until=2026-11-01", "The last day is before the first."),
+        ("number=abc", "A number has digits"),
+        ("period=never", "Choose one of the list."),
+        ("extension=9999", "Choose one of the list."),
+    ],
+)
+async def test_a_wrong_filter_is_told_and_kept(week: Site, query: str, said: str) -> None:
+    async with week.browser("vic") as browser:
+        page = await browser.get(f"/activity?{query}")
+    assert page.status_code == 200
+    assert text_of(page).count(said) == 2
+
+
+@pytest.mark.parametrize("path", ["/activity?after=x", "/calls?after=x", "/audit-trail?before=x"])
+async def test_a_cursor_that_no_page_gave_is_no_page(week: Site, path: str) -> None:
+    async with week.browser("vic") as browser:
+        assert (await browser.get(path)).status_code == 404
+
+
+def call_where(site: Site, condition: str) -> CallRecord:
+    query = calls.select().where(text(condition)).limit(1)
+    with site.engine.connect() as reader:
+        return call_of(reader.execute(query).one())
+
+
+async def test_a_call_says_in_one_sentence_why_it_cost_that(week: Site) -> None:
+    call = call_where(week, "talk_s > 130 AND initial_s = 60 AND increment_s = 60")
+    async with week.browser("vic") as browser:
+        page = await browser.get(f"/calls/{call.call_id}")
+    minutes = -(-(call.talk_s or 0) // 60)
+    assert f"Each 60 seconds begun is charged, so {minutes} minutes at" in page.text
+    assert page.text.count("what was set aside is spent") == minutes
+    assert "<h1>Call to +" in page.text
+
+
+async def test_a_call_of_another_office_is_not_there(week: Site) -> None:
+    call = call_where(week, "office_id = 'main'")
+    async with week.browser("remi") as browser:
+        assert (await browser.get(f"/calls/{call.call_id}")).status_code == 404
+        assert (await browser.post(f"/calls/{call.call_id}/hang-up")).status_code == 404
+        assert call.call_id not in (await browser.get("/calls?period=30")).text
+        assert "£" not in (await browser.get("/")).text
+    assert week.read(lambda reader: requests_of(reader, call.call_id)) == []
+
+
+async def test_a_live_call_shows_its_cost_and_is_asked_to_be_hung_up(week: Site) -> None:
+    before = call_where(week, "talk_s > 60")
+    nothing = Money(0, "GBP")
+    live = CallRecord(
+        **{
+            name: getattr(before, name)
+            for name in CallRecord.__slots__
+            if name not in {"call_id", "caller_channel", "authorised_at"}
+        }
+        | {
+            "reserved_intervals": 0,
+            "debited_intervals": 0,
+            "held": nothing,
+            "debited": nothing,
+            "leg": None,
+            "answered_at": None,
+            "ended_at": None,
+            "talk_s": None,
+            "released": None,
+            "settled_at": None,
+            "hangup_cause": None,
+        },
+        call_id="live",
+        caller_channel="PJSIP/1001-live",
+        authorised_at=NOW,
+    )
+    batches = BatchRunner(week.engine)
+    batches.run([AuthoriseCall(live, calls_at_once=None)])
+    batches.run([AnswerCall(call_id="live", leg="PJSIP/trunk-live", answered_at=NOW)])
+    batches.close()
+    async with week.browser("vic") as viewer:
+        assert "Hang up" not in (await viewer.get("/live")).text
+    async with week.browser("anna") as browser:
+        assert "/calls/live/hang-up" in (await browser.get("/")).text
+        for _ in range(2):
+            answer = await browser.post("/calls/live/hang-up")
+            assert answer.status_code == 303
+    [asked] = week.read(lambda reader: requests_of(reader, "live"))
+    assert (asked.actor, asked.outcome) == ("user:anna@example.com", None)
+    [row] = week.read(lambda reader: changes(reader, "main", limit=9))
+    assert (row.change.action, row.change.subject) == ("call.hang_up", "live")
+
+
+async def test_reports_add_up_to_the_same_by_day_country_and_extension(week: Site) -> None:
+    totals = set()
+    async with week.browser("vic") as browser:
+        for by in ("day", "country", "extension"):
+            page = await browser.get(f"/reports?period=30&by={by}")
+            totals.add(re.search(r'<p class="balance">([^<]+)</p>', page.text)[1])  # type: ignore[index]
+    assert len(totals) == 1
+
+
+def test_a_gauge_is_full_at_four_times_the_level_or_more() -> None:
+    low = gauge(gbp("4.00"), gbp("5.00"))
+    assert (low.level, low.mark, low.low, low.full) == (200, 250, True, gbp("20.00"))
+    assert gauge(gbp("0"), None).level == 0
+    assert gauge(gbp("12.00"), None).full == gbp("20.00")
+    assert [rounded_up(each) for each in (1, 2, 3, 10, 11, 51)] == [1, 2, 5, 10, 20, 100]
+
+
+def test_days_left_are_rounded_down_and_nobody_guesses_from_nothing() -> None:
+    assert days_left(gbp("10.00"), gbp("14.00"), 14) == 10
+    assert days_left(gbp("9.99"), gbp("14.00"), 14) == 9
+    assert days_left(gbp("10.00"), gbp("0"), 14) is None
+
+
+def test_a_chart_has_a_bar_for_every_day() -> None:
+    day = NOW.date()
+    chart = bar_chart({day: gbp("3.00")}, day.replace(day=1), day, "GBP")
+    assert [bar.height > 0 for bar in chart.bars] == [False] * 20 + [True]
+    assert sum(bar.named for bar in chart.bars) <= 8
+    assert chart.lines[-1][1] == gbp("5.00")
