@@ -32,6 +32,7 @@ log = structlog.get_logger()
 PROGRAMS: Final[Mapping[str, type[SharedSections]]] = {
     "ari_app": ApplicationSections,
     "agi": AgiSections,
+    "payments": PaymentSections,
 }
 SANDBOX: Final = "payments.sandbox_server"
 FIRST_PAUSE_S: Final = 1.0
@@ -53,12 +54,12 @@ def serve(
         Path | None, typer.Option("--settings", help="The settings file, where not the usual one.")
     ] = None,
 ) -> None:
-    """Run the application, the feature codes and the sandbox of card payments until Ctrl-C.
+    """Run the application, the feature codes and card payments until Ctrl-C.
 
-    The sandbox runs where the settings name no other card processor. Each is a process of its own
-    with its log on standard output. One that dies is started again, at once and then ever more
-    slowly; calls under way stay up meanwhile. Exit status 0 after Ctrl-C or SIGTERM, 1 if a setting
-    is wrong.
+    The sandbox of card payments runs where the settings name no other card processor. Each is a
+    process of its own with its log on standard output. One that dies is started again, at once and
+    then ever more slowly; calls under way stay up meanwhile. Exit status 0 after Ctrl-C or SIGTERM,
+    1 if a setting is wrong.
     """
     configure_logging()
     try:

@@ -140,6 +140,18 @@ def last_customer(reader: Connection, office_id: str, processor: str) -> str | N
     return reader.scalar(query)
 
 
+def card_of_method(reader: Connection, processor: str, method_id: str) -> StoredCard | None:
+    """The card on file that the processor calls so."""
+    row = reader.execute(
+        select(cards).where(
+            cards.c.processor == processor,
+            cards.c.method_id == method_id,
+            cards.c.removed_at.is_(None),
+        )
+    ).first()
+    return None if row is None else card_of(row)
+
+
 class Waited(NamedTuple):
     """What a caller who waits for a refill has to know."""
 

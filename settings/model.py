@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from ipaddress import IPv4Address, ip_address
 from itertools import permutations
 from pathlib import Path
@@ -68,6 +69,11 @@ def _require_bare_url(url: str | None) -> str | None:
     raise ValueError(
         "write it as https://tollgate.example.com: in lower case, without a path or a / behind"
     )
+
+
+def secrets_of(section: type[BaseModel]) -> Sequence[str]:
+    fields = section.model_fields
+    return [name for name in fields if f"{name}_file" in fields]
 
 
 class _WithSecret(_Section):
@@ -463,6 +469,78 @@ class PaymentsSettings(_Section):
         return _require_bare_url(url)
 
 
+class TopUpSettings(_Section):
+    """What may be bought by card, and what the receipts say of the operator."""
+
+    amounts: tuple[PositiveInt, ...] = (10, 20, 50, 100)
+    """The amounts that can be chosen, in whole units of the office's currency; a refill adds one of
+    them, too."""
+
+    seller_name: str | None = Field(default=None, examples=["Example Telecom Ltd"])
+    """Who sells the calls: the operator's name on receipts. Without one none is issued."""
+
+    seller_address: tuple[str, ...] = ()
+    """The operator's address, line by line: ["1 High Street", "London"]."""
+
+    seller_registration: str = ""
+    """A company number, or SIRET, where the law wants it on receipts."""
+
+    vat_number: str = ""
+    """The operator's VAT number; without one no receipt shows the tax."""
+
+    vat_at: Literal["topup", "use"] = "topup"
+    """When the tax is due: with the money, and receipts show it, or when the credit is used. An
+    accountant knows."""
+
+    vat_percent: Decimal = Field(default=Decimal(20), ge=0, lt=100, decimal_places=2)
+    """The rate of VAT; prices include it."""
+
+    @field_validator("amounts")
+    @classmethod
+    def _at_least_one(cls, amounts: tuple[int, ...]) -> tuple[int, ...]:
+        if not amounts or len(set(amounts)) != len(amounts):
+            raise ValueError("names at least one amount, and none twice")
+        return tuple(sorted(amounts))
+
+
+class NoticeSettings(_WithSecret):
+    """Mails to offices and to the operator; without a server they are lines of the log."""
+
+    smtp_host: str | None = Field(default=None, examples=["smtp.example.com"])
+    """The mail server."""
+
+    smtp_port: PositiveInt = Field(default=587, le=65535)
+    """Its port."""
+
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is encrypted: "tls" from the first byte (port 465), "none" for a server on
+    this machine."""
+
+    smtp_user: str = ""
+    """Who signs in there; "" for a server that asks nobody."""
+
+    smtp_password: SecretStr | None = Field(default=None, examples=["change me"])
+    """The password of that user; `smtp_password_file` keeps it out of this file."""
+
+    smtp_password_file: Path | None = Field(default=None, examples=["smtp.password"])
+    """A file with that password."""
+
+    smtp_ca_file: Path | None = Field(default=None, examples=["/etc/ssl/mail-ca.pem"])
+    """Who vouches for the server's certificate, where not the authorities that this system
+    trusts."""
+
+    sender: str = "Tollgate <tollgate@localhost>"
+    """Who the mails come from."""
+
+    operator: str | None = Field(default=None, examples=["operator@example.com"])
+    """Who is told what no office can mend, and what an office without an address would be."""
+
+    @property
+    def password(self) -> str:
+        """Empty for a server that asks for none."""
+        return "" if self.smtp_password is None else self.smtp_password.get_secret_value()
+
+
 class SharedSections(BaseSettings):
     """The sections that every process reads. What one alone needs, a class of its own adds.
 
@@ -541,12 +619,15 @@ class PortalSections(SharedSections):
     """What `python -m portal` reads."""
 
     portal: PortalSettings = PortalSettings()
+    topups: TopUpSettings = TopUpSettings()
 
 
 class PaymentSections(SharedSections):
     """What `python -m payments` reads, and the sandbox: no other process knows a key."""
 
     payments: PaymentsSettings = PaymentsSettings()
+    topups: TopUpSettings = TopUpSettings()
+    notices: NoticeSettings = NoticeSettings()
 
 
 class Settings(AgiSections, PortalSections, PaymentSections):
@@ -707,11 +788,6 @@ def secret_files(settings: SharedSections) -> Iterator[Path]:
         names = secrets_of(type(section)) if isinstance(section, BaseModel) else ()
         files = (getattr(section, f"{name}_file") for name in names)
         yield from (file for file in files if file is not None)
-
-
-def secrets_of(section: type[BaseModel]) -> Sequence[str]:
-    fields = section.model_fields
-    return [name for name in fields if f"{name}_file" in fields]
 
 
 def _changed(section: Section, values: Mapping[str, object]) -> Section:

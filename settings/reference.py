@@ -9,6 +9,7 @@ import json
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from types import UnionType
@@ -130,6 +131,9 @@ def _setting(name: str, field: FieldInfo, meaning: str | None) -> Setting:
     return Setting(name, meaning, values, default, example, required)
 
 
+_OTHER_KINDS: dict[Any, str] = {SecretStr: "a secret", Decimal: "a number", tuple: "a list"}
+
+
 def _values(name: str, annotation: Any) -> str:
     """What may stand there: the unit is the end of the name."""
     kinds = {each for each in _parts(annotation) if each is not type(None)}
@@ -143,7 +147,8 @@ def _values(name: str, annotation: Any) -> str:
         return "a port" if name.endswith("port") else "a whole number"
     if Path in kinds:
         return "a folder" if name.endswith("folder") else "a file"
-    return "a secret" if SecretStr in kinds else "text"
+    kind = next(iter(kinds))
+    return _OTHER_KINDS.get(get_origin(kind) or kind, "text")
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
@@ -168,7 +173,7 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     return (
         str(value)
-        if isinstance(value, int | float)
+        if isinstance(value, int | float | Decimal)
         else json.dumps(value, ensure_ascii=False, default=str)
     )
 

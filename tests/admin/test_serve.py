@@ -27,6 +27,7 @@ password = "x"
 port = 9
 secret = "x"
 [payments]
+port = {payments_port}
 sandbox_port = {sandbox_port}
 [agi]
 port = {port}
@@ -46,7 +47,10 @@ def free_port() -> int:
 
 @pytest.fixture
 def settings_file(tmp_path: Path, free_port: int) -> Path:
-    return written(tmp_path, SETTINGS.format(port=free_port, sandbox_port=find_free_port()))
+    text = SETTINGS.format(
+        port=free_port, payments_port=find_free_port(), sandbox_port=find_free_port()
+    )
+    return written(tmp_path, text)
 
 
 def serving(file: Path) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
@@ -78,7 +82,7 @@ async def test_all_run_until_a_signal_and_none_is_left(
     async with serving(settings_file) as process:
         started = {
             program: (await next_line(process, event="program_started", program=program))["pid"]
-            for program in ("ari_app", "agi", SANDBOX)
+            for program in (*PROGRAMS, SANDBOX)
         }
         await next_line(process, event="ready", port=free_port)  # of the feature codes
         process.send_signal(number)
@@ -111,7 +115,8 @@ async def test_one_that_dies_is_started_again(settings_file: Path, free_port: in
 async def test_wrong_setting_is_told_in_one_sentence(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    file = written(tmp_path, SETTINGS.format(port=4573, sandbox_port=8183).replace(old, new))
+    text = SETTINGS.format(port=4573, payments_port=8182, sandbox_port=8183)
+    file = written(tmp_path, text.replace(old, new))
     async with serving(file) as process:
         logged, complaint = await process.communicate()
     assert process.returncode == 1

@@ -8,7 +8,11 @@ from settings import Settings, load_settings
 from settings.reference import UndescribedSettingError, example_toml, sections
 
 SECRETS = {"ari": "password", "ami": "secret"}
-IN_A_FILE = ('password_file = "ari.password"', 'secret_file = "ami.secret"')  # or there
+IN_A_FILE = (  # or there
+    'password_file = "ari.password"',
+    'secret_file = "ami.secret"',
+    'smtp_password_file = "smtp.password"',
+)
 
 
 def loaded(text: str, folder: Path) -> Settings:

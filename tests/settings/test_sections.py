@@ -37,6 +37,8 @@ WRONG = {
     "call": "ring_timeout_s = -1",
     "agi": "port = 70000",
     "payments": "port = 0",
+    "topups": "amounts = []",
+    "notices": "smtp_port = 0",
     "portal": "port = 0",
     "prompts": 'engine = "parrot"',
     "ari": 'base_url = 1\npassword = "x"',

@@ -1,0 +1,121 @@
+"""Opens the processor's form for a card; what a person entered there becomes the card on file."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Engine
+
+from charging.card_processor import (
+    CardForm,
+    CardNotEntered,
+    CardNotSaved,
+    CardProcessor,
+    CardSaved,
+    Invalid,
+    NotThere,
+    SaveCardRequest,
+    Unknown,
+)
+from charging.money_commands import ReplaceCard
+from charging.money_state import StoredCard
+from charging.ports import Clock, Ledger
+from db.card_forms import CardFormRow, change_form
+from db.ledger import read_from
+from db.money_reads import last_customer, refill_status
+from db.writing import write_to
+
+log = structlog.get_logger()
+
+ASK_AGAIN: Final = timedelta(seconds=5)
+LOOK_EVERY: Final = timedelta(seconds=20)  # a webhook tells of it sooner
+FORM_LASTS: Final = timedelta(hours=24)
+
+
+class CardForms:
+    def __init__(
+        self, *, processor: CardProcessor, ledger: Ledger, engine: Engine, clock: Clock
+    ) -> None:
+        self._processor = processor
+        self._ledger = ledger
+        self._engine = engine
+        self._clock = clock
+
+    async def go_on(self, form: CardFormRow) -> None:
+        if form.state == "asked":
+            await self._open(form)
+        elif form.state == "open":
+            await self._look(form)
+
+    async def _open(self, form: CardFormRow) -> None:
+        """Asked for under the form's own name, so that asking twice opens one."""
+        now = self._clock.now()
+        name = self._processor.name
+        customer_id = await self._read(lambda r: last_customer(r, form.office_id, name))
+        answer = await self._processor.begin_card(
+            SaveCardRequest(
+                key=f"card:{form.form_id}",
+                office_id=form.office_id,
+                customer_id=customer_id,
+                currency=form.currency,
+                return_url=form.return_url,
+                cancel_url=form.cancel_url,
+                language=form.language,
+            )
+        )
+        match answer:
+            case CardForm(setup_id=setup_id, page_url=page_url):
+                await self._change(
+                    form,
+                    state="open",
+                    setup_id=setup_id,
+                    page_url=page_url,
+                    due_at=now + LOOK_EVERY,
+                )
+            case Unknown(cause):
+                log.warning("card_form_unknown", form_id=form.form_id, cause=cause)
+                await self._change(form, due_at=now + ASK_AGAIN)
+            case Invalid(code):
+                log.error("card_form_refused", form_id=form.form_id, code=code)
+                await self._change(form, state="not_saved", code=code, due_at=None)
+
+    async def _look(self, form: CardFormRow) -> None:
+        now = self._clock.now()
+        match await self._processor.find_card(form.setup_id):
+            case CardSaved() as saved if saved.office_id == form.office_id:
+                await self._take(form, saved, now)
+            case CardSaved():
+                await self._change(form, state="not_saved", code="another_office", due_at=None)
+            case CardNotSaved(code=code) | Invalid(code=code):
+                await self._change(form, state="not_saved", code=code, due_at=None)
+            case NotThere():
+                await self._change(form, state="not_saved", code="expired", due_at=None)
+            case CardNotEntered() if now - form.asked_at > FORM_LASTS:
+                await self._change(form, state="not_saved", code="expired", due_at=None)
+            case CardNotEntered() | Unknown():
+                await self._change(form, due_at=now + LOOK_EVERY)
+
+    async def _take(self, form: CardFormRow, saved: CardSaved, now: datetime) -> None:
+        """The card first: a form that is looked at twice saves the same card again."""
+        _, before, _ = await self._read(lambda r: refill_status(r, form.office_id))
+        stored = StoredCard(
+            office_id=form.office_id,
+            processor=self._processor.name,
+            card=saved.card,
+            added_by=form.asked_by,
+            added_at=now,
+        )
+        await self._ledger.carry_out(ReplaceCard(card=stored, at=now))
+        await self._change(form, state="saved", due_at=None)
+        if before is not None and before.card.method_id != saved.card.method_id:
+            await self._processor.remove_card(before.card.method_id)
+
+    async def _change(self, form: CardFormRow, **values: Any) -> None:
+        await asyncio.to_thread(
+            write_to, self._engine, lambda writer: change_form(writer, form.form_id, **values)
+        )
+
+    async def _read(self, query: Callable[[Any], Any]) -> Any:
+        return await asyncio.to_thread(read_from, self._engine, query)

@@ -1,0 +1,197 @@
+"""Handles what webhooks and the poll have put into the inbox: each event once, in any order."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+
+from charging.card_processor import (
+    AuthenticationRequired,
+    Cancelled,
+    CardFormClosed,
+    CardProcessor,
+    CardRemoved,
+    CardUpdated,
+    Declined,
+    DisputeClosed,
+    DisputeOpened,
+    Fact,
+    FraudWarning,
+    NothingOfOurs,
+    Refunded,
+    RefundFailed,
+    RefundPending,
+    Succeeded,
+    WebhookRefused,
+)
+from charging.errors import ChargingError, ChargingUnavailable
+from charging.money_commands import ForgetCard, RecordFact, ReplaceCard
+from charging.money_state import Payment, StoredCard
+from charging.ports import Clock, Ledger
+from charging.receipts import ReceiptTerms
+from charging.refill import Event, Told
+from db.card_forms import change_form, find_form_of
+from db.inbox import KeptEvent, SqlInbox
+from db.ledger import read_from
+from db.money_reads import card_of_method, find_by_intent, find_payment
+from db.writing import write_to
+
+log = structlog.get_logger()
+
+AT_ONCE: Final = 200
+TOO_EARLY_AGAIN: Final = timedelta(seconds=30)
+PROBLEM_AGAIN: Final = timedelta(minutes=5)
+TRIES_MAX: Final = 50  # then it is the operator's: `tollgate doctor` tells of it
+
+PaymentFact = (
+    Succeeded
+    | Declined
+    | AuthenticationRequired
+    | Cancelled
+    | Refunded
+    | RefundPending
+    | RefundFailed
+    | DisputeOpened
+    | DisputeClosed
+    | FraudWarning
+)
+
+
+class FactHandler:
+    def __init__(  # noqa: PLR0913 - its parts, given by name
+        self,
+        *,
+        processor: CardProcessor,
+        ledger: Ledger,
+        engine: Engine,
+        inbox: SqlInbox,
+        terms_of: Callable[[str], ReceiptTerms | None],
+        clock: Clock,
+    ) -> None:
+        self._processor = processor
+        self._ledger = ledger
+        self._engine = engine
+        self._inbox = inbox
+        self._terms_of = terms_of
+        self._clock = clock
+
+    async def handle_due(self) -> None:
+        """Everything that waits, oldest first.
+
+        Raises:
+            ChargingUnavailable: the database is away; what is left waits on.
+        """
+        while events := await self._inbox.due(self._clock.now(), AT_ONCE):
+            for event in events:
+                await self._handle(event)
+
+    async def _handle(self, event: KeptEvent) -> None:
+        try:
+            fact = self._processor.read_event(event.body).fact
+            problem = await self._act_on(fact)
+        except ChargingUnavailable:
+            raise
+        except (ChargingError, WebhookRefused) as error:
+            problem = f"{type(error).__name__}: {error}"
+        if problem is None:
+            await self._inbox.finish(event)
+        elif event.tries + 1 >= TRIES_MAX or problem.startswith(_NOT_OURS):
+            log.error("event_not_handled", event_id=event.event_id, problem=problem)
+            await self._inbox.finish(event, problem=problem)
+        else:
+            pause = TOO_EARLY_AGAIN if problem == _TOO_EARLY else PROBLEM_AGAIN
+            log.warning("event_postponed", event_id=event.event_id, problem=problem)
+            until = self._clock.now() + pause
+            await self._inbox.postpone(event, until, problem=problem)
+
+    async def _act_on(self, fact: Fact) -> str | None:
+        """What is the matter; None: it is handled."""
+        match fact:
+            case NothingOfOurs():
+                return None
+            case CardFormClosed(setup_id=setup_id):
+                await self._look_at_form(setup_id)
+            case CardUpdated() | CardRemoved():
+                await self._change_card(fact)
+            case _:
+                return await self._record(fact)
+        return None
+
+    async def _record(self, fact: PaymentFact) -> str | None:
+        payment = await self._payment_of(fact)
+        if payment is None:
+            named = getattr(fact, "payment_id", "") or fact.intent_id
+            told = isinstance(fact, Succeeded)
+            return f"{_NOT_OURS}: no payment {named}" if told else None
+        recorded = await self._ledger.carry_out(
+            RecordFact(
+                office_id=payment.office_id,
+                payment_id=payment.payment_id,
+                fact=_as_told(fact),
+                at=self._clock.now(),
+                terms=self._terms_of(payment.office_id),
+            )
+        )
+        return None if recorded.handled else _TOO_EARLY
+
+    async def _payment_of(self, fact: PaymentFact) -> Payment | None:
+        name, intent_id = getattr(fact, "payment_id", ""), fact.intent_id
+        source = self._processor.name
+        return await asyncio.to_thread(
+            read_from,
+            self._engine,
+            lambda reader: (
+                find_payment(reader, name) if name else find_by_intent(reader, source, intent_id)
+            ),
+        )
+
+    async def _look_at_form(self, setup_id: str) -> None:
+        now = self._clock.now()
+        form = await asyncio.to_thread(
+            read_from, self._engine, lambda reader: find_form_of(reader, setup_id)
+        )
+        if form is not None and form.state == "open":
+            await asyncio.to_thread(
+                write_to,
+                self._engine,
+                lambda writer: change_form(writer, form.form_id, due_at=now),
+            )
+
+    async def _change_card(self, fact: CardUpdated | CardRemoved) -> None:
+        method_id = fact.card.method_id if isinstance(fact, CardUpdated) else fact.method_id
+        source = self._processor.name
+        stored: StoredCard | None = await asyncio.to_thread(
+            read_from, self._engine, lambda reader: card_of_method(reader, source, method_id)
+        )
+        if stored is None:
+            return
+        now = self._clock.now()
+        if isinstance(fact, CardUpdated):
+            updated = StoredCard(
+                office_id=stored.office_id,
+                processor=source,
+                card=fact.card,
+                added_by="card processor",
+                added_at=now,
+            )
+            await self._ledger.carry_out(ReplaceCard(card=updated, at=now))
+        else:
+            await self._ledger.carry_out(
+                ForgetCard(
+                    office_id=stored.office_id, method_id=method_id, by="card processor", at=now
+                )
+            )
+
+
+_NOT_OURS = "not ours"
+_TOO_EARLY = "the payment is not credited yet"
+
+
+def _as_told(fact: PaymentFact) -> Event:
+    """Only a reply says which try it is about; a success is one whoever says it."""
+    if isinstance(fact, Declined | AuthenticationRequired | Cancelled):
+        return Told(fact)
+    return fact

@@ -1,0 +1,217 @@
+"""Carries out what is due: asks the card processor, and records what it said.
+
+Any number of workers may run beside one another: each takes a lease of what it works at, and all
+that it guards may happen twice without harm, since every request has a key that is on disk first
+and every fact is recorded once.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from charging.card_processor import CardProcessor
+from charging.errors import ChargingError, ChargingUnavailable
+from charging.money_commands import LookAgain, RecordFact, StartWork
+from charging.money_state import Payment
+from charging.ports import Clock, Ledger
+from charging.receipts import ReceiptTerms
+from charging.refill import Event
+from db.card_forms import due_forms
+from db.inbox import SqlInbox
+from db.leases import acquire, release
+from db.ledger import read_from
+from db.money_reads import due_payments, due_policies
+from db.writing import write_to
+from payments.card_forms import CardForms
+from payments.facts import FactHandler
+from payments.poll import Poll
+from payments.requests import ask
+
+log = structlog.get_logger()
+
+LOOK_EVERY_S: Final = 0.25  # a caller may be waiting for what is due
+LEASE: Final = timedelta(seconds=60)  # longer than any request of the processor may take
+POLL_EVERY: Final = timedelta(seconds=60)
+AT_ONCE: Final = 32  # requests under way: a processor that stalls holds up none of the others
+AWAY_S: Final = 1.0  # between two looks while the database is away
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Worker:
+    def __init__(  # noqa: PLR0913 - its parts, given by name
+        self,
+        *,
+        processor: CardProcessor,
+        ledger: Ledger,
+        engine: Engine,
+        inbox: SqlInbox,
+        terms_of: Callable[[str], ReceiptTerms | None],
+        clock: Clock | None = None,
+        name: str | None = None,
+    ) -> None:
+        """`name` tells this worker from others; made up where none is given."""
+        self.name = name or f"worker-{secrets.token_hex(6)}"
+        self._processor = processor
+        self._ledger = ledger
+        self._engine = engine
+        self._inbox = inbox
+        self._terms_of = terms_of
+        self._clock = clock or SystemClock()
+        self._facts = FactHandler(
+            processor=processor,
+            ledger=ledger,
+            engine=engine,
+            inbox=inbox,
+            terms_of=terms_of,
+            clock=self._clock,
+        )
+        self._forms = CardForms(
+            processor=processor, ledger=ledger, engine=engine, clock=self._clock
+        )
+        self._poll = Poll(processor=processor, inbox=inbox)
+        self._polled_at: datetime | None = None
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something may be due at this moment."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. What is under way then is found again by whoever comes next."""
+        try:
+            while True:
+                await self._pause(await self._look())
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Look once, and wait for everything that was begun; for tests and commands."""
+        await self._look_once()
+        while self._under_way:
+            await asyncio.gather(*self._under_way.values())
+
+    async def _look(self) -> float:
+        """How long to pause."""
+        try:
+            await self._look_once()
+        except ChargingUnavailable as error:
+            log.warning("database_away", error=str(error))
+            return AWAY_S
+        return LOOK_EVERY_S
+
+    async def _pause(self, seconds: float) -> None:
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    async def _look_once(self) -> None:
+        now = self._clock.now()
+        free = AT_ONCE - len(self._under_way)
+        for payment in await self._read(lambda reader: due_payments(reader, now, AT_ONCE)):
+            if free > 0 and self._begin(f"payment:{payment.payment_id}", self._carry_out(payment)):
+                free -= 1
+        for office_id in await self._read(lambda reader: due_policies(reader, now, AT_ONCE)):
+            await self._ledger.carry_out(LookAgain(office_id=office_id, at=now))
+        for form in await self._read(lambda reader: due_forms(reader, now, AT_ONCE)):
+            self._begin(f"card form:{form.form_id}", self._forms.go_on(form))
+        self._begin("events", self._facts.handle_due())
+        if self._polled_at is None or now - self._polled_at >= POLL_EVERY:
+            self._polled_at = now
+            self._begin("poll", self._ask_for_events())
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> bool:
+        """In a task, unless it is under way here, or another worker has its lease."""
+        if name in self._under_way:
+            work.close()
+            return False
+        task = asyncio.create_task(self._leased(name, work))
+        self._under_way[name] = task
+        task.add_done_callback(lambda done: self._end(name, done))
+        return True
+
+    def _end(self, name: str, task: asyncio.Task[None]) -> None:
+        del self._under_way[name]
+        if not task.cancelled() and (defect := task.exception()) is not None:
+            log.error("work_failed", work=name, exc_info=defect)
+
+    async def _leased(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with self._lease(name) as ours:
+                if ours:
+                    await work
+        except ChargingUnavailable as error:  # it is due still, and looked at again
+            log.warning("work_postponed", work=name, error=str(error))
+        except ChargingError as error:
+            log.error("work_refused", work=name, error=str(error))
+        finally:
+            work.close()
+
+    @contextlib.asynccontextmanager
+    async def _lease(self, name: str) -> AsyncIterator[bool]:
+        def take(writer: Connection) -> bool:
+            now = self._clock.now()
+            return acquire(writer, name[:120], holder=self.name, now=now, lasts=LEASE)
+
+        ours = await asyncio.to_thread(write_to, self._engine, take)
+        try:
+            yield ours
+        finally:
+            if ours:
+                await asyncio.to_thread(
+                    write_to,
+                    self._engine,
+                    lambda writer: release(writer, name[:120], holder=self.name),
+                )
+
+    async def _carry_out(self, payment: Payment) -> None:
+        """Write down what is asked, ask it, write down what was said."""
+        work = await self._ledger.carry_out(
+            StartWork(
+                office_id=payment.office_id, payment_id=payment.payment_id, at=self._clock.now()
+            )
+        )
+        if work.request is None:
+            return
+        answer = await ask(self._processor, work.payment, work.request)
+        await self._record(work.payment, answer)
+        self.wake()
+
+    async def _record(self, payment: Payment, answer: Event) -> None:
+        recorded = await self._ledger.carry_out(
+            RecordFact(
+                office_id=payment.office_id,
+                payment_id=payment.payment_id,
+                fact=answer,
+                at=self._clock.now(),
+                terms=self._terms_of(payment.office_id),
+            )
+        )
+        log.info(
+            "payment_asked",
+            payment_id=payment.payment_id,
+            kind=str(payment.attempt.kind),
+            tries=payment.attempt.tries,
+            answer=type(answer).__name__,
+            state=str(recorded.payment.state),
+        )
+
+    async def _ask_for_events(self) -> None:
+        await self._poll.ask(now=self._clock.now())
+        self.wake()
+
+    async def _read(self, query: Callable[[Connection], Any]) -> Any:
+        return await asyncio.to_thread(read_from, self._engine, query)

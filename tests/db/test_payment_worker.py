@@ -1,0 +1,300 @@
+"""The worker over a real database, with a processor in memory that can be made to lie."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from charging.card_processor import Changed
+from charging.errors import InsufficientBalance
+from charging.money_state import Payment
+from charging.refill import State
+from charging.refill_rules import PolicyState
+from charging.usecases import Charging
+from db.audit import audit
+from db.card_forms import CardFormRow, ask_for_form, find_form
+from db.inbox import SqlInbox, events_with_problems
+from db.leases import acquire, release
+from db.ledger import SqlLedger, read_from
+from db.writing import write_to
+from payments.worker import POLL_EVERY, Worker
+from tests.db.money import SELLER_TERMS, Office
+from tests.fakes.card_processor import MemoryProcessor
+from tests.fakes.charging import gbp, request
+from tests.fakes.clock import START, ManualClock
+
+
+@pytest.fixture
+def processor(clock: ManualClock) -> MemoryProcessor:
+    return MemoryProcessor(clock)
+
+
+@pytest.fixture
+def office(ledger: SqlLedger, engine: Engine, clock: ManualClock) -> Office:
+    return Office(ledger, engine, clock)
+
+
+@pytest.fixture
+def worker(
+    processor: MemoryProcessor, ledger: SqlLedger, engine: Engine, clock: ManualClock
+) -> Worker:
+    return a_worker(processor, ledger, engine, clock)
+
+
+@pytest.fixture(autouse=True)
+def sound(engine: Engine) -> Iterator[None]:
+    yield
+    assert read_from(engine, audit).problems == ()
+
+
+def a_worker(
+    processor: MemoryProcessor, ledger: SqlLedger, engine: Engine, clock: ManualClock
+) -> Worker:
+    return Worker(
+        processor=processor,
+        ledger=ledger,
+        engine=engine,
+        inbox=SqlInbox(engine),
+        terms_of=lambda _office_id: SELLER_TERMS,
+        clock=clock,
+    )
+
+
+async def enter_card(
+    office: Office, worker: Worker, processor: MemoryProcessor, method: str = "succeeds"
+) -> CardFormRow:
+    """As a person does: the page asks for a form, the worker opens it, the processor tells."""
+    name = f"form-{len(processor.answered)}"
+    now = office.clock.now()
+    form = CardFormRow(
+        form_id=name,
+        office_id="main",
+        asked_by="user:anna",
+        asked_at=now,
+        return_url="https://portal/back",
+        cancel_url="https://portal",
+        language="en",
+        currency="GBP",
+        due_at=now,
+    )
+    await asyncio.to_thread(write_to, office.engine, lambda writer: ask_for_form(writer, form))
+    await worker.settle()
+    opened = read_from(office.engine, lambda reader: find_form(reader, name))
+    assert opened is not None
+    assert opened.page_url == f"https://memory/{opened.setup_id}"
+    processor.enter(opened.setup_id, method)
+    office.clock.advance(61)  # a poll finds it; a webhook would be sooner
+    await worker.settle()
+    await worker.settle()
+    saved = read_from(office.engine, lambda reader: find_form(reader, name))
+    assert saved is not None
+    return saved
+
+
+async def test_a_card_is_saved_and_charged_and_replaced(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    assert (await enter_card(office, worker, processor)).state == "saved"
+    payment = await office.buy("20")
+    await worker.settle()
+    assert await office.available() == gbp("20")
+    assert len(processor.charges_of(payment.payment_id)) == 1
+    assert office.receipt(payment).total == gbp("20")
+    await enter_card(office, worker, processor, "refund_fails")
+    status = await office.money_in.status("main")
+    assert status.card is not None
+    assert status.card.card.method_id.startswith("pm_refund_fails")
+
+
+async def test_several_workers_at_once_charge_each_payment_once(
+    office: Office, worker: Worker, processor: MemoryProcessor, ledger: SqlLedger, engine: Engine
+) -> None:
+    await enter_card(office, worker, processor)
+    bought = [await office.buy("10", key=f"k{n}", confirmed=True) for n in range(6)]
+    others = [a_worker(processor, ledger, engine, office.clock) for _ in range(3)]
+    await asyncio.gather(*(each.settle() for each in (worker, *others)))
+    assert await office.available() == gbp("60")
+    assert {len(processor.charges_of(payment.payment_id)) for payment in bought} == {1}
+    asked = [key for key in processor.answered if key.startswith("top-up:")]
+    assert len(asked) == 6
+
+
+@pytest.mark.parametrize("lie", ["lost_before", "lost_after"])
+async def test_a_lost_reply_is_asked_for_again_under_the_same_key(
+    office: Office, worker: Worker, processor: MemoryProcessor, lie: str
+) -> None:
+    await enter_card(office, worker, processor)
+    processor.lie = lambda what: lie if what == "charge" else ""
+    payment = await office.buy("20")
+    await worker.settle()
+    assert (await office.payment(payment)).state is State.UNKNOWN
+    processor.lie = lambda _: ""
+    office.clock.advance(5)
+    await worker.settle()
+    assert await office.available() == gbp("20")
+    assert len(processor.charges_of(payment.payment_id)) == 1
+
+
+async def test_a_success_that_only_the_list_of_events_tells_is_credited(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    await enter_card(office, worker, processor, "decides_later")
+    payment = await office.buy("20")
+    await worker.settle()
+    (intent,) = processor.intents
+    processor.succeed(intent)
+    processor.lie = lambda what: "" if what == "changed" else "lost_before"
+    office.clock.advance(round(POLL_EVERY.total_seconds()))
+    await worker.settle()
+    await worker.settle()
+    assert await office.available() == gbp("20")
+    assert (await office.payment(payment)).state is State.CREDITED
+
+
+async def test_every_event_told_again_and_again_in_any_order_changes_nothing(
+    office: Office, worker: Worker, processor: MemoryProcessor, engine: Engine
+) -> None:
+    await enter_card(office, worker, processor)
+    payment = await office.buy("20")
+    await worker.settle()
+    (intent,) = processor.intents
+    processor.dispute(intent)
+    processor.close_dispute(intent, won=True)
+    inbox = SqlInbox(engine)
+    told = await processor.changed(since=START, until=office.clock.now())
+    assert isinstance(told, Changed)
+    kept = [await inbox.keep("memory", event) for event in [*reversed(told.events), *told.events]]
+    assert sum(kept) <= len(told.events)
+    await worker.settle()
+    assert await office.available() == gbp("20")
+    assert office.owed() == 0
+    assert (await office.payment(payment)).state is State.CREDITED
+
+
+async def test_a_success_of_a_payment_that_nobody_knows_is_told_to_the_operator(
+    office: Office, worker: Worker, processor: MemoryProcessor, engine: Engine
+) -> None:
+    await enter_card(office, worker, processor)
+    payment = await office.buy("20")
+    await worker.settle()
+    (event,) = [each for each in processor.events if "succeeded" in each.kind]
+    forged = event.body.replace(payment.payment_id, "nothing-of-ours").replace("evt_", "evt_x")
+    await SqlInbox(engine).keep("memory", processor.read_event(forged))
+    await worker.settle()
+    ((_, _, problem),) = read_from(engine, events_with_problems)
+    assert "nothing-of-ours" in problem
+    assert await office.available() == gbp("20")
+
+
+async def test_a_refill_is_carried_out_and_a_caller_may_call_again(
+    office: Office, worker: Worker, processor: MemoryProcessor, charging: Charging
+) -> None:
+    await enter_card(office, worker, processor)
+    await office.fill("5.05")
+    await office.arm("10", "5")
+    await charging.authorise(request("c1"))
+    await worker.settle()
+    assert await office.available() == gbp("14.95")
+    assert (await office.policy()).state is PolicyState.ARMED
+
+
+async def test_a_card_that_is_removed_at_the_processor_pauses_the_refill(
+    office: Office, worker: Worker, processor: MemoryProcessor, charging: Charging
+) -> None:
+    await enter_card(office, worker, processor)
+    await office.fill("6")
+    await office.arm("10", "5")
+    status = await office.money_in.status("main")
+    assert status.card is not None
+    await processor.remove_card(status.card.card.method_id)
+    office.clock.advance(61)
+    await worker.settle()
+    await worker.settle()
+    assert (await office.policy()).paused_for == "card"
+    await office.spend_all(key="rest")
+    with pytest.raises(InsufficientBalance):
+        await charging.authorise(request("c1"))
+    assert await office.refills() == []
+
+
+async def test_a_cancelled_payment_goes_back_to_the_card(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    await enter_card(office, worker, processor)
+    payment = await office.buy("20")
+    await worker.settle()
+    await office.spend("14")
+    await office.cancel(payment)
+    await worker.settle()
+    found = await office.payment(payment)
+    assert (found.state, found.attempt.taken_back) == (State.REFUNDED, gbp("6"))
+
+
+async def test_a_refund_that_fails_comes_back_to_the_account(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    await enter_card(office, worker, processor, "refund_fails")
+    payment = await office.buy("20")
+    await worker.settle()
+    await office.cancel(payment)
+    await worker.settle()
+    assert (await office.payment(payment)).state is State.REFUNDING
+    (intent,) = processor.intents.values()
+    (refund_id,) = intent.refunds
+    processor.fail_refund(refund_id)
+    office.clock.advance(3601)
+    await worker.settle()
+    assert await office.available() == gbp("20")
+    assert (await office.payment(payment)).state is State.CREDITED
+
+
+async def test_a_processor_that_stalls_holds_up_no_other_payment(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    await enter_card(office, worker, processor)
+    stalled = await office.buy("10", key="stalled")
+    release_it = asyncio.Event()
+    charge = processor.charge
+
+    async def slow(asked: object) -> object:
+        if getattr(asked, "payment_id", "") == stalled.payment_id:
+            await release_it.wait()
+        return await charge(asked)  # type: ignore[arg-type]
+
+    processor.charge = slow  # type: ignore[assignment, method-assign]
+    waiting = asyncio.create_task(worker.settle())
+    other = await office.buy("20", key="other")
+    await worker._look_once()  # noqa: SLF001 - what its loop does four times a second
+    await wait_until_credited(office, other)
+    assert (await office.payment(stalled)).state is State.SENT
+    release_it.set()
+    await waiting
+    assert await office.available() == gbp("30")
+
+
+async def wait_until_credited(office: Office, payment: Payment) -> None:
+    """Each look at it lets the worker's tasks run."""
+    async with asyncio.timeout(30):
+        state = payment.state
+        while state is not State.CREDITED:
+            state = (await office.payment(payment)).state
+
+
+def test_a_lease_has_one_holder_until_it_ends(engine: Engine) -> None:
+    minute = timedelta(minutes=1)
+
+    def take(holder: str, seconds: int) -> bool:
+        now = START + timedelta(seconds=seconds)
+        return write_to(engine, lambda w: acquire(w, "work", holder=holder, now=now, lasts=minute))
+
+    assert take("one", 0)
+    assert not take("other", 59)
+    assert take("one", 59)  # prolonged
+    assert not take("other", 60)
+    assert take("other", 119)
+    write_to(engine, lambda writer: release(writer, "work", holder="one"))  # not its any more
+    assert not take("one", 120)
+    write_to(engine, lambda writer: release(writer, "work", holder="other"))
+    assert take("one", 121)
