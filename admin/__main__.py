@@ -43,6 +43,20 @@ COMMANDS: Mapping[str, Listed] = {
         "Put money into an office's account, and say by which key it can be taken out again.",
     ),
     "user": Listed("admin.people", "Who may use the portal, and what they may do.", is_group=True),
+    "activity": Listed(
+        "admin.activity",
+        "Show what changed an office's balance, a paid call in one row, and what was refused.",
+    ),
+    "calls": Listed(
+        "admin.activity", "Show every outbound call, included, free and refused ones too."
+    ),
+    "call": Listed(
+        "admin.call", "Show a call by its id, those under way, or end one.", is_group=True
+    ),
+    "report": Listed(
+        "admin.activity",
+        "Show what was spent by day, country or extension, in the office's own days.",
+    ),
     "ledger": Listed("admin.ledger", "Read the ledger, prove it, cancel a top-up.", is_group=True),
     "rates": Listed("admin.rates", "Import, show and roll back rate decks.", is_group=True),
     "dialplan": Listed(

@@ -13,6 +13,7 @@ from ari_app.application import Application
 from ari_app.ari import Ari
 from ari_app.call_task import Services
 from ari_app.driver import Driver
+from ari_app.hang_up_requests import HangUps
 from ari_app.leg_events import LegEvents
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
@@ -27,6 +28,7 @@ from charging.errors import UnknownExtension
 from charging.numbering import Site
 from charging.unpaid import costs_nothing
 from charging.unpaid_calls import Caller
+from db.call_requests import HangUpRequests
 from db.ungated import UngatedLegs
 from db.unpaid_calls import UnpaidCalls
 from dialplan.contexts import OUR_TRUNKS
@@ -97,7 +99,11 @@ def _application(
         driver=driver,
         recovery=recovery,
         sweep_wanted=sweep_wanted,
-        beside=[unpaid, *_leg_events(settings, ungated, unpaid, driver)],
+        beside=[
+            unpaid,
+            HangUps(HangUpRequests(assembled.engine, asterisk=asterisk.name), driver),
+            *_leg_events(settings, ungated, unpaid, driver),
+        ],
     )
 
 

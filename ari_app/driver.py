@@ -17,6 +17,7 @@ from ari_app.messages import (
     ChannelEnded,
     Event,
     EventsLost,
+    HangUpRequested,
     LegAnswered,
     LegDialled,
     LegFailed,
@@ -76,6 +77,14 @@ class Driver:
         task = self._by_call.get(call_id)
         if task is not None:
             task.deliver(event)
+
+    def hang_up(self, call_id: str) -> bool:
+        """Ask a call to end; whether it is carried here."""
+        task = self._by_call.get(call_id)
+        if task is None:
+            return False
+        task.deliver(HangUpRequested())
+        return True
 
     def tell(self, task: CallTask, event: Event) -> None:
         """Deliver what happened to a call; from its first mention on, its leg is known here."""

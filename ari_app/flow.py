@@ -24,6 +24,7 @@ from ari_app.messages import (
     FoundTalking,
     FoundUnanswered,
     HangUp,
+    HangUpRequested,
     IntervalPostponed,
     IntervalRefused,
     IntervalReserved,
@@ -132,6 +133,8 @@ def step(call: Call, event: Event) -> Step:
     if isinstance(event, WhisperFinished):
         over = HangUp(event.channel)
         return call, (over, SayNext(event.channel)) if call.state is State.TALKING else (over,)
+    if isinstance(event, HangUpRequested):
+        return call, _hang_up(call)
     return _ROWS[call.state](call, event)
 
 
@@ -232,6 +235,15 @@ def _ended(call: Call, event: Event) -> Step:
             return replace(call, caller_left=True), ()
         case _:
             return _ignore(call, event)
+
+
+def _hang_up(call: Call) -> tuple[Command, ...]:
+    """The leg that is charged, or else its caller; the end then comes as any other does."""
+    if call.talk is not None and call.state is State.TALKING:
+        return (HangUp(call.talk.leg),)
+    if call.state in {State.PASSED, State.ENDED}:
+        return ()
+    return (HangUp(call.caller),)
 
 
 _ROWS = {

@@ -147,6 +147,11 @@ class IntervalPostponed:
 
 
 @dataclass(frozen=True, slots=True)
+class HangUpRequested:
+    """Somebody who may asked that this call be ended now."""
+
+
+@dataclass(frozen=True, slots=True)
 class PaidTimeOver:
     funded_s: int
 
@@ -205,6 +210,7 @@ Event = (
     | IntervalRefused
     | IntervalPostponed
     | PaidTimeOver
+    | HangUpRequested
     | MoneyLasts
     | WarningDue
     | MoneyShort

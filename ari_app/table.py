@@ -15,6 +15,7 @@ from ari_app.messages import (
     EventsLost,
     FoundTalking,
     FoundUnanswered,
+    HangUpRequested,
     IntervalPostponed,
     IntervalRefused,
     IntervalReserved,
@@ -72,6 +73,7 @@ EVERY_EVENT: dict[str, Event] = {
     "whisper channel open": WhisperReady("whisper"),
     "whisper over": WhisperFinished("whisper"),
     "paid time is over": PaidTimeOver(60),
+    "somebody asks to hang up": HangUpRequested(),
 }
 
 HEADING = """# The life of a call

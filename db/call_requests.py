@@ -86,19 +86,23 @@ def ask_to_hang_up(  # noqa: PLR0913 - who asks what of which call, by name
                 client_address=client_address,
             )
             record(writer, change)
-    except IntegrityError:  # somebody has asked already
-        return read_from(engine, lambda reader: requests_of(reader, call_id)[0])
+    except IntegrityError:  # somebody has asked already, and it is not done yet
+        pass
     except DBAPIError as error:
         raise unavailable(error) from error
     return read_from(engine, lambda reader: requests_of(reader, call_id)[0])
 
 
 def requests_of(reader: Connection, call_id: str) -> Sequence[HangUpRequest]:
-    """What was asked of a call, the latest first."""
+    """What was asked of a call: what is not done yet first, then the latest."""
     query = (
         select(call_requests)
         .where(call_requests.c.call_id == call_id)
-        .order_by(call_requests.c.asked_at.desc(), call_requests.c.request_id)
+        .order_by(
+            call_requests.c.outcome.is_not(None),
+            call_requests.c.asked_at.desc(),
+            call_requests.c.request_id,
+        )
     )
     return [_request_of(row) for row in reader.execute(query)]
 

@@ -24,6 +24,7 @@ from ari_app.messages import (
     FoundTalking,
     FoundUnanswered,
     HangUp,
+    HangUpRequested,
     IntervalPostponed,
     IntervalRefused,
     IntervalReserved,
@@ -399,3 +400,24 @@ def step_or_nothing(call: Call, event: Event) -> tuple[Call, tuple[Command, ...]
 def test_the_document_is_the_table() -> None:
     written = Path(__file__).parents[2] / "docs" / "call-flow.md"
     assert written.read_text(encoding="utf-8") == document(), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("state", "hung_up"),
+    [
+        (State.AUTHORISING, CALLER),
+        (State.ANNOUNCING, CALLER),
+        (State.REFUSING, CALLER),
+        (State.DIALLING, CALLER),
+        (State.DIALLING_UNSEEN, CALLER),
+        (State.TALKING, LEG),  # what is charged; the caller may have been replaced
+        (State.PASSED, None),
+        (State.ENDED, None),
+    ],
+)
+def test_a_call_that_somebody_asks_to_hang_up_ends_as_any_other(
+    state: State, hung_up: str | None
+) -> None:
+    call, commands = step(example(state), HangUpRequested())
+    assert call == example(state)
+    assert commands == (() if hung_up is None else (HangUp(hung_up),))
