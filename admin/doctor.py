@@ -29,6 +29,7 @@ from admin.checks.findings import Check, Finding, Status, problem
 from admin.checks.leg_log import check_leg_log, check_ungated_legs
 from admin.checks.loaded import check_loaded
 from admin.checks.machine import check_clock, check_python
+from admin.checks.offices import check_offices
 from admin.checks.processes import check_processes
 from admin.checks.site import (
     check_addresses,
@@ -80,6 +81,7 @@ ASTERISK: Mapping[str, Check] = {
     "dialplan": check_dialplan,
     "endpoints": check_endpoints,
     "ways": check_ways,
+    "offices": check_offices,
     "trunks": check_trunks,
     "Asterisk's clock": check_asterisks_clock,
     "dead legs": check_dead_legs,

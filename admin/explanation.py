@@ -18,7 +18,7 @@ from charging.errors import (
 )
 from charging.extensions import Extension
 from charging.money import Money
-from charging.numbering import Number, parse_written
+from charging.numbering import Number, find_emergency, parse_written, written_number
 from charging.offices import Office
 from charging.plan import Category, Plan, classify
 from charging.quotation import Quotation, describe, quote, require_allowed
@@ -66,7 +66,7 @@ def caller_of(
     office: str | None,
     at: datetime | None,
 ) -> Caller:
-    """Whoever the options of a command name; without --extension, nobody's limits apply."""
+    """Whoever the options of a command name; without --phone, nobody's limits apply."""
     if endpoint is None:
         office_id = context.office(office)
         extension = Extension(endpoint="", number="", name="", office_id=office_id)
@@ -94,7 +94,7 @@ def on_plan(office: Office, plan: Plan) -> Office:
 
 def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
     """Raises Refusal."""
-    number = parse_written(dialled, caller.office.site)
+    number = number_of(dialled, caller.office)
     return quote(
         number,
         plan=caller.office.plan,
@@ -103,9 +103,19 @@ def quote_number(context: Context, dialled: str, caller: Caller) -> Quotation:
     )
 
 
+def number_of(dialled: str, office: Office) -> Number:
+    """As at one of its phones: what means help where its plan is sold is help there too.
+
+    Raises:
+        InvalidNumber: not a number, or no number that could exist.
+    """
+    known = find_emergency(written_number(dialled), office.emergency_sites)
+    return known or parse_written(dialled, office.site)
+
+
 def explain_call(context: Context, dialled: str, caller: Caller) -> Explanation:
     try:
-        number = parse_written(dialled, caller.office.site)
+        number = number_of(dialled, caller.office)
     except InvalidNumber as refusal:
         return Explanation(
             dialled=dialled,

@@ -10,6 +10,7 @@ from admin.context import AsJson, Office, command
 from admin.explanation import Explanation, caller_of, explain_call, quote_number
 from admin.output import print_json, say
 from charging.money import Money
+from charging.offices import Office as CallersOffice
 from charging.rates import Rate, billable_seconds, charge_for
 
 app = typer.Typer()
@@ -30,7 +31,10 @@ def explain(  # noqa: PLR0913 - one for each option of the command
     number: NumberArgument,
     plan: PlanOption = None,
     extension: Annotated[
-        str | None, typer.Option("--extension", help="Dialled by this desk phone, with its limits.")
+        str | None,
+        typer.Option(
+            "--phone", "--extension", help="Dialled by the phone of this endpoint, with its limits."
+        ),
     ] = None,
     at: At = None,
     office: Office = None,
@@ -42,9 +46,9 @@ def explain(  # noqa: PLR0913 - one for each option of the command
         caller = caller_of(context, plan_name=plan, endpoint=extension, office=office, at=at)
         explanation = explain_call(context, number, caller)
     if as_json:
-        print_json(_fields(explanation))
+        print_json({"office": caller.office.id, **_fields(explanation)})
     else:
-        _print(explanation)
+        _print(explanation, caller.office)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -123,9 +127,10 @@ def rate_in_words(rate: Rate) -> str:
     return f"{', '.join(parts)}; blocks of {rate.initial_s}/{rate.increment_s} s"
 
 
-def _print(explanation: Explanation) -> None:
+def _print(explanation: Explanation, office: CallersOffice) -> None:
     number, rate, refusal = explanation.number, explanation.rate, explanation.refusal
     lines = {
+        "office": f"{office.id} ({office.plan.title} plan, dials as in {office.site.country})",
         "number": explanation.dialled if number is None else f"{number.key} ({number.kind})",
         "destination": explanation.destination,
         "category": explanation.category.value,

@@ -17,7 +17,7 @@ from charging.plan import Category
 from charging.unpaid import costs_nothing
 from dialplan.contexts import INCLUDED, OUR_TRUNKS, PAID, paid_extension
 from dialplan.office_routes import context_of
-from dialplan.phones import EXAMPLE, PhonesError, load_phones
+from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan
 from dialplan.walk.verdict import PAID_MS, Carriers, Fault, Judged, Ungated, judge, trunk_faults
@@ -66,7 +66,8 @@ def check_ways(settings: Settings) -> Iterator[Finding]:
         running = asyncio.run(running_asterisk(settings))
     except (AmiError, AriError, OfficesError, PlanFileError):
         return  # said by check_ami, check_ari and check_plans
-    yield from judge_phones(running, offices, settings)
+    whose = {phone.endpoint: phone.office for phone in _phones(settings)}
+    yield from judge_phones(running, offices, settings, whose)
     yield from judge_transfers(running, settings)
 
 
@@ -85,27 +86,63 @@ def check_trunks(settings: Settings) -> Iterator[Finding]:
 
 
 def judge_phones(
-    running: Running, offices: Sequence[Office], settings: Settings
+    running: Running, offices: Sequence[Office], settings: Settings, whose: Mapping[str, str]
 ) -> Iterator[Finding]:
+    """Each by the plan of its own office; `whose` has the phones' offices."""
     walker = walker_of(running, settings)
-    tried = witnesses(offices[0].plan, offices[0].site)
-    carriers = Carriers(trunks=running.trunks(), is_paid=lambda sent: not _is_free(sent, offices))
-    by_context: dict[str, list[Endpoint]] = {}
-    for endpoint in running.endpoints:
-        by_context.setdefault(endpoint.context, []).append(endpoint)
     loaded = OURS in running.dialplan.contexts  # else said by check_loaded
+    parties = _parties(running, offices, whose)
     sound = loaded
-    for context, endpoints in by_context.items():
-        paid = _paid(tried)
-        judged = judge(walker, context, paid, carriers, endpoint=endpoints[0].name)
-        findings = [*_said(judged, endpoints)]
-        if loaded and not all(each.is_trunk for each in endpoints):
-            findings += _emergency(walker, context, tried, carriers)
+    for party in parties:
+        findings = [*_judge_party(party, walker, running.trunks(), loaded=loaded)]
         sound = sound and not findings
         yield from findings
-    if sound and by_context:
-        yield ok(f"{len(tried)} numbers and more were tried in {listed(sorted(by_context))}: none"
-                 " is free that costs, and emergency calls get out")  # fmt: skip
+    if sound and parties:
+        tried = {each.dialled for party in parties for each in party.tried}
+        contexts = sorted({party.context for party in parties})
+        yield ok(f"{len(tried)} numbers and more were tried in {listed(contexts)}: none is free"
+                 " that costs, and emergency calls get out")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Party:
+    """Who is in one context for one office: its phones, or for all of them whoever is not known."""
+
+    context: str
+    endpoints: Sequence[Endpoint]
+    offices: Sequence[Office]
+
+    @property
+    def tried(self) -> Sequence[Witness]:
+        return witnesses(self.offices[0].plan, self.offices[0].site)
+
+
+def _parties(
+    running: Running, offices: Sequence[Office], whose: Mapping[str, str]
+) -> Sequence[_Party]:
+    together: dict[tuple[str, str], list[Endpoint]] = {}
+    for endpoint in running.endpoints:
+        office = whose.get(endpoint.name, "") if len(offices) > 1 else offices[0].id
+        together.setdefault((endpoint.context, office), []).append(endpoint)
+    return [
+        _Party(
+            context=context,
+            endpoints=endpoints,
+            offices=[each for each in offices if each.id == office] or offices,
+        )
+        for (context, office), endpoints in together.items()
+    ]
+
+
+def _judge_party(
+    party: _Party, walker: Walker, trunks: frozenset[str], *, loaded: bool
+) -> Iterator[Finding]:
+    carriers = Carriers(trunks=trunks, is_paid=lambda sent: not _is_free(sent, party.offices))
+    endpoint = party.endpoints[0].name
+    judged = judge(walker, party.context, _paid(party.tried), carriers, endpoint=endpoint)
+    yield from _said(judged, party.endpoints)
+    if loaded and not all(each.is_trunk for each in party.endpoints):
+        yield from _emergency(walker, party.context, party.tried, carriers)
 
 
 def judge_transfers(running: Running, settings: Settings) -> Iterator[Finding]:
@@ -286,7 +323,7 @@ async def _variables(ami: AmiConversation, dialplan: Dialplan) -> Mapping[str, s
 
 
 async def _endpoints(settings: Settings) -> Sequence[Endpoint]:
-    phones = _phones(settings)
+    phones = frozenset(phone.endpoint for phone in _phones(settings))
     async with ari_session(settings) as session:
         status, known = await get_json(session, "endpoints")
         if status != HTTPStatus.OK:
@@ -324,9 +361,8 @@ async def _fields(session: aiohttp.ClientSession, kind: str, name: str) -> Mappi
     return {each["attribute"]: each["value"] for each in said}
 
 
-def _phones(settings: Settings) -> frozenset[str]:
+def _phones(settings: Settings) -> Sequence[Phone]:
     try:
-        listed_phones = load_phones(settings.site.phones_file or EXAMPLE)
+        return load_phones(settings.site.phones_file or EXAMPLE)
     except PhonesError:
-        return frozenset()  # said by check_phones
-    return frozenset(phone.endpoint for phone in listed_phones)
+        return ()  # said by check_phones

@@ -41,6 +41,7 @@ def test_explain_tells_everything_about_a_paid_call() -> None:
     told("rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv"))
     told("topup", "12.40")
     assert told("explain", "0033612345678") == {
+        "office": "main",
         "dialled": "0033612345678",
         "e164": "33612345678",
         "country": "FR",
@@ -96,6 +97,29 @@ def test_explain_answers_for_an_extension() -> None:
     assert "no extension has the endpoint '77'" in refused(
         "explain", "02079460000", "--extension", "77"
     )
+
+
+def test_explain_answers_for_the_office_of_the_phone(tmp_path: Path) -> None:
+    offices = '[offices.london]\n[offices.lyon]\nplan = "france"\n[site]\nphones_file = "p.toml"\n'
+    with (tmp_path / "tollgate.toml").open("a", encoding="utf-8") as settings:
+        settings.write(offices)
+    (tmp_path / "p.toml").write_text(
+        '[phones.1001]\noffice = "london"\n'
+        '[phones.lyon-1001]\nextension = "1001"\noffice = "lyon"\n'
+    )
+    for phone, office, help_ in (("1001", "london", "999"), ("lyon-1001", "lyon", "15")):
+        found = told("explain", help_, "--phone", phone)
+        assert (found["office"], found["category"]) == (office, "emergency")
+    assert told("explain", "15", "--phone", "1001")["category"] == "invalid"
+    shown = run("explain", "15", "--phone", "lyon-1001").stdout
+    assert "office       lyon (France plan, dials as in FR)" in shown
+
+
+def test_explain_says_that_a_number_of_the_plans_country_is_help_too(tmp_path: Path) -> None:
+    with (tmp_path / "tollgate.toml").open("a", encoding="utf-8") as settings:
+        settings.write('[offices.main]\nplan = "uk"\ncountry = "FR"\n')
+    for number in ("999", "15", "112"):
+        assert told("explain", number)["category"] == "emergency"
 
 
 def test_explain_answers_for_another_day(tmp_path: Path) -> None:

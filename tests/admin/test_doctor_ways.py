@@ -45,7 +45,7 @@ def of(text: str, *others: Endpoint, **variables: str) -> Running:
 
 
 def said(text: str, **variables: str) -> Sequence[Finding]:
-    return list(judge(of(text, **variables), [UK], Settings()))
+    return list(judge(of(text, **variables), [UK], Settings(), {}))
 
 
 def problems(text: str, **variables: str) -> Sequence[str]:
@@ -102,6 +102,25 @@ def test_own_dial_of_what_costs_nothing_is_no_problem() -> None:
         "exten => _0[12]XXXXXXXXX,1,Dial(PJSIP/${EXTEN}@trunk)\nexten => 1002,1,Dial(PJSIP/1001)"
     )
     assert problems(f"{OFFICE}{lines}\n") == []
+
+
+def test_what_another_offices_plan_includes_is_paid_for() -> None:
+    offices = Settings.model_validate({"offices": {"main": {}, "lyon": {"plan": "france"}}})
+    ours = "".join(rendered_dialplan(own_asterisk(offices)).values())
+    free = "exten => _0044740XXXXXXX,1,Dial(PJSIP/${EXTEN:2}@trunk)\n"
+    text = f"{ours}\n[office]\ninclude => tollgate.main\n{free}[lyon]\ninclude => tollgate.lyon\n"
+    phone = Endpoint(name="lyon-1001", context="lyon", allow_transfer=False, is_trunk=False)
+    whose = {"1001": "main", "lyon-1001": "lyon"}
+
+    def said_of(text: str) -> Sequence[str]:
+        found = judge(of(text, phone), read_offices(offices), offices, whose)
+        return [each.message for each in found if each.status is Status.PROBLEM]
+
+    assert said_of(text) == []  # the UK plan includes mobiles of the UK
+    (message,) = said_of(f"{text}{free}")
+    assert message.startswith("nobody pays when lyon-1001 dials 0044740")
+    (message,) = said_of(f"{text}exten => 15,1,Hangup()\n")
+    assert message == "in [lyon] the emergency number 15 reaches no trunk"
 
 
 def test_emergency_number_that_something_else_takes_is_a_problem() -> None:
@@ -212,7 +231,7 @@ def test_emergency_trunk_must_exist_and_have_no_limit() -> None:
 
 def test_asterisk_without_our_contexts_is_told_of_elsewhere_and_called_sound_nowhere() -> None:
     running = of("[office]\nexten => 1,1,NoOp()\n")
-    assert [*judge_trunks(running, Settings()), *judge(running, [UK], Settings())] == []
+    assert [*judge_trunks(running, Settings()), *judge(running, [UK], Settings(), {})] == []
 
 
 def test_office_without_the_trunks_contexts_is_told() -> None:
