@@ -27,6 +27,7 @@ def control(api: Api, *, now: Callable[[], float]) -> list[Route]:
     orders: dict[str, tuple[str, Order]] = {
         "/sandbox/log": ("GET", lambda _: store.logged()),
         "/sandbox/waiting": ("GET", lambda _: store.waiting_deliveries()),
+        "/sandbox/faults": ("GET", lambda _: store.remaining_faults()),
         "/sandbox/fault": ("POST", lambda told: _order(store, told)),
         "/sandbox/no-faults": ("POST", lambda _: store.forget_faults()),
         "/sandbox/choose": ("POST", lambda told: _choose(store, told)),

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from payments.minor_units import money_of
 from payments.sandbox_server.api import BODY_MAX, Api
-from payments.sandbox_server.cards import CARDS
+from payments.sandbox_server.cards import CARDS, card_of
 from payments.sandbox_server.languages import Words, words_in
 from payments.sandbox_server.processor import ProblemError
 from payments.sandbox_server.store import Object
@@ -67,7 +67,7 @@ class Pages:
 
     def _row(self, logged: Object, words: Words) -> Mapping[str, str]:
         return {
-            "when": format_datetime(_datetime(logged["at"]), "short", locale=words["language"]),
+            "when": format_datetime(_datetime(logged["at"]), "short", locale=words["locale"]),
             "what": words[logged["what"]],
             "payment": logged["payment"],
             "amount": _amount(logged["amount"], logged["currency"], words),
@@ -83,7 +83,7 @@ class Pages:
                 "closed.html", words, status=410, title=words["closed_title"], text=words["closed"]
             )
         if request.method == "GET":
-            number = request.query_params.get("number", "")
+            number = _grouped(request.query_params.get("number", ""))
             return self._card_page(form, words, {"number": number}, problem="")
         typed = await _typed(request)
         try:
@@ -169,7 +169,7 @@ def _cards(words: Words) -> list[Mapping[str, str]]:
     return [
         {
             "number": card.number,
-            "shown": " ".join(re.findall("....", card.number)),
+            "shown": _grouped(card.number),
             "brand": card.brand.capitalize(),
             "does": words[card.name],
         }
@@ -177,10 +177,15 @@ def _cards(words: Words) -> list[Mapping[str, str]]:
     ]
 
 
+def _grouped(number: str) -> str:
+    """As it stands on a card; nothing of what is no card of ours."""
+    return " ".join(re.findall("....", number)) if card_of(number) else ""
+
+
 def _amount(minor: int, currency: str, words: Words) -> str:
     money = money_of(minor, currency)
     number = str(money).partition(" ")[0]
-    return format_currency(number, money.currency, locale=words["language"])
+    return format_currency(number, money.currency, locale=words["locale"])
 
 
 async def _typed(request: Request) -> Mapping[str, str]:

@@ -266,11 +266,10 @@ class Processor:
         intent = self._require("payment_intent", params.get("payment_intent"))
         if intent["status"] != "succeeded":
             raise ProblemError(400, "payment_intent_unexpected_state", "nothing was charged")
+        if self._store.listed("dispute", Which(belongs_to=intent["id"])):
+            raise ProblemError(400, "charge_disputed", "the bank has taken it back already")
         amount = _amount(params) if "amount" in params else intent["amount"]
-        before = self._store.listed("refund", Which(belongs_to=intent["id"]))
-        left = intent["amount"] - sum(
-            each["amount"] for each in before if each["status"] not in {"failed", "canceled"}
-        )
+        left = self._left_of(intent)
         if amount > left:
             code = "charge_already_refunded" if left <= 0 else "amount_too_large"
             raise ProblemError(400, code, f"{left} may still be refunded")
@@ -292,6 +291,12 @@ class Processor:
             self._appoint("fail_refund", refund["id"], fails_after_s)
         return refund
 
+    def _left_of(self, intent: Object) -> int:
+        """What was charged and has not gone back."""
+        refunds = self._store.listed("refund", Which(belongs_to=intent["id"]))
+        gone = sum(int(each["amount"]) for each in refunds if each["status"] != "failed")
+        return int(intent["amount"]) - gone
+
     def fail_refund(self, name: str) -> None:
         refund = self._require("refund", name)
         failed = self._store.change(
@@ -309,18 +314,21 @@ class Processor:
         before = self._store.listed("dispute", Which(belongs_to=name))
         if before:
             return before[0]
+        left = self._left_of(intent)
+        if not left:
+            raise ProblemError(400, "charge_already_refunded", "there is nothing to take back")
         dispute = self._new(
             "dp",
             "dispute",
             status="needs_response",
-            amount=intent["amount"],
+            amount=left,
             currency=intent["currency"],
             payment_intent=intent["id"],
             reason="fraudulent",
             metadata={},
         )
         self._store.add("dispute", dispute, belongs_to=intent["id"])
-        self._store.log("disputed", intent, at=self._now(), amount=intent["amount"])
+        self._store.log("disputed", intent, at=self._now(), amount=left)
         self._tell("charge.dispute.created", dispute)
         self._tell("charge.dispute.funds_withdrawn", dispute)
         return dispute

@@ -287,6 +287,10 @@ class Store:
             return None
         return Fault(row["kind"], row["path"], row["remaining"], row["seconds"])
 
+    def remaining_faults(self) -> int:
+        row = self._run("SELECT coalesce(sum(remaining), 0) FROM faults").fetchone()
+        return int(row[0])
+
     def forget_faults(self) -> None:
         self._run("DELETE FROM faults")
 
