@@ -4,8 +4,6 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import aiohttp
-
 from charging.card_processor import (
     CardForm,
     CardOnFile,
@@ -15,10 +13,10 @@ from charging.card_processor import (
     PaymentQuery,
     SaveCardRequest,
 )
+from lab.sandbox import TEST_CARD, enter_card
 from tests.fakes.charging import gbp
 
 BACK = "http://127.0.0.1:9/back"
-SUCCEEDS = "4242424242424242"
 
 
 def new(prefix: str) -> str:
@@ -39,23 +37,14 @@ def save_card(
     )
 
 
-async def card_of(processor: CardProcessor, number: str = SUCCEEDS) -> CardOnFile:
+async def card_of(processor: CardProcessor, number: str = TEST_CARD) -> CardOnFile:
     """A card that a person has entered in the sandbox's page."""
     form = await processor.begin_card(save_card())
     assert isinstance(form, CardForm)
-    await submit(form.page_url, {"number": number, "expiry": "12/34", "code": "123"})
+    assert await enter_card(form.page_url, number) == BACK
     found = await processor.find_card(form.setup_id)
     assert isinstance(found, CardSaved)
     return found.card
-
-
-async def submit(url: str, fields: dict[str, str]) -> None:
-    """Send a form of the sandbox's, which sends the browser back to the portal."""
-    async with (
-        aiohttp.ClientSession() as browser,
-        browser.post(url, data=fields, allow_redirects=False) as answer,
-    ):
-        assert (answer.status, answer.headers.get("location")) == (303, BACK)
 
 
 def charge_of(card: CardOnFile, *, amount: str = "20", **more: Any) -> ChargeRequest:

@@ -36,6 +36,7 @@ from charging.card_processor import (
     SaveCardRequest,
     Succeeded,
 )
+from lab.sandbox import Sandbox, enter_card, submit
 from payments import sandbox
 from payments.objects import Customer, SetupIntent
 from payments.outcomes import of_setup_intent
@@ -43,8 +44,8 @@ from payments.sandbox_server.cards import CARDS
 from payments.stripe import API_VERSION, StripeProcessor
 from tests.fakes.card_processor import MemoryProcessor
 from tests.fakes.charging import gbp
-from tests.payments.persons import BACK, charge_of, new, save_card, submit
-from tests.payments.servers import Sandbox, localstripe
+from tests.payments.persons import BACK, charge_of, new, save_card
+from tests.payments.servers import localstripe, running
 
 _Test = TypeVar("_Test", bound=Callable[..., Any])
 NUMBERS: Final = {
@@ -109,11 +110,11 @@ class OverHttp:
         self._server = server
 
     async def enter(self, form: CardForm, behaviour: str) -> None:
-        card = {"number": NUMBERS[behaviour], "expiry": "12/34", "code": "123"}
-        await submit(form.page_url, card)
+        assert await enter_card(form.page_url, NUMBERS[behaviour]) == BACK
 
     async def answer_bank(self, asked: AuthenticationRequired, *, convinced: bool) -> None:
-        await submit(asked.page_url, {"answer": "yes" if convinced else "no"})
+        answer = {"answer": "yes" if convinced else "no"}
+        assert await submit(asked.page_url, answer) == BACK
 
     async def wait_for_appointments(self) -> None:
         await self._server.order("hasten")
@@ -189,7 +190,7 @@ class Localstripe:
 @pytest.fixture(scope="module")
 def a_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     server = Sandbox.in_folder(tmp_path_factory.mktemp("sandbox"))
-    with server.running():
+    with running(server):
         yield server
 
 

@@ -21,12 +21,13 @@ from charging.card_processor import (
     Succeeded,
     Unknown,
 )
+from lab.sandbox import Sandbox
 from payments import sandbox
 from payments.addresses import sandbox_url
 from payments.sandbox_server.cards import CARDS
 from payments.stripe import StripeProcessor
 from tests.payments.persons import around_now, card_of, charge_of, query_of, save_card
-from tests.payments.servers import Sandbox
+from tests.payments.servers import running
 
 NUMBERS = {card.name: card.number for card in CARDS}
 
@@ -34,7 +35,7 @@ NUMBERS = {card.name: card.number for card in CARDS}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     made = Sandbox.in_folder(tmp_path_factory.mktemp("sandbox"))
-    with made.running():
+    with running(made):
         yield made
 
 
@@ -216,7 +217,7 @@ async def test_a_kill_at_any_moment_loses_no_charge_and_makes_none_twice(tmp_pat
     paid: dict[str, Succeeded] = {}
     undecided: list[Pending] = []
     for _ in range(2):
-        with server.running() as running:
+        with running(server) as killed:
             async with sandbox.connected(server.payments) as processor:
                 if not requests:
                     card = await card_of(processor)
@@ -227,13 +228,13 @@ async def test_a_kill_at_any_moment_loses_no_charge_and_makes_none_twice(tmp_pat
                     undecided.append(answer)
                 sent = [asyncio.ensure_future(processor.charge(each)) for each in requests]
                 await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
-                running.kill()
+                killed.kill()
                 answers = await asyncio.gather(*sent)
         for request, answer in zip(requests, answers, strict=True):
             assert isinstance(answer, Succeeded | Unknown)
             if isinstance(answer, Succeeded):
                 assert paid.setdefault(request.key, answer) == answer
-    with server.running():
+    with running(server):
         async with sandbox.connected(server.payments) as processor:
             for request in requests:
                 answer = await processor.charge(request)
