@@ -54,6 +54,9 @@ hearing: setup  ## what phones hear, word by word: wants a machine with nothing 
 chaos: setup .setup/system  ## break everything on purpose while calls go on; two hours (SEED=n ONLY=kind DATABASE=name)
 	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(DATABASE),--database $(DATABASE))
 
+money-chaos: .setup/venv .setup/system  ## kill whatever moves money 200 times, the card processor broken 50 times (SEED=n DATABASE=name)
+	@$(python) -m trials money-chaos $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
+
 soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n SEED=n)
 	@$(python) -m trials soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 
@@ -74,6 +77,9 @@ dialplans: setup  ## 10,000 drawn dialplans: Asterisk's own steps against the do
 
 doctor-faults: setup .setup/system  ## every fault an admin may make, alone in a running office: does the doctor name it?
 	@$(python) -m tests.live.doctor
+
+webhooks: .setup/venv .setup/system  ## 10,000 webhooks in any order, repeated and forged, on both databases (COUNT=n)
+	@$(python) -m tests.payments.webhooks_on_databases $(or $(COUNT),10000)
 
 ledger: setup .setup/system  ## 10,000 histories, 16 processes, a migration killed half-way, on both databases; about a quarter of an hour
 	@$(python) -m tests.db.histories 10000
@@ -99,4 +105,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: texts doctor-faults help setup run test check bench chaos emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,6 +16,9 @@ from trials.attack import AttackOutcome, AttackPlan
 from trials.attack import attack as run_attack
 from trials.chaos import KINDS, Outcome, Plan, run
 from trials.dialplans import compare
+from trials.evidence import kept_if_wrong
+from trials.money_chaos import MoneyPlan
+from trials.money_chaos import run as break_money
 from trials.soak import SoakOutcome, SoakPlan
 from trials.soak import soak as run_soak
 from trials.ungated_calls import confirm
@@ -104,6 +108,34 @@ def files(
         )
         for problem in outcome.problems[:20]:
             out.print(problem, markup=False)
+        wrong += len(outcome.problems)
+    sys.exit(1 if wrong else 0)
+
+
+@app.command()
+def money_chaos(
+    *,
+    kills: Annotated[int, typer.Option(min=0, help="Of processes.")] = 200,
+    breakages: Annotated[int, typer.Option(min=0, help="Of the card processor.")] = 50,
+    offices: Annotated[int, typer.Option(min=1)] = 24,
+    seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
+    database: Annotated[str | None, typer.Option(help="sqlite or postgresql; else both.")] = None,
+) -> None:
+    """Whatever moves money is killed; the sandbox's own log is compared with the ledger.
+
+    Exit status 0 only if nothing is charged twice, or charged and not credited, and all is settled
+    within a minute.
+    """
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    out.print(f"seed {drawn}")
+    wrong = 0
+    for base in DATABASES if database is None else (database,):
+        plan = MoneyPlan(kills=kills, breakages=breakages, offices=offices, seed=drawn)
+        trial = partial(break_money, plan, base)
+        outcome = asyncio.run(kept_if_wrong("money-chaos", trial, out.print))
+        out.print(f"{base}: {outcome}")
+        for problem in outcome.problems[:20]:
+            out.print(f"  {problem}", markup=False)
         wrong += len(outcome.problems)
     sys.exit(1 if wrong else 0)
 
