@@ -1,4 +1,4 @@
-"""`python -m tests.payments.webhook_storm 10000`: what webhooks may credit, in any order.
+"""What webhooks may credit, in any order, repeated and forged.
 
 Of the webhooks, three in ten are repeated ones; one in ten is badly signed or stale, and one in
 twenty is signed by the processor for an amount, a currency or an office that are not the payment's.
