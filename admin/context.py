@@ -18,7 +18,7 @@ from charging.offices import OfficesSnapshot
 from charging.plan import Plan
 from charging.rate_deck import DeckKey
 from db.engine import DatabaseUrlError, file_of, open_engine, open_reader, shown
-from db.schema import HEAD, read_version, upgrade
+from db.schema import SchemaVersionError, require_version, upgrade
 from dialplan.phones import PhonesError
 from plans.files import PlanFileError, read_plan
 from settings import SETTINGS_VARIABLE, SettingsError, SharedSections, load_sections, settings_file
@@ -28,6 +28,7 @@ Office = Annotated[
     str | None, typer.Option("--office", help="Whose account, where the settings name several.")
 ]
 
+_MAKE = "`tollgate ledger prepare` makes one"
 _ELSEWHERE = (
     f"run this where tollgate.toml is, or name the file in {SETTINGS_VARIABLE};"
     " `tollgate ledger prepare` makes a new ledger here"
@@ -40,6 +41,7 @@ _PROBLEMS = (
     OfficesError,
     PhonesError,
     PlanFileError,
+    SchemaVersionError,
     SettingsError,
 )
 
@@ -71,33 +73,21 @@ class Context:
 
     @cached_property
     def engine(self) -> Engine:
-        """The ledger, to write to, with its tables up to date; a new one where a setting says so.
-
-        A command that is given in a wrong folder must not find a ledger there afterwards.
-        """
-        if self.lacks_ledger:
-            if not _database_is_named():
-                fail(f"{self._no_ledger}, and no settings file names one: {_ELSEWHERE}")
-            say(f"a new ledger is made: {self.place}", err=True)
-        return self.prepared()
+        """The ledger, to write to; `tollgate ledger prepare` alone makes one."""
+        self.require_ledger()
+        return _of_this_version(open_engine(self.settings.database.url))
 
     @cached_property
     def reader(self) -> Engine:
         """The ledger, to read; nothing is made or changed."""
         self.require_ledger()
-        engine = open_reader(self.settings.database.url)
-        version = read_version(engine)
-        if version != HEAD:
-            fail(
-                f"the tables of {self.place} are of version {version or 'none'}, not {HEAD}:"
-                " `tollgate ledger prepare` brings older ones up to date"
-            )
-        return engine
+        return _of_this_version(open_reader(self.settings.database.url))
 
     def require_ledger(self) -> None:
-        """For what changes a ledger that must be there already."""
+        """A command that is given in a wrong folder says so, and leaves no ledger there."""
         if self.lacks_ledger:
-            fail(f"{self._no_ledger}: {_ELSEWHERE}")
+            cure = _MAKE if _database_is_named() else _ELSEWHERE
+            fail(f"there is no ledger in {self.place}: {cure}")
 
     def prepared(self) -> Engine:
         """The ledger as it should be, made if it is not there."""
@@ -114,10 +104,6 @@ class Context:
     @property
     def place(self) -> str:
         return shown(self.settings.database.url)
-
-    @property
-    def _no_ledger(self) -> str:
-        return f"there is no ledger in {self.place}"
 
     def office(self, wanted: str | None) -> str:
         """The office asked for, or else the only one, or `main`."""
@@ -145,6 +131,15 @@ def command() -> Iterator[Context]:
         for opened in ("engine", "reader"):
             if context is not None and opened in context.__dict__:
                 getattr(context, opened).dispose()
+
+
+def _of_this_version(engine: Engine) -> Engine:
+    try:
+        require_version(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
 
 
 def _database_is_named() -> bool:

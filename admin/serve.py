@@ -14,7 +14,10 @@ import typer
 
 from assembly.charging import AssemblyError, parts_of
 from assembly.parent import die_with_parent
+from assembly.process import WRONG_TABLES
+from charging.errors import ChargingUnavailable
 from charging.plain_text import escaped
+from db.schema import SchemaVersionError, require_version
 from settings import (
     AgiSections,
     ApplicationSections,
@@ -41,7 +44,7 @@ STEADY_S: Final = 60.0  # who has run that long starts again with the first paus
 STOP_TIMEOUT_S: Final = 10.0
 
 
-WILL_NOT_START: Final = (os.EX_CONFIG, os.EX_TEMPFAIL)  # each has told why
+WILL_NOT_START: Final = (os.EX_CONFIG, os.EX_TEMPFAIL, WRONG_TABLES)  # each has told why
 
 
 class CannotStartError(Exception):
@@ -59,7 +62,7 @@ def serve(
     The sandbox of card payments runs where the settings name no other card processor. Each is a
     process of its own with its log on standard output. One that dies is started again, at once and
     then ever more slowly; calls under way stay up meanwhile. Exit status 0 after Ctrl-C or SIGTERM,
-    1 if a setting is wrong.
+    1 if a setting is wrong, 65 if the tables of the ledger are of another version.
     """
     configure_logging()
     try:
@@ -69,18 +72,26 @@ def serve(
     except (SettingsError, AssemblyError, CannotStartError) as error:
         sys.stderr.write(f"tollgate: {escaped(str(error))}\n")
         raise typer.Exit(1) from None
+    except SchemaVersionError as error:
+        sys.stderr.write(f"tollgate: {error}\n")
+        raise typer.Exit(WRONG_TABLES) from None
 
 
 def check(file: Path | None) -> None:
     """Find now what would stop one of the programs.
 
     Raises:
-        SettingsError, AssemblyError: in one sentence, what is wrong.
+        SettingsError, AssemblyError, SchemaVersionError: in one sentence, what is wrong.
     """
     for kind in PROGRAMS.values():
         load_sections(kind, file)
     engine, _ = parts_of(load_sections(SharedSections, file))
-    engine.dispose()
+    try:
+        require_version(engine)
+    except ChargingUnavailable as error:  # they start all the same
+        log.error("database_away", error=str(error))
+    finally:
+        engine.dispose()
 
 
 def programs_of(file: Path | None) -> Sequence[str]:

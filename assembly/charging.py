@@ -1,10 +1,11 @@
 """What every process of Tollgate needs before it can answer a question of money."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Engine
@@ -17,7 +18,7 @@ from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
-from db.schema import upgrade
+from db.schema import require_version
 from settings import SharedSections
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ async def open_charging(settings: SharedSections) -> AsyncIterator[Assembled]:
     ones are refused until it is back.
 
     Raises:
+        SchemaVersionError: the tables are of another version; now, or when the database is back.
         AssemblyError: the database's address, the phones or a plan file cannot be used.
     """
     engine, offices = parts_of(settings)
@@ -60,14 +62,37 @@ async def open_charging(settings: SharedSections) -> AsyncIterator[Assembled]:
         charging = Charging(offices=offices, decks=decks, ledger=ledger, clock=SystemClock())
         enquiries = Enquiries(offices=offices, decks=decks, accounts=ledger, clock=SystemClock())
         ready = await prepare(engine, decks)
-        refreshing = asyncio.gather(
-            keep_fresh(engine, decks, ready=ready), keep_files_fresh(offices)
-        )
-        try:
+        async with (
+            beside(keep_fresh(engine, decks, ready=ready)),
+            beside(keep_files_fresh(offices)),
+        ):
             yield Assembled(charging=charging, enquiries=enquiries, engine=engine, offices=offices)
-        finally:
-            refreshing.cancel()
-            await asyncio.gather(refreshing, return_exceptions=True)
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do the work for as long as the block runs; what it raises ends the block."""
+    block = asyncio.current_task()
+    doing = asyncio.create_task(work)
+
+    def failed() -> BaseException | None:
+        return doing.exception() if doing.done() and not doing.cancelled() else None
+
+    def end_block(_: asyncio.Task[None]) -> None:
+        if block is not None and failed() is not None:
+            block.cancel()
+
+    doing.add_done_callback(end_block)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if block is not None and (error := failed()) is not None:
+            block.uncancel()
+            raise error from None
+        raise
+    finally:
+        doing.cancel()
+        await asyncio.gather(doing, return_exceptions=True)
 
 
 def parts_of(settings: SharedSections) -> tuple[Engine, LiveOffices]:
@@ -109,14 +134,29 @@ def report_refused(problem: str) -> None:
     log.error("change_refused", error=problem)
 
 
-def _report_progress(done: int, of: int) -> None:
-    log.info("ledger_migrating", postings=done, of=of)
+async def require_tables(engine: Engine) -> bool:
+    """Whether the ledger answers.
+
+    Raises:
+        SchemaVersionError: its tables are of another version.
+    """
+    try:
+        await asyncio.to_thread(require_version, engine)
+    except ChargingUnavailable as error:
+        log.error("database_away", error=str(error))
+        return False
+    return True
 
 
 async def prepare(engine: Engine, decks: LiveDecks) -> bool:
-    """Bring the tables up to date and read the decks; whether that could be done."""
+    """Read the decks; whether that could be done.
+
+    Raises:
+        SchemaVersionError: the tables are of another version.
+    """
+    if not await require_tables(engine):
+        return False
     try:
-        await asyncio.to_thread(upgrade, engine, tell=_report_progress)
         await decks.refresh()
     except ChargingUnavailable as error:
         log.error("database_away", error=str(error))

@@ -12,10 +12,13 @@ import structlog
 
 from assembly.charging import AssemblyError
 from charging.plain_text import escaped
+from db.schema import SchemaVersionError
 from settings import SettingsError, SharedSections, load_sections
 from settings.logs import configure_logging
 
 log = structlog.get_logger()
+
+WRONG_TABLES = os.EX_DATAERR
 
 
 class TakenError(Exception):
@@ -33,7 +36,8 @@ def main(serve: Callable[[Read], Awaitable[None]], kind: type[Read]) -> int:
     Returns:
         The exit status: 0 after a signal, 78 (EX_CONFIG) with one sentence when a setting is wrong;
         `tollgate serve` and systemd then know that another start would not help. 75 (EX_TEMPFAIL)
-        with one sentence when another process is in our place.
+        with one sentence when another process is in our place. 65 (EX_DATAERR) with one sentence
+        when the ledger's tables are of another version, or there are none.
     """
     configure_logging()
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
@@ -42,6 +46,9 @@ def main(serve: Callable[[Read], Awaitable[None]], kind: type[Read]) -> int:
     except (SettingsError, AssemblyError) as error:
         sys.stderr.write(f"tollgate: {escaped(str(error))}\n")
         return os.EX_CONFIG
+    except SchemaVersionError as error:
+        sys.stderr.write(f"tollgate: {error}\n")
+        return WRONG_TABLES
     except TakenError as error:
         sys.stderr.write(f"tollgate: {error}\n")
         return os.EX_TEMPFAIL

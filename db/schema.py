@@ -1,4 +1,4 @@
-"""The version of the tables: find it out, and bring it up to date."""
+"""The version of the tables: find it out, insist on it, and bring it up to date when asked to."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,13 +8,17 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from charging.errors import ChargingUnavailable
-from db.engine import WRITER
+from db.engine import WRITER, shown
 
 HEAD = "0008"  # the last file of db/migrations/versions; a test compares
 _ADVISORY_LOCK = 8_655_428  # on PostgreSQL: one process migrates, the others wait
 
 
 Tell = Callable[[int, int], None]  # how much is done, of how much
+
+
+class SchemaVersionError(Exception):
+    """The tables are of another version than this Tollgate's, or there are none; one sentence."""
 
 
 class MigrationRefusedError(ChargingUnavailable):
@@ -29,10 +33,13 @@ def upgrade(engine: Engine, *, tell: Tell = lambda _done, _of: None, to: str = "
     Raises:
         ChargingUnavailable: the database is away.
         MigrationRefusedError: what is copied would not be what there was.
+        SchemaVersionError: a newer Tollgate made the tables.
     """
     try:
-        if version_of(engine) != (HEAD if to == "head" else to):
+        version = version_of(engine)
+        if version != (HEAD if to == "head" else to):
             if to == "head":
+                _refuse_newer(version, engine)
                 _copy_entries(engine, tell)
             _migrate(engine, to)
     except DBAPIError as error:
@@ -46,6 +53,44 @@ def version_of(engine: Engine) -> str | None:
             return None
         version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         return version
+
+
+def require_version(engine: Engine) -> None:
+    """Take the tables as they are, or not at all: nobody but `upgrade` changes them.
+
+    Raises:
+        SchemaVersionError: they are older or newer, or there are none.
+        ChargingUnavailable: the database is away.
+    """
+    version = None if _lacks_file(engine) else read_version(engine)
+    if version is None:
+        raise SchemaVersionError(
+            f"there is no ledger in {_place(engine)}: `tollgate ledger prepare` makes one"
+        )
+    _refuse_newer(version, engine)
+    if version != HEAD:
+        raise SchemaVersionError(
+            f"the tables of {_place(engine)} are of version {version}, older than this Tollgate's"
+            f" {HEAD}: stop what uses them, copy the database, then `tollgate ledger prepare`"
+        )
+
+
+def _refuse_newer(version: str | None, engine: Engine) -> None:
+    if version is not None and version > HEAD:
+        raise SchemaVersionError(
+            f"the tables of {_place(engine)} are of version {version}, newer than this Tollgate's"
+            f" {HEAD}: run the Tollgate that made them"
+        )
+
+
+def _place(engine: Engine) -> str:
+    return shown(engine.url.set(drivername=engine.dialect.name).render_as_string())
+
+
+def _lacks_file(engine: Engine) -> bool:
+    """To connect would make it."""
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return file is not None and not Path(file).exists()
 
 
 def read_version(engine: Engine) -> str | None:

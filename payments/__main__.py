@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import structlog
 from sqlalchemy import Engine
 
-from assembly.charging import AssemblyError, SystemClock
+from assembly.charging import AssemblyError, SystemClock, require_tables
 from assembly.health import Question, answering, ledger_question
 from assembly.money_in import receipt_terms
 from assembly.process import main
@@ -34,6 +34,7 @@ async def serve(settings: PaymentSections) -> None:
         engine = open_engine(settings.database.url)
     except DatabaseUrlError as error:
         raise AssemblyError(str(error)) from error
+    await require_tables(engine)
     async with (
         SqlLedger(engine) as ledger,
         connected(settings.payments) as processor,

@@ -11,7 +11,7 @@ import structlog
 import uvicorn
 from sqlalchemy import Engine
 
-from assembly.charging import SystemClock, keep_files_fresh, parts_of
+from assembly.charging import SystemClock, keep_files_fresh, parts_of, require_tables
 from assembly.health import answering, ledger_question
 from assembly.process import main
 from charging.errors import ChargingUnavailable
@@ -41,6 +41,7 @@ async def serve(settings: PortalSections) -> None:
     engine, offices = parts_of(settings)
     async with AsyncExitStack() as stack:
         stack.callback(engine.dispose)
+        await require_tables(engine)
         parts = _parts(settings.portal, engine, Offices(offices))
         stack.callback(parts.store.close)
         stack.callback(parts.passwords.close)

@@ -2,12 +2,41 @@
 
 import asyncio
 import os
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from db.engine import open_engine
+from db.schema import upgrade
 
 ROOT = Path(__file__).parents[1]
+
+
+def make_ledger(folder: Path) -> None:
+    """What `tollgate ledger prepare` makes where the settings beside it name no other."""
+    file = folder / "ledger.sqlite"
+    file.touch(mode=0o600)
+    file.write_bytes(_empty_ledger())
+
+
+@cache
+def _empty_ledger() -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "ledger.sqlite")
+        engine = open_engine(f"sqlite:///{file}")
+        upgrade(engine)
+        engine.dispose()
+        return file.read_bytes()
+
+
+def set_version(ledger: Path, version: str) -> None:
+    """As if another Tollgate had made the tables."""
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
 
 
 @asynccontextmanager

@@ -52,9 +52,9 @@ def judge_version(version: str | None, *, where: str) -> Finding:
     if version == HEAD:
         return ok(f"{where}, tables of version {HEAD}")
     if version is None or version < HEAD:
-        return warning(
+        return problem(
             f"{where}: the tables are of version {version or 'none'}, not {HEAD}",
-            "`tollgate serve` brings them up to date, and so does `tollgate ledger prepare`",
+            "stop what uses them, copy the database, then `tollgate ledger prepare`",
         )
     return problem(
         f"{where}: the tables are of version {version}, newer than this Tollgate's {HEAD}",

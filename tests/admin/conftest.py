@@ -15,6 +15,7 @@ from dialplan.phones import EXAMPLE
 from plans.files import SAMPLE_DECKS
 from prompts.library import Library
 from settings import Settings, load_settings
+from tests.programs import make_ledger
 from tests.prompts.voices import unpacked
 
 
@@ -41,6 +42,7 @@ class Site:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     def make_ledger(self, *, top_up: str | None = "20", deck: str = "gbp") -> None:
+        make_ledger(self.folder)
         imported = self.run("rates", "import", SAMPLE_DECKS / f"sample-{deck}.csv")
         assert imported.exit_code == 0, imported.output
         if top_up is not None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from admin.__main__ import app
 from plans.files import SAMPLE_DECKS
+from tests.programs import make_ledger
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +18,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "tollgate.toml"
     file.write_text('[ari]\npassword = "a"\n[ami]\nsecret = "b"\n', encoding="utf-8")
     monkeypatch.setenv("TOLLGATE_SETTINGS", str(file))
+    make_ledger(tmp_path)
     return file
 
 
@@ -337,7 +339,7 @@ def test_an_office_pays_the_prices_of_the_deck_it_is_on(
 
 
 def test_rates_are_shown_by_country_name_or_prefix() -> None:
-    assert "there is no ledger" in refused("rates", "show")
+    assert "no GBP deck was imported yet" in refused("rates", "show")
     run("ledger", "prepare")
     assert "no GBP deck was imported yet" in refused("rates", "show")
     told("rates", "import", str(SAMPLE_DECKS / "sample-gbp.csv"))
@@ -375,5 +377,5 @@ def test_an_unusable_database_is_one_sentence(settings: Path) -> None:
     assert "neither sqlite nor postgresql" in refused("balance")
     settings.write_text(text.replace("mysql://x", "sqlite:////nowhere/at/all.sqlite"))
     assert "there is no ledger in /nowhere/at/all.sqlite" in refused("balance")
-    said = run("topup", "5").stderr
+    said = run("ledger", "prepare").stderr
     assert "the ledger /nowhere/at/all.sqlite cannot be used: unable to open database file" in said

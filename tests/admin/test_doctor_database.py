@@ -25,6 +25,7 @@ from charging.money import Money
 from db.engine import open_engine
 from db.schema import HEAD
 from tests.admin.conftest import Site
+from tests.programs import make_ledger
 
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
 
@@ -79,15 +80,15 @@ def test_a_database_that_cannot_be_reached_is_a_problem(site: Site, url: str, sa
 
 
 @pytest.mark.parametrize(
-    ("version", "status"), [(HEAD, OK), (None, WARNING), ("0000", WARNING), ("9999", PROBLEM)]
+    ("version", "status"), [(HEAD, OK), (None, PROBLEM), ("0000", PROBLEM), ("9999", PROBLEM)]
 )
 def test_tables_of_another_version_are_told(version: str | None, status: Status) -> None:
     assert judge_version(version, where="here").status is status
 
 
-def test_tables_that_are_not_there_yet_are_a_warning(site: Site) -> None:
+def test_tables_that_are_not_there_yet_are_a_problem(site: Site) -> None:
     change(site, "CREATE TABLE other (x)")
-    assert site.said(check_database)[0][0] is WARNING
+    assert site.said(check_database)[0][0] is PROBLEM
     assert site.said(check_rates) == []
 
 
@@ -155,6 +156,7 @@ def test_a_plan_without_rates_in_its_currency_is_a_problem(site: Site) -> None:
 def test_a_deck_without_a_country_of_the_plan_is_a_warning(site: Site) -> None:
     deck = site.folder / "deck.csv"
     deck.write_text("prefix,rate\n33,0.1\n")
+    make_ledger(site.folder)
     assert site.run("rates", "import", deck).exit_code == 0
     (first, _), (second, message) = site.said(check_rates)
     assert (first, second) == (OK, WARNING)

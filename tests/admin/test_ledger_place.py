@@ -14,6 +14,7 @@ from admin.checks.findings import Status
 from admin.checks.site import check_secrets
 from plans.files import SAMPLE_DECKS
 from tests.admin.conftest import Site
+from tests.programs import set_version
 
 READS = (
     ["balance"],
@@ -82,11 +83,42 @@ def test_a_ledger_is_made_where_it_is_asked_for(elsewhere: Path) -> None:
     assert run("balance").stdout == "£5.00 available\n"
 
 
-def test_where_settings_name_a_ledger_the_first_write_makes_it_and_says_so(site: Site) -> None:
-    done = site.run("topup", "5")
-    assert done.exit_code == 0
-    assert done.stderr == f"a new ledger is made: {site.ledger}\n"
-    assert not site.run("topup", "5").stderr
+@pytest.mark.parametrize("arguments", [*READS[:6], *WRITES], ids=" ".join)
+def test_where_settings_name_a_ledger_no_other_command_makes_it(
+    site: Site, arguments: list[str]
+) -> None:
+    done = site.run(*arguments)
+    assert not site.ledger.exists()
+    if arguments[0] == "explain":
+        return  # it says what it can
+    assert done.exit_code == 1
+    assert f"no ledger in {site.ledger}: `tollgate ledger prepare` makes one" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [*READS[:5], *WRITES], ids=" ".join)
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("0001", "older than this Tollgate's"), ("9999", "newer than this Tollgate's")],
+)
+def test_no_command_takes_tables_of_another_version_or_changes_them(
+    site: Site, version: str, said: str, arguments: list[str]
+) -> None:
+    site.make_ledger()
+    set_version(site.ledger, version)
+    before = contents(site.folder)
+    done = site.run(*arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"of version {version}, {said}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert contents(site.folder) == before
+
+
+def test_tables_of_a_newer_tollgate_are_not_prepared(site: Site) -> None:
+    site.make_ledger()
+    set_version(site.ledger, "9999")
+    done = site.run("ledger", "prepare")
+    assert done.exit_code == 1
+    assert "run the Tollgate that made them" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", READS, ids=" ".join)
@@ -108,7 +140,7 @@ def test_no_read_makes_what_is_not_there(site: Site, arguments: list[str]) -> No
 def test_a_new_ledger_is_its_owners_alone(site: Site, umask: int) -> None:
     before = os.umask(umask)
     try:
-        site.make_ledger()
+        assert site.run("ledger", "prepare").exit_code == 0
     finally:
         os.umask(before)
     assert stat.S_IMODE(site.ledger.stat().st_mode) == 0o600
@@ -147,7 +179,7 @@ def test_a_folder_in_place_of_a_ledger_is_named(site: Site) -> None:
 
 def test_a_ledger_path_with_marks_of_an_address_is_that_file(site: Site) -> None:
     site.add('[database]\nurl = "sqlite:///a#b é.sqlite"\n')
-    site.run("topup", "5")
+    site.run("ledger", "prepare")
     assert (site.folder / "a#b é.sqlite").exists()
     (status, _), *_ = site.said(check_database)
     assert status is Status.OK

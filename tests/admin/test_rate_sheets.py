@@ -14,8 +14,14 @@ from typer.testing import Result
 from admin.checks.account import check_rates
 from plans.files import SAMPLE_DECKS
 from tests.admin.conftest import Site
+from tests.programs import make_ledger
 
 SAMPLE = SAMPLE_DECKS / "sample-gbp.csv"
+
+
+@pytest.fixture(autouse=True)
+def ledger(site: Site) -> None:
+    make_ledger(site.folder)
 
 
 def sheet(site: Site, text: str, name: str = "sheet.csv") -> Path:

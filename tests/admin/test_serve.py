@@ -14,7 +14,7 @@ import pytest
 
 from admin.serve import LONGEST_PAUSE_S, PROGRAMS, SANDBOX, longer, programs_of
 from lab.ports import find_free_port
-from tests.programs import python_program
+from tests.programs import make_ledger, python_program
 
 PATIENCE_S = 100  # each program takes seconds to start, many on a busy machine
 # No Asterisk answers there; the application keeps trying, as it does while Asterisk restarts.
@@ -47,6 +47,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def settings_file(tmp_path: Path, free_port: int) -> Path:
+    make_ledger(tmp_path)
     text = SETTINGS.format(
         port=free_port, payments_port=find_free_port(), sandbox_port=find_free_port()
     )

@@ -16,7 +16,7 @@ from prompts.phrases import Phrase, balance_phrase, refusal_phrase
 from settings import load_settings
 from tests.agi.conftest import call
 from tests.fakes.charging import gbp
-from tests.programs import ROOT, python_program
+from tests.programs import ROOT, make_ledger, python_program
 
 SCRIPT = ROOT / "agi" / "balance_script.py"
 PATIENCE_S = 30
@@ -29,6 +29,7 @@ async def settings_file(tmp_path: Path) -> Path:
     phones = tmp_path / "phones.toml"
     phones.write_text('[phones.1001]\n[phones.1002]\nlanguage = "fr"\n', encoding="utf-8")
     file.write_text('[site]\nphones_file = "phones.toml"\n', encoding="utf-8")
+    make_ledger(tmp_path)
     async with open_charging(load_settings(file)) as assembled:
         await assembled.charging.top_up(
             "main", amount=gbp("12.40"), key="opening", actor="test", reason=""

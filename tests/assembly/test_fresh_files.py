@@ -16,6 +16,7 @@ from dialplan.phones import EXAMPLE
 from plans.files import SHIPPED_PLANS
 from settings import Settings, load_settings
 from settings.toml_file import read_text
+from tests.programs import make_ledger
 
 
 @pytest.fixture
@@ -26,6 +27,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     shutil.copy(EXAMPLE, tmp_path / "phones.toml")
     file = tmp_path / "tollgate.toml"
     file.write_text('[site]\nplans_folder = "plans"\nphones_file = "phones.toml"\n')
+    make_ledger(tmp_path)
     return load_settings(file)
 
 

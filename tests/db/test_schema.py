@@ -5,15 +5,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 import db
 from db.call_tables import unpaid_calls
-from db.engine import DatabaseUrlError, open_engine
+from db.engine import WRITER, DatabaseUrlError, open_engine
 from db.models import metadata
 from db.money_tables import payments
 from db.people_tables import users
-from db.schema import HEAD, upgrade, version_of
+from db.schema import HEAD, SchemaVersionError, require_version, upgrade, version_of
 
 MIGRATIONS = Path(db.__file__).parent / "migrations"
 
@@ -56,3 +56,30 @@ def test_sqlite_syncs_every_commit(tmp_path: Path) -> None:
 def test_another_database_is_refused_in_one_sentence(url: str) -> None:
     with pytest.raises(DatabaseUrlError):
         open_engine(url)
+
+
+def test_tables_of_this_version_are_taken(engine: Engine) -> None:
+    require_version(engine)
+
+
+@pytest.mark.parametrize(("version", "said"), [("0001", "older than"), ("9999", "newer than")])
+def test_tables_of_another_version_are_refused(engine: Engine, version: str, said: str) -> None:
+    with engine.connect().execution_options(**WRITER) as connection, connection.begin():
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    with pytest.raises(SchemaVersionError, match=f"of version {version}, {said}"):
+        require_version(engine)
+    if version > HEAD:
+        with pytest.raises(SchemaVersionError, match="run the Tollgate that made them"):
+            upgrade(engine)
+
+
+def test_where_there_is_no_ledger_none_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "new.sqlite"
+    engine = open_engine(f"sqlite:///{file}")
+    with pytest.raises(SchemaVersionError, match="there is no ledger in"):
+        require_version(engine)
+    assert not file.exists()
+    file.touch()
+    with pytest.raises(SchemaVersionError, match="there is no ledger in"):
+        require_version(engine)
+    engine.dispose()

@@ -187,7 +187,7 @@ LEDGER_FAULTS = (
             "UPDATE alembic_version SET version_num = substr(version_num, 2)",
         ),
         says=(
-            Said("database", W, f"the tables are of version 0{HEAD}, not {HEAD}", "ledger prepare"),
+            Said("database", P, f"the tables are of version 0{HEAD}, not {HEAD}", "ledger prepare"),
         ),
     ),
     Fault(

@@ -10,20 +10,16 @@ import httpx
 import pytest
 
 from assembly.health import ask
-from db.engine import open_engine
-from db.schema import upgrade
 from lab.ports import find_free_port
 from portal.__main__ import hosts_of
 from settings import PortalSettings, load_settings
-from tests.programs import python_program
+from tests.programs import make_ledger, python_program
 
 PATIENCE_S = 60
 
 
 def prepared(folder: Path, port: int) -> Path:
-    engine = open_engine(f"sqlite:///{folder / 'ledger.sqlite'}")
-    upgrade(engine)
-    engine.dispose()
+    make_ledger(folder)
     file = folder / "tollgate.toml"
     file.write_text(f"[portal]\nport = {port}\n", encoding="utf-8")
     return file
