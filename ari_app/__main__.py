@@ -19,6 +19,7 @@ from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from ari_app.only_one import only_one
 from ari_app.recovery import Recovery
+from ari_app.refill_wait import RefillWait
 from ari_app.ungated import Carriers, UngatedWatch
 from ari_app.unpaid_calls import UnpaidCallWriter, UnpaidLegWatch
 from assembly.charging import Assembled, open_charging
@@ -88,6 +89,7 @@ def _application(
         look_for_missed=sweep_wanted.set,
         unpaid=unpaid,
         announce=settings.prompts.announce,
+        refill_wait=RefillWait(assembled.charging.money_news),
     )
     asterisk = settings.asterisk
     ungated = _ungated(settings, assembled, ari, ami)

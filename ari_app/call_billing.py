@@ -21,11 +21,17 @@ from ari_app.messages import (
     MeteringSchedule,
     MoneyLasts,
     MoneyShort,
+    RefillUnderWay,
     Refused,
     Reserve,
     Settle,
 )
-from charging.errors import ChargingUnavailable, LedgerFault, Refusal
+from charging.errors import (
+    ChargingUnavailable,
+    InsufficientBalance,
+    LedgerFault,
+    Refusal,
+)
 from charging.rates import SECONDS_PER_MINUTE, Rate, affordable_s, charge_for
 from charging.unpaid_calls import UNAVAILABLE
 from charging.usecases import (
@@ -69,6 +75,9 @@ class CallBilling:
             authorisation = await self._charging.authorise(self._request)
         except Refusal as refusal:
             self.refusal = refusal
+            if isinstance(refusal, InsufficientBalance) and refusal.refill_under_way:
+                self._log.info("refill_under_way", reason=str(refusal))
+                return RefillUnderWay(office_id=refusal.office_id, needed=refusal.needed)
             self._log.info("call_refused", code=refusal.code, reason=str(refusal))
             return Refused(refusal.code)
         except ChargingUnavailable as error:

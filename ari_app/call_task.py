@@ -13,8 +13,10 @@ from ari_app.announcement import Announcement, lasts_s
 from ari_app.ari import Ari
 from ari_app.call_billing import CallBilling, Terms
 from ari_app.caller_channel import CallerChannel
-from ari_app.flow import Call, State, UnexpectedEventError, step, unpaid_leg
+from ari_app.flow import INSUFFICIENT, Call, State, UnexpectedEventError, step, unpaid_leg
 from ari_app.messages import (
+    AuthoriseAgain,
+    AwaitRefill,
     CheckMoney,
     Command,
     ContinueInDialplan,
@@ -32,21 +34,26 @@ from ari_app.messages import (
     LookForMissedEnd,
     NoteAnnounced,
     PlayBalance,
+    PlayOneMoment,
     PlayRefusal,
     PlayWhisper,
     PromptFinished,
+    RefillSettled,
+    RefillUnderWay,
     Refused,
     RefuseInDialplan,
     Remind,
     Reserve,
     SayNext,
     Settle,
+    StopOneMoment,
     StopPrompt,
     TellTopUp,
     WarnCaller,
     WhisperFinished,
 )
 from ari_app.meter import Meter
+from ari_app.refill_wait import RefillWait
 from ari_app.whispers import Whispers
 from charging.errors import Refusal
 from charging.money import Money
@@ -63,6 +70,7 @@ from prompts.phrases import (
     UnspokenError,
     balance_phrase,
     low_balance_phrase,
+    refilling_phrase,
     refusal_phrase,
     top_up_received_phrase,
 )
@@ -82,7 +90,8 @@ EVENTS_WAITING_MAX = 256  # about thirty times what a call brings
 CALL_REJECTED = 21  # Q.850, unless the refusal has a cause of its own
 HANGUP_CAUSES = {"invalid_number": 28, "no_rate": 3, UNAVAILABLE: 41}
 FORWARDED = "forwarded"  # said to whoever was forwarded, whatever the refusal
-WAITING = frozenset({State.AUTHORISING, State.ANNOUNCING, State.REFUSING})  # in Stasis, for us
+# In Stasis, for us.
+WAITING = frozenset({State.AUTHORISING, State.REFILLING, State.ANNOUNCING, State.REFUSING})
 
 
 class UnpaidCallNotes(Protocol):
@@ -104,6 +113,7 @@ class Services:
     settings: CallSettings
     look_for_missed: Callable[[], None]  # ask for a sweep now: something ended unseen
     unpaid: UnpaidCallNotes  # told of what is not charged
+    refill_wait: RefillWait
     announce: bool = True  # the balance, before a paid call connects
 
 
@@ -133,6 +143,8 @@ class CallTask:
         self._announces = services.announce and not forwarded
         self._meter = services.meter
         self._unpaid = services.unpaid
+        self._refill_wait = services.refill_wait
+        self._refilling: asyncio.Task[None] | None = None  # while the caller waits for money
         self._clock = services.ari.clock
         self._look_for_missed = services.look_for_missed
         self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
@@ -178,12 +190,13 @@ class CallTask:
     async def run(self) -> None:
         if isinstance(self._found, FoundTalking):
             self._answered_s = self._clock.loop_s(self._found.answered_ms)
-        event = self._found or await self._authorise()
-        if isinstance(event, Refused):
-            self._unpaid.refused(self._request, event.code, self._billing.refusal)
-        await self._handle(event)
-        while not self.call.over:
-            await self._handle(await self._events.get())
+        try:
+            await self._handle(self._found or await self._authorise())
+            while not self.call.over:
+                await self._handle(await self._events.get())
+        finally:
+            if self._refilling is not None:
+                self._refilling.cancel()
 
     @property
     def ends_at_s(self) -> float:
@@ -210,6 +223,19 @@ class CallTask:
             await self._channel.refuse(HANGUP_CAUSES[UNAVAILABLE])
 
     async def _authorise(self) -> Event:
+        """Ask, and note a refusal; nobody waits twice for a refill."""
+        event = await self._ask_to_authorise()
+        if isinstance(event, RefillUnderWay) and not self._may_wait:
+            event = Refused(INSUFFICIENT)
+        if isinstance(event, Refused):
+            self._unpaid.refused(self._request, event.code, self._billing.refusal)
+        return event
+
+    @property
+    def _may_wait(self) -> bool:
+        return self.call.state is State.AUTHORISING and self._settings.refill_wait_s > 0
+
+    async def _ask_to_authorise(self) -> Event:
         slow = asyncio.get_running_loop().call_later(SLOW_AFTER_S, self._keep_waiting)
         try:
             async with asyncio.timeout(AUTHORISE_MAX_S):
@@ -269,6 +295,10 @@ class CallTask:
                 code = FORWARDED if self._forwarded else code
                 refusal = refusal_phrase(code, self._language)
                 return await self._channel.play(refusal, self._language, lasts_s=REFUSAL_S)
+            case PlayOneMoment() | StopOneMoment() | AwaitRefill():
+                await self._wait_for_refill(command)
+            case AuthoriseAgain():
+                return await self._authorise()
             case NoteAnnounced(heard):
                 self._note_announced(played=heard)
             case StopPrompt():
@@ -312,6 +342,31 @@ class CallTask:
             case Settle():
                 await self._billing.settle(command)
         return None
+
+    async def _wait_for_refill(self, command: PlayOneMoment | StopOneMoment | AwaitRefill) -> None:
+        match command:
+            case PlayOneMoment():
+                await self._play_one_moment()
+            case StopOneMoment():
+                await self._channel.stop_one_moment()
+            case AwaitRefill(office_id=office_id, needed=needed):
+                waiting = self._await_refill(office_id, needed)
+                self._refilling = asyncio.get_running_loop().create_task(waiting)
+
+    async def _play_one_moment(self) -> None:
+        """Asterisk is told to wait first: nothing can be told it while it plays."""
+        await self._channel.keep_waiting(playing_s=self._settings.refill_wait_s)
+        if not self._forwarded:
+            await self._channel.play_one_moment(refilling_phrase(self._language), self._language)
+
+    async def _await_refill(self, office_id: str, needed: Money) -> None:
+        began_s = asyncio.get_running_loop().time()
+        await self._refill_wait.until_settled(
+            office_id, needed, at_most_s=self._settings.refill_wait_s
+        )
+        waited_s = asyncio.get_running_loop().time() - began_s
+        self._log.info("refill_awaited", waited_s=round(waited_s, 2))
+        self.deliver(RefillSettled())
 
     async def _whisper(self, phrase: Phrase) -> None:
         if self._forwarded:
@@ -372,6 +427,10 @@ def after_a_defect(command: Command) -> Event | None:
     match command:
         case PlayBalance() | PlayRefusal():
             return PromptFinished(heard=False)
+        case AwaitRefill():
+            return RefillSettled()
+        case AuthoriseAgain():
+            return Refused(UNAVAILABLE)
         case Reserve(interval=interval, at_talk_s=at_talk_s):
             return IntervalPostponed(interval=interval, at_talk_s=at_talk_s)
         case _:

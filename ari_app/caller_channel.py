@@ -1,6 +1,7 @@
 """The telephone side of one call: prompts, the dialplan, the carrier leg and its time limit."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from ari_app.ami import Ami
 from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
+from ari_app.events import ONE_MOMENT
 from ari_app.messages import Event, PromptFinished
 from dialplan.contexts import INCLUDED, PAID, REFUSED, SILENCE_MAX_S, paid_extension
 from prompts.library import media
@@ -31,6 +33,7 @@ class CallerChannel:
         self._caller = caller
         self._call_id = call_id
         self._playback = f"{call_id}-prompt"
+        self._one_moment = f"{call_id}{ONE_MOMENT}"
         # When Asterisk takes a new caller back, by the event loop's clock.
         self._taken_back_s = asyncio.get_running_loop().time() + SILENCE_MAX_S
         self._ari = ari
@@ -80,6 +83,19 @@ class CallerChannel:
 
     async def stop_prompt(self) -> None:
         await self._attempt("stop_prompt", self._ari.stop_playback(self._playback))
+
+    async def play_one_moment(self, phrase: Phrase, language: str) -> None:
+        """Of its end nobody is told: what comes next does not wait for it."""
+        await self._attempt("one_moment", self._ari.progress(self._caller))
+        play = self._ari.play(
+            self._caller, media=media(phrase), language=language, playback=self._one_moment
+        )
+        await self._attempt("one_moment", play)
+
+    async def stop_one_moment(self) -> None:
+        """It may be over already, which is no matter."""
+        with contextlib.suppress(AriError, AriUnavailableError):
+            await self._ari.stop_playback(self._one_moment)
 
     async def dial(self, dial_string: str, *, limit_s: float | None) -> None:
         """Give the caller back to the dialplan. `limit_s` None: the plan includes the call."""

@@ -21,6 +21,7 @@ from ari_app.messages import (
 from charging.language import LANGUAGES
 
 Raw = Mapping[str, Any]
+ONE_MOMENT = "-one-moment"  # ends the ids of what is said to whoever waits for a refill
 WHISPER = "-whisper"  # ends the ids of what only the caller hears
 RINGING_STATUSES = frozenset({"RINGING", "PROGRESS", "PROCEEDING"})
 
@@ -112,8 +113,10 @@ def _offered(message: Raw) -> CallOffered | WhisperOpened | None:
             return None
 
 
-def _played(playback: Raw) -> CallEvent:
+def _played(playback: Raw) -> CallEvent | None:
     channel = str(playback["target_uri"]).removeprefix("channel:")
+    if str(playback["id"]).endswith(ONE_MOMENT):
+        return None
     if str(playback["id"]).endswith(WHISPER):
         return CallEvent(channel, WhisperFinished(channel))
     # Asterisk says "failed" of what it found no sound for, and "done" of what a key cut short.

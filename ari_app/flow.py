@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from ari_app.messages import (
+    AuthoriseAgain,
     Authorised,
     AuthorisedUnmetered,
+    AwaitRefill,
     ChannelEnded,
     CheckMoney,
     Command,
@@ -39,9 +41,12 @@ from ari_app.messages import (
     NoteAnnounced,
     PaidTimeOver,
     PlayBalance,
+    PlayOneMoment,
     PlayRefusal,
     PlayWhisper,
     PromptFinished,
+    RefillSettled,
+    RefillUnderWay,
     Refused,
     RefuseInDialplan,
     Remind,
@@ -49,6 +54,7 @@ from ari_app.messages import (
     ReserveDue,
     SayNext,
     Settle,
+    StopOneMoment,
     StopPrompt,
     TellTopUp,
     WarnCaller,
@@ -58,11 +64,13 @@ from ari_app.messages import (
 )
 
 NO_SCHEDULE = MeteringSchedule(reserve_ahead_s=0, warn_ahead_s=0)
+INSUFFICIENT = "insufficient_balance"  # charging.errors: InsufficientBalance.code
 RETRY_EVERY_S = 1.0  # of what was refused or postponed: a top-up may land at any moment
 
 
 class State(Enum):
     AUTHORISING = auto()
+    REFILLING = auto()  # there may be enough money in a moment
     ANNOUNCING = auto()
     REFUSING = auto()
     PASSED = auto()  # included or free: the dialplan carries it and nothing is metered
@@ -147,6 +155,9 @@ def _authorising(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm p
             return replace(call, state=State.PASSED), (dial,)
         case Refused(code):
             return replace(call, state=State.REFUSING, refusal=code), (PlayRefusal(code),)
+        case RefillUnderWay(office_id=office_id, needed=needed):
+            wait = AwaitRefill(office_id=office_id, needed=needed)
+            return replace(call, state=State.REFILLING), (PlayOneMoment(), wait)
         case FoundTalking():
             return _resume_talking(call, event)
         case FoundUnanswered():
@@ -155,6 +166,29 @@ def _authorising(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm p
             return replace(call, state=State.ENDED, caller_left=True), ()
         case _:
             return _ignore(call, event)
+
+
+def _refilling(call: Call, event: Event) -> Step:
+    """Asked once more when the waiting is over; whoever still lacks money then is refused."""
+    match event:
+        case RefillSettled():
+            return call, (AuthoriseAgain(),)
+        case Authorised():
+            announcing, commands = _announce(call, event)
+            return announcing, (StopOneMoment(), *commands)
+        case RefillUnderWay():
+            return _refuse_after_waiting(call, INSUFFICIENT)
+        case Refused(code):
+            return _refuse_after_waiting(call, code)
+        case ChannelEnded():
+            return replace(call, state=State.ENDED, caller_left=True), ()
+        case _:
+            return _ignore(call, event)
+
+
+def _refuse_after_waiting(call: Call, code: str) -> Step:
+    refusing = replace(call, state=State.REFUSING, refusal=code)
+    return refusing, (StopOneMoment(), PlayRefusal(code))
 
 
 def _announcing(call: Call, event: Event) -> Step:
@@ -227,7 +261,7 @@ def _ended(call: Call, event: Event) -> Step:
     match event:
         case Authorised():
             return call, (_nothing_talked(),)  # hung up while we asked: release the money
-        case AuthorisedUnmetered() | Refused():
+        case AuthorisedUnmetered() | Refused() | RefillUnderWay():
             return call, ()
         case LegDialled(leg) | LegAnswered(leg=leg):
             return call, _refuse_second_leg(call, leg)
@@ -248,6 +282,7 @@ def _hang_up(call: Call) -> tuple[Command, ...]:
 
 _ROWS = {
     State.AUTHORISING: _authorising,
+    State.REFILLING: _refilling,
     State.ANNOUNCING: _announcing,
     State.REFUSING: _refusing,
     State.PASSED: _passed,
@@ -323,6 +358,7 @@ def _ignore(call: Call, event: Event) -> Step:
             return call, (HangUp(channel),)
         case (
             EventsLost()
+            | RefillSettled()
             | PromptFinished()
             | KeyPressed()
             | LegFailed()

@@ -68,6 +68,19 @@ class Refused:
     code: str  # charging.errors: Refusal.code; or "unavailable"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefillUnderWay:
+    """There is not enough money, and a card is being charged: a little later there may be."""
+
+    office_id: str
+    needed: Money
+
+
+@dataclass(frozen=True, slots=True)
+class RefillSettled:
+    """The money came in, or will not, or took too long."""
+
+
 @dataclass(frozen=True, slots=True)
 class PromptFinished:
     heard: bool = True  # False: Asterisk could not play it, or nobody knows
@@ -197,6 +210,8 @@ Event = (
     | FoundUnanswered
     | EventsLost
     | Refused
+    | RefillUnderWay
+    | RefillSettled
     | PromptFinished
     | KeyPressed
     | LegDialled
@@ -230,6 +245,29 @@ class PlayBalance:
 @dataclass(frozen=True, slots=True)
 class PlayRefusal:
     code: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayOneMoment:
+    """Tell the caller that the account is being refilled."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopOneMoment:
+    """Whatever is said next is said at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitRefill:
+    """Beside everything else, until the office has what is needed, or waiting would not help."""
+
+    office_id: str
+    needed: Money
+
+
+@dataclass(frozen=True, slots=True)
+class AuthoriseAgain:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +397,10 @@ class Settle:
 Command = (
     PlayBalance
     | PlayRefusal
+    | PlayOneMoment
+    | StopOneMoment
+    | AwaitRefill
+    | AuthoriseAgain
     | NoteAnnounced
     | StopPrompt
     | ContinueInDialplan

@@ -28,6 +28,8 @@ from ari_app.messages import (
     MoneyShort,
     PaidTimeOver,
     PromptFinished,
+    RefillSettled,
+    RefillUnderWay,
     Refused,
     ReserveDue,
     WarningDue,
@@ -39,6 +41,7 @@ from charging.money import Money
 CALLER, LEG, SECOND_LEG = "caller", "leg", "second-leg"
 NOTHING = ""
 DIALLED = {State.DIALLING, State.DIALLING_UNSEEN}
+UNRESERVED = {State.AUTHORISING, State.REFILLING, State.REFUSING, State.PASSED}
 SCHEDULE = MeteringSchedule(reserve_ahead_s=10, warn_ahead_s=60)
 BALANCE = Money(12_400_000, "GBP")
 
@@ -53,6 +56,8 @@ EVERY_EVENT: dict[str, Event] = {
     ),
     "connection was away": EventsLost(),
     "refused": Refused("insufficient_balance"),
+    "refused while a card is charged": RefillUnderWay(office_id="main", needed=BALANCE),
+    "the refill has come to an end": RefillSettled(),
     "prompt finished": PromptFinished(),
     "key pressed": KeyPressed("1"),
     "a leg is dialled": LegDialled(SECOND_LEG),
@@ -93,7 +98,7 @@ answered at 1 s.
 
 def example(state: State) -> Call:
     """A call as it stands when it has come to `state`."""
-    reserved = state not in {State.AUTHORISING, State.REFUSING, State.PASSED}
+    reserved = state not in UNRESERVED
     answered = state in {State.TALKING, State.ENDED}
     return Call(
         call_id="c1",

@@ -27,6 +27,7 @@ from ari_app.driver import Driver
 from ari_app.garbage import collect_while_quiet
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
+from ari_app.refill_wait import RefillWait
 from assembly.charging import Assembled, open_charging
 from bench.bare_sync import Lateness, bare_sync, lateness_of
 from bench.figures import Figure
@@ -143,6 +144,7 @@ class LiveOffice:
             settings=settings.call,
             announce=settings.prompts.announce,
             unpaid=NotedUnpaidCalls(),
+            refill_wait=RefillWait(assembled.charging.money_news),
             look_for_missed=lambda: None,  # no event is ever lost here
         )
         self.driver = Driver(

@@ -58,6 +58,7 @@ class InsufficientBalance(Refusal):
         super().__init__(f"available {available}, needed {needed}")
         self.available = available
         self.needed = needed
+        self.office_id = ""  # of the call that was refused
         self.refill_under_way = False  # a card is being charged, so waiting a little may help
 
 

@@ -160,6 +160,13 @@ class Decision(Generic[Result_co]):
     refill_needed: Money | None = None  # the balance that it has to reach, above the threshold
 
 
+class MoneyNews(NamedTuple):
+    """What a caller who waits for a refill has to know."""
+
+    available: Money
+    under_way: bool  # money may still come in
+
+
 class Place(NamedTuple):
     """Where the entries of an office have come to."""
 
@@ -291,6 +298,7 @@ class LedgerSnapshot:
         call = command.new_call or self._calls.get(command.call_id or "")
         if call is None or command.at is None:
             return
+        refusal.office_id = call.office_id
         watched = self._watches.get(call.office_id, NO_WATCH).refill_below is not None
         if not watched and available(call.office_id) in self._balances:
             return

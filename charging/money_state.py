@@ -18,7 +18,7 @@ from charging.refill_rules import MONTH, Charged, Policy
 
 NOTICE_UNITS = 5  # the level of the low-balance notice where nobody chose one; whole units
 UNDER_WAY_FOR = timedelta(seconds=60)  # longer without an answer, nobody is kept waiting for it
-_UNDER_WAY = frozenset({State.CLAIMED, State.SENT, State.UNKNOWN})
+UNDER_WAY = frozenset({State.CLAIMED, State.SENT, State.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +192,7 @@ class MoneyState:
     def under_way(self, now: datetime) -> bool:
         """Whether money is about to come in, so that a caller may wait for it a little."""
         return any(
-            each.state in _UNDER_WAY and now - each.created_at < UNDER_WAY_FOR
+            each.state in UNDER_WAY and now - each.created_at < UNDER_WAY_FOR
             for each in self.payments.values()
         )
 

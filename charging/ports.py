@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from charging.ledger import Balances, CallRecord, LedgerCommand
+from charging.ledger import Balances, CallRecord, LedgerCommand, MoneyNews
 from charging.money_state import Payment, StoredCard
 from charging.offices import OfficesSnapshot
 from charging.rate_deck import DeckKey, RateDeck
@@ -60,6 +60,14 @@ class Ledger(AccountReader, Protocol):
             Refusal: the command is refused; nothing of it was changed.
             LedgerFault: the command makes no sense; nothing of it was changed.
             ChargingUnavailable: the database is away; sending the command again is safe.
+        """
+        ...
+
+    async def money_news(self, office_id: str, currency: str, now: datetime) -> MoneyNews:
+        """What is available, and whether a card is being charged: cheap enough to ask often.
+
+        Raises:
+            ChargingUnavailable: the database is away.
         """
         ...
 

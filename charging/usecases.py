@@ -22,7 +22,7 @@ from charging.errors import UnknownExtension
 from charging.evidence import EndUnproved
 from charging.extensions import Extension
 from charging.kinds import LineKind
-from charging.ledger import Balances, CallRecord, SpendingLimits
+from charging.ledger import Balances, CallRecord, MoneyNews, SpendingLimits
 from charging.money import Money
 from charging.numbering import Number, find_emergency
 from charging.offices import Office, OfficesSnapshot
@@ -223,6 +223,10 @@ class Charging:
                 at=self._clock.now(),
             )
         )
+
+    async def money_news(self, office_id: str, currency: str) -> MoneyNews:
+        """Whether a caller who lacks money has it now, or may soon have it."""
+        return await self._ledger.money_news(office_id, currency, self._clock.now())
 
     async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
         """Calls of one Asterisk that are authorised and not settled, for recovery."""

@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from charging.ledger import Balances, CallRecord, LedgerCommand
+from charging.ledger import Balances, CallRecord, LedgerCommand, MoneyNews
 from charging.money import Money
 from db.batches import BatchRunner, unavailable
 from db.call_rows import call_of
 from db.group_commit import GroupCommit
 from db.models import balances, calls
+from db.money_news import money_news
 
 Result = TypeVar("Result")
 
@@ -61,6 +63,9 @@ class SqlLedger:
 
     async def balances(self, office_id: str, currency: str) -> Balances:
         return await self.read(lambda reader: balances_of(reader, office_id, currency))
+
+    async def money_news(self, office_id: str, currency: str, now: datetime) -> MoneyNews:
+        return await self.read(lambda reader: money_news(reader, office_id, currency, now))
 
     async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:
         query = (

@@ -2,22 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, or_, select
 
-from charging.money import Money
-from charging.money_state import UNDER_WAY_FOR, Payment, StoredCard
+from charging.money_state import Payment, StoredCard
 from charging.receipts import Party, Receipt, ReceiptKind
-from charging.refill import OPEN, State
+from charging.refill import OPEN
 from charging.refill_rules import Policy
 from db.ledger import SqlLedger
-from db.models import balances
 from db.money_rows import buyer_of, card_of, payment_of, policy_of, receipt_of
 from db.money_tables import buyers, cards, payments, receipts, refill_policies
 
 _OPEN = [str(state) for state in sorted(OPEN)]
-_UNDER_WAY = [str(state) for state in (State.CLAIMED, State.SENT, State.UNKNOWN)]
 
 
 class SqlMoney:
@@ -150,31 +146,6 @@ def card_of_method(reader: Connection, processor: str, method_id: str) -> Stored
         )
     ).first()
     return None if row is None else card_of(row)
-
-
-class Waited(NamedTuple):
-    """What a caller who waits for a refill has to know."""
-
-    available: Money
-    under_way: bool  # money may still come in
-
-
-def money_news(reader: Connection, office_id: str, currency: str, now: datetime) -> Waited:
-    micros = reader.scalar(
-        select(balances.c.micros).where(
-            balances.c.office_id == office_id, balances.c.account == "available"
-        )
-    )
-    under_way = reader.scalar(
-        select(func.count())
-        .select_from(payments)
-        .where(
-            payments.c.office_id == office_id,
-            payments.c.state.in_(_UNDER_WAY),
-            payments.c.created_at > now - UNDER_WAY_FOR,
-        )
-    )
-    return Waited(Money(micros or 0, currency), under_way=bool(under_way))
 
 
 def due_payments(reader: Connection, now: datetime, limit: int) -> Sequence[Payment]:

@@ -134,6 +134,11 @@ def funds_exhausted_phrase(language: str) -> Phrase:
     return _phrase(language, ("funds-exhausted",))
 
 
+def refilling_phrase(language: str) -> Phrase:
+    """Said to a caller who waits while a card is charged."""
+    return _phrase(language, ("account-being-refilled",))
+
+
 def service_unavailable_phrase(language: str) -> Phrase:
     return _phrase(language, ("service-unavailable",))
 

@@ -282,6 +282,10 @@ class CallSettings(_Section):
     """The next increment is reserved this long before it begins, or half an increment if
     shorter."""
 
+    refill_wait_s: NonNegativeFloat = 8
+    """How long a caller waits, and hears so, while the account's card is charged because the call
+    lacks money; 0: not at all."""
+
     allow_transfer: bool = False
     """Whether a phone may transfer a paid call."""
 

@@ -13,6 +13,7 @@ from ari_app.call_task import CallTask, Services
 from ari_app.driver import Driver
 from ari_app.messages import LegAnswered, LegDialled, Reminder
 from ari_app.meter import Meter
+from ari_app.refill_wait import RefillWait
 from bench.recorded import WillingAri
 from charging.usecases import Charging
 from settings import AriSettings, CallSettings
@@ -75,6 +76,7 @@ class OfficeOfOne:
                 meter=Meter(self._remind),
                 settings=CallSettings(),
                 unpaid=self.unpaid,
+                refill_wait=RefillWait(self.charging.money_news),
                 look_for_missed=lambda: None,
             ),
             asterisk=ASTERISK,

@@ -18,6 +18,7 @@ from ari_app.flow import State
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
 from ari_app.recovery import Recovery, as_proved, settlement
+from ari_app.refill_wait import RefillWait
 from bench.recorded import WillingAmi
 from charging.evidence import EndUnproved
 from charging.money import Money
@@ -79,6 +80,7 @@ class Office:
             meter=Meter(self._remind),
             settings=CallSettings(),
             unpaid=NotedUnpaidCalls(),
+            refill_wait=RefillWait(self._charging.money_news),
             look_for_missed=lambda: None,  # a test says itself when there is another look
         )
         self.driver = Driver(services, asterisk=ASTERISK, live_calls_max=10)

@@ -47,7 +47,7 @@ from charging.refill_rules import PolicyState
 from charging.usecases import Charging
 from db.audit import audit
 from db.ledger import SqlLedger, read_from
-from db.money_reads import money_news
+from db.money_news import money_news
 from tests.db.money import SELLER_TERMS, WORDS, Office
 from tests.fakes.charging import GERMANY, eur, gbp, request
 from tests.fakes.clock import START, ManualClock

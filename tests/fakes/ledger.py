@@ -4,6 +4,7 @@ tests/db replays everything that is claimed of it against SQLite and PostgreSQL.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from charging.entries import Account, EntryKey, LedgerEntry, PostedEntry, available, reserved
@@ -13,6 +14,7 @@ from charging.ledger import (
     CallRecord,
     LedgerCommand,
     LedgerSnapshot,
+    MoneyNews,
     Place,
     SpendingScope,
     every_scope,
@@ -73,6 +75,11 @@ class MemoryLedger:
             available=self.stored.get(available(office_id), nothing),
             reserved=self.stored.get(reserved(office_id), nothing),
         )
+
+    async def money_news(self, office_id: str, currency: str, now: datetime) -> MoneyNews:
+        found = (await self.balances(office_id, currency)).available
+        state = self.money.get(office_id)
+        return MoneyNews(found, under_way=state is not None and state.under_way(now))
 
     async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:
         self._require_database()
