@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, Listed] = {
         "admin.activity",
         "Show what was spent by day, country or extension, in the office's own days.",
     ),
+    "privacy": Listed("admin.privacy", "Mask numbers that were kept long enough.", is_group=True),
     "ledger": Listed("admin.ledger", "Read the ledger, prove it, cancel a top-up.", is_group=True),
     "rates": Listed("admin.rates", "Import, show and roll back rate decks.", is_group=True),
     "dialplan": Listed(

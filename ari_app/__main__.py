@@ -12,6 +12,7 @@ from ari_app.ami_over_http import AmiOverHttp
 from ari_app.application import Application
 from ari_app.ari import Ari
 from ari_app.call_task import Services
+from ari_app.daily_masking import DailyMasking
 from ari_app.driver import Driver
 from ari_app.hang_up_requests import HangUps
 from ari_app.leg_events import LegEvents
@@ -103,6 +104,7 @@ def _application(
         sweep_wanted=sweep_wanted,
         beside=[
             unpaid,
+            DailyMasking(assembled.engine, keep_days=settings.privacy.keep_numbers_days),
             HangUps(HangUpRequests(assembled.engine, asterisk=asterisk.name), driver),
             *_leg_events(settings, ungated, unpaid, driver),
         ],

@@ -268,6 +268,15 @@ class SiteSettings(_Section):
         return _of_an_office(text, info)
 
 
+class PrivacySettings(_Section):
+    """How long whom somebody called may be known."""
+
+    keep_numbers_days: NonNegativeInt = Field(default=400, le=36_500)
+    """The last four digits of a call's numbers are masked after so many days; 0: never. Money,
+    times and countries stay. 400 days are a year and a month: a month can be compared with the same
+    one of the year before while its bill may be questioned; then nobody needs the number."""
+
+
 class CallSettings(_Section):
     """How a paid call is placed, metered and ended."""
 
@@ -561,6 +570,7 @@ class SharedSections(BaseSettings):
     offices: dict[str, OfficeSettings] = {"main": OfficeSettings()}
     site: SiteSettings = SiteSettings()
     call: CallSettings = CallSettings()
+    privacy: PrivacySettings = PrivacySettings()
     _file: Path | None = PrivateAttr(default=None)
 
     @property

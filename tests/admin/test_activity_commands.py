@@ -207,3 +207,11 @@ def test_every_reason_has_words() -> None:
 )
 def test_talk_time_is_read_as_a_clock(talk_s: int | None, words: str) -> None:
     assert talk_words(talk_s) == words
+
+
+def test_numbers_that_were_kept_long_enough_are_counted_and_then_masked(site: Site) -> None:
+    counted = told("privacy", "purge", "--dry-run")
+    assert told("privacy", "purge")["masked"] == counted["masked"]
+    assert told("privacy", "purge")["masked"] == {"calls": 0, "unpaid_calls": 0}
+    site.add("[privacy]\nkeep_numbers_days = 0\n")
+    assert "kept for ever" in said("privacy", "purge")

@@ -67,6 +67,17 @@ class History:
         self._refuse()
         self._runner.close()
 
+    def settle_all(self) -> None:
+        """Every call comes to its end."""
+        for call in self._live:
+            self._settle(call)
+        self._live.clear()
+        self._runner.close()
+
+    def refused_of(self, office_id: str) -> UnpaidCall:
+        refused = self._unpaid_call(refusal="no_rate", category="paid")
+        return replace(refused, office_id=office_id)
+
     def _step(self) -> None:
         match self._dice.randrange(12):
             case 0:

@@ -35,6 +35,7 @@ WRONG = {
     "database": "url = 1",
     "site": 'country = "UK"',
     "call": "ring_timeout_s = -1",
+    "privacy": "keep_numbers_days = -1",
     "agi": "port = 70000",
     "payments": "port = 0",
     "topups": "amounts = []",
