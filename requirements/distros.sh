@@ -50,6 +50,7 @@ production='
     cd /var/lib && mkdir -p tollgate && cd tollgate && touch tollgate.toml
     /opt/tollgate/bin/tollgate --version
     /opt/tollgate/bin/tollgate ledger prepare
+    /opt/tollgate/bin/tollgate explain 0033612345678
     /opt/tollgate/bin/tollgate balance
     /opt/tollgate/bin/tollgate doctor --no-asterisk || [ $? -eq 1 ]'
 
