@@ -58,6 +58,16 @@ COMMANDS: Mapping[str, Listed] = {
         "Show what was spent by day, country or extension, in the office's own days.",
     ),
     "privacy": Listed("admin.privacy", "Mask numbers that were kept long enough.", is_group=True),
+    "office": Listed(
+        "admin.offices",
+        "What is in force for an office, who says so, and how to set it.",
+        is_group=True,
+    ),
+    "extension": Listed(
+        "admin.extensions",
+        "What a desk phone may do, who says so, and how to set it.",
+        is_group=True,
+    ),
     "ledger": Listed("admin.ledger", "Read the ledger, prove it, cancel a top-up.", is_group=True),
     "rates": Listed("admin.rates", "Import, show and roll back rate decks.", is_group=True),
     "dialplan": Listed(

@@ -12,7 +12,7 @@ import typer
 from sqlalchemy import Engine
 
 from admin.output import say
-from assembly.offices import OfficesError, Sources, plan_file, read_sources
+from assembly.offices import OfficesError, Sources, plan_file, read_managers, read_sources
 from charging.errors import ChargingError, ChargingUnavailable
 from charging.offices import OfficesSnapshot
 from charging.plan import Plan
@@ -61,7 +61,16 @@ class Context:
 
     @cached_property
     def sources(self) -> Sources:
-        return read_sources(self.settings)
+        return self.read_again()
+
+    def read_again(self) -> Sources:
+        """What makes the offices, as files and database are now."""
+        try:
+            managers = read_managers(self.settings)
+        except ChargingUnavailable as error:
+            say(f"what managers set cannot be read, so only the files count: {error}", err=True)
+            managers = {}
+        return read_sources(self.settings, managers)
 
     @cached_property
     def offices(self) -> OfficesSnapshot:

@@ -10,20 +10,22 @@ from typing import Any
 import structlog
 from sqlalchemy import Engine
 
-from assembly.offices import LiveOffices, OfficesError
+from assembly.live_offices import LiveOffices
+from assembly.offices import OfficesError
 from charging.enquiries import Enquiries
 from charging.errors import ChargingUnavailable, Refusal
 from charging.money import Money
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
-from db.ledger import SqlLedger
+from db.ledger import SqlLedger, read_from
+from db.managers_settings import read_currencies, read_settings
 from db.rate_decks import LiveDecks
 from db.schema import require_version
 from settings import SharedSections
 
 log = structlog.get_logger()
 
-REFRESH_EVERY_S = 5.0  # how soon an imported rate deck is in force
+REFRESH_EVERY_S = 5.0  # how soon an imported rate deck, or what a manager set, is in force
 FILES_EVERY_S = 1.0  # how soon a file that was saved is in force
 RETRY_EVERY_S = 1.0  # while the database is away
 
@@ -61,9 +63,9 @@ async def open_charging(settings: SharedSections) -> AsyncIterator[Assembled]:
     async with SqlLedger(engine) as ledger:
         charging = Charging(offices=offices, decks=decks, ledger=ledger, clock=SystemClock())
         enquiries = Enquiries(offices=offices, decks=decks, accounts=ledger, clock=SystemClock())
-        ready = await prepare(engine, decks)
+        ready = await prepare(engine, offices, decks)
         async with (
-            beside(keep_fresh(engine, decks, ready=ready)),
+            beside(keep_database_fresh(engine, offices, decks, ready=ready)),
             beside(keep_files_fresh(offices)),
         ):
             yield Assembled(charging=charging, enquiries=enquiries, engine=engine, offices=offices)
@@ -118,6 +120,7 @@ async def balance_of(
         AssemblyError, ChargingUnavailable: as everywhere.
     """
     engine, live = parts_of(settings)
+    await look_at_database(engine, live)
     offices = live.snapshot()
     language = offices.language_for(endpoint, chosen=chosen)
     try:
@@ -148,8 +151,8 @@ async def require_tables(engine: Engine) -> bool:
     return True
 
 
-async def prepare(engine: Engine, decks: LiveDecks) -> bool:
-    """Read the decks; whether that could be done.
+async def prepare(engine: Engine, offices: LiveOffices, decks: LiveDecks) -> bool:
+    """Read what calls go by; whether that could be done.
 
     Raises:
         SchemaVersionError: the tables are of another version.
@@ -157,11 +160,25 @@ async def prepare(engine: Engine, decks: LiveDecks) -> bool:
     if not await require_tables(engine):
         return False
     try:
-        await decks.refresh()
+        await look_at_database(engine, offices, decks)
     except ChargingUnavailable as error:
         log.error("database_away", error=str(error))
         return False
     return True
+
+
+async def look_at_database(
+    engine: Engine, offices: LiveOffices, decks: LiveDecks | None = None
+) -> bool:
+    """Let what managers set and what was imported take effect; whether a deck was imported.
+
+    Raises:
+        ChargingUnavailable: the database is away; what was read of it before stays in force.
+    """
+    managers = await asyncio.to_thread(read_from, engine, read_settings)
+    currencies = await asyncio.to_thread(read_from, engine, read_currencies)
+    await asyncio.to_thread(offices.take, managers, currencies)
+    return decks is not None and await decks.refresh()
 
 
 async def keep_files_fresh(offices: LiveOffices) -> None:
@@ -171,14 +188,22 @@ async def keep_files_fresh(offices: LiveOffices) -> None:
         await asyncio.to_thread(offices.refresh)
 
 
-async def keep_fresh(engine: Engine, decks: LiveDecks, *, ready: bool) -> None:
+async def keep_database_fresh(
+    engine: Engine, offices: LiveOffices, decks: LiveDecks, *, ready: bool
+) -> None:
     while not ready:
         await asyncio.sleep(RETRY_EVERY_S)
-        ready = await prepare(engine, decks)
+        ready = await prepare(engine, offices, decks)
+    await keep_looking(engine, offices, decks)
+
+
+async def keep_looking(
+    engine: Engine, offices: LiveOffices, decks: LiveDecks | None = None
+) -> None:
     while True:
         await asyncio.sleep(REFRESH_EVERY_S)
         try:
-            if await decks.refresh():
+            if await look_at_database(engine, offices, decks):
                 log.info("rate_deck_changed")
         except ChargingUnavailable as error:
-            log.warning("rate_deck_not_refreshed", error=str(error))
+            log.warning("database_not_read", error=str(error))

@@ -29,6 +29,7 @@ ChargingError
 │   ├── ReservationMissing
 │   ├── NothingOwed
 │   └── ConstraintBroken
+├── SettingRefused           what somebody wants to set is not theirs to say
 └── ChargingUnavailable      the database is locked, full or away: nothing is known to be changed,
                              and the same command may be sent again
 
@@ -289,6 +290,17 @@ class ConstraintBroken(LedgerFault):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+
+
+class SettingRefused(ChargingError):  # noqa: N818 - a normal no is no error
+    """What somebody wants to set is a file's to say, or nothing that can be. Nothing was changed.
+
+    `code` is one of "unknown_setting", "set_by_file", "invalid_setting".
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class ChargingUnavailable(ChargingError):  # noqa: N818 - the state of the database

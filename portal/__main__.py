@@ -11,7 +11,13 @@ import structlog
 import uvicorn
 from sqlalchemy import Engine
 
-from assembly.charging import SystemClock, keep_files_fresh, parts_of, require_tables
+from assembly.charging import (
+    SystemClock,
+    keep_files_fresh,
+    keep_looking,
+    parts_of,
+    require_tables,
+)
 from assembly.health import answering, ledger_question
 from assembly.process import main
 from charging.errors import ChargingUnavailable
@@ -48,7 +54,8 @@ async def serve(settings: PortalSections) -> None:
         await stack.enter_async_context(
             answering("portal", settings, {"ledger": ledger_question(engine)})
         )
-        for kept in (_keep_purged(parts), keep_files_fresh(offices)):
+        fresh = (keep_files_fresh(offices), keep_looking(engine, offices))
+        for kept in (_keep_purged(parts), *fresh):
             stack.callback(asyncio.create_task(kept).cancel)
         await _run(settings.portal, parts)
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assembly.offices import LiveOffices
+from assembly.live_offices import LiveOffices
 from charging.errors import Refusal
 from charging.plain_text import is_plain
 from charging.plan import classify

@@ -10,7 +10,8 @@ from sqlalchemy import make_url
 from yarl import URL
 
 from admin.checks.findings import Finding, ok, problem, warning
-from assembly.offices import OfficesError, Sources, plan_file
+from assembly.offices import OfficesError, Sources, known_managers, plan_file
+from charging.managers_settings import ManagersSettings
 from charging.offices import Office
 from db.engine import file_of
 from dialplan.patterns import emergency_dialled, hidden_service
@@ -132,19 +133,22 @@ def _elsewhere(office: Office) -> Iterator[Finding]:
         )
 
 
-def office_of(settings: Settings, office_id: str) -> Office:
+def office_of(
+    settings: Settings, office_id: str, managers: ManagersSettings | None = None
+) -> Office:
     """Raises OfficesError, PlanFileError."""
     plan = settings.offices[office_id].plan
     plans = {plan: read_plan(plan_file(settings, plan))}
-    return Sources(settings=settings, plans=plans, phones=()).office(office_id)
+    known = known_managers(settings) if managers is None else managers
+    return Sources(settings=settings, plans=plans, phones=(), managers=known).office(office_id)
 
 
 def good_offices(settings: Settings) -> dict[str, Office]:
     """Every office whose plan file is good; `check_plans` tells of the others."""
-    offices = {}
+    offices, managers = {}, known_managers(settings)
     for office_id in settings.offices:
         try:
-            offices[office_id] = office_of(settings, office_id)
+            offices[office_id] = office_of(settings, office_id, managers)
         except (OfficesError, PlanFileError):
             continue
     return offices

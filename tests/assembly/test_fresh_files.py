@@ -4,14 +4,17 @@ import asyncio
 import os
 import shutil
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from assembly import charging
 from assembly.charging import open_charging
-from assembly.offices import LiveOffices
+from assembly.live_offices import LiveOffices
+from assembly.managers_settings import change_setting
 from charging.errors import UnknownExtension
+from charging.managers_settings import SettingChange
 from dialplan.phones import EXAMPLE
 from plans.files import SHIPPED_PLANS
 from settings import Settings, load_settings
@@ -81,6 +84,23 @@ async def test_a_phone_that_is_added_can_call_without_a_restart(
             else:
                 break
         assert not await balance_of("1001")
+
+
+async def test_what_a_manager_sets_takes_effect_without_a_restart(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charging, "REFRESH_EVERY_S", 0.01)
+    change = SettingChange(
+        office_id="main", name="country", value="IE", actor="portal:anne", at=datetime.now(UTC)
+    )
+    async with open_charging(settings) as assembled, asyncio.timeout(30):
+        live = assembled.offices
+        assert live.snapshot().office("main").site.country == "GB"
+        await asyncio.to_thread(change_setting, assembled.engine, live.sources, change)
+        while live.snapshot().office("main").site.country != "IE":
+            await asyncio.sleep(0)
+    async with open_charging(settings) as assembled:  # and is there before the first call
+        assert assembled.offices.snapshot().office("main").site.country == "IE"
 
 
 async def _looked_again(looked: asyncio.Event) -> None:

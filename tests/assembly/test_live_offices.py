@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from assembly.offices import LiveOffices, OfficesError
+from assembly.live_offices import LiveOffices
+from assembly.offices import OfficesError
 from charging.errors import UnknownExtension, UnknownOffice
 from plans.files import SHIPPED_PLANS
 from settings import load_settings
