@@ -6,6 +6,7 @@ import shutil
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,15 @@ async def test_what_a_manager_sets_takes_effect_without_a_restart(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(charging, "REFRESH_EVERY_S", 0.01)
+    looked = asyncio.Event()
+    look = charging.look_at_database
+
+    async def watched(*parts: Any) -> bool:
+        found = await look(*parts)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(charging, "look_at_database", watched)
     change = SettingChange(
         office_id="main", name="country", value="IE", actor="portal:anne", at=datetime.now(UTC)
     )
@@ -98,7 +108,7 @@ async def test_what_a_manager_sets_takes_effect_without_a_restart(
         assert live.snapshot().office("main").site.country == "GB"
         await asyncio.to_thread(change_setting, assembled.engine, live.sources, change)
         while live.snapshot().office("main").site.country != "IE":
-            await asyncio.sleep(0)
+            await _looked_again(looked)
     async with open_charging(settings) as assembled:  # and is there before the first call
         assert assembled.offices.snapshot().office("main").site.country == "IE"
 

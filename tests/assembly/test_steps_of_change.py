@@ -21,18 +21,16 @@ ANNE = FromManager(actor="portal:anne", at=START)
 offices = st.dictionaries(
     st.sampled_from(["main", "nice", "lyon"]), st.sampled_from(["uk", "france"]), min_size=1
 )
-plans = st.fixed_dictionaries(
-    {},
-    optional={"uk": st.sampled_from([UK, replace(UK, currency="EUR")]), "france": st.just(FRANCE)},
-)
+either_uk = st.sampled_from([UK, replace(UK, currency="EUR")])
+plans = st.fixed_dictionaries({}, optional={"uk": either_uk, "france": st.just(FRANCE)})
+
+
+def phone(office: str, n: int) -> Phone:
+    return Phone(endpoint=f"{office}-{n}", number=str(1000 + n), name="", office=office)
+
+
 phones = st.lists(
-    st.builds(
-        lambda office, n: Phone(
-            endpoint=f"{office}-{n}", number=str(1000 + n), name="", office=office
-        ),
-        st.sampled_from(["main", "nice", "lyon"]),
-        st.integers(1, 3),
-    ),
+    st.builds(phone, st.sampled_from(["main", "nice", "lyon"]), st.integers(1, 3)),
     unique_by=lambda phone: phone.endpoint,
 ).map(tuple)
 managers = st.dictionaries(
