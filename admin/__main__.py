@@ -25,7 +25,9 @@ class Listed:
 
 
 COMMANDS: Mapping[str, Listed] = {
-    "serve": Listed("admin.serve", "Run the application and the feature codes until Ctrl-C."),
+    "serve": Listed(
+        "admin.serve", "Run the application, the feature codes and card payments until Ctrl-C."
+    ),
     "doctor": Listed(
         "admin.doctor", "Look at everything a call needs, and say what to do about what is wrong."
     ),
