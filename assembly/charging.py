@@ -120,14 +120,14 @@ async def balance_of(
         AssemblyError, ChargingUnavailable: as everywhere.
     """
     engine, live = parts_of(settings)
-    await look_at_database(engine, live)
-    offices = live.snapshot()
-    language = offices.language_for(endpoint, chosen=chosen)
-    try:
-        office = offices.office_at(endpoint)
-    except Refusal as refusal:
-        return language, refusal
     async with SqlLedger(engine) as ledger:
+        await look_at_database(engine, live)
+        offices = live.snapshot()
+        language = offices.language_for(endpoint, chosen=chosen)
+        try:
+            office = offices.office_at(endpoint)
+        except Refusal as refusal:
+            return language, refusal
         balances = await ledger.balances(office.id, office.currency)
     return language, balances.available
 

@@ -15,6 +15,7 @@ from assembly.charging import (
     SystemClock,
     keep_files_fresh,
     keep_looking,
+    look_at_database,
     parts_of,
     require_tables,
 )
@@ -47,7 +48,8 @@ async def serve(settings: PortalSections) -> None:
     engine, offices = parts_of(settings)
     async with AsyncExitStack() as stack:
         stack.callback(engine.dispose)
-        await require_tables(engine)
+        if await require_tables(engine):
+            await look_at_database(engine, offices)
         parts = _parts(settings.portal, engine, Offices(offices))
         stack.callback(parts.store.close)
         stack.callback(parts.passwords.close)
