@@ -1,7 +1,8 @@
 """A registered phone that attacks: hostile registrations, hostile calls. The carrier is the judge.
 
 What reached the carrier must equal, exactly, the ledger's rows and the calls that cost nothing:
-included ones, which the application logs, free ones and calls for help.
+included ones, which the application logs, free ones and calls for help. Phones of another office on
+the same Asterisk, of which one has the attacker's number, must hear nothing of it.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from charging.numbering import parse_number
 from charging.plan import Category, classify
 from dialplan.phones import Phone
 from lab.carrier import ANSWERS_AT_ONCE, CarrierCall
-from lab.paid_office import PaidOffice, make_paid_office
+from lab.paid_office import OFFICE_ID, PaidOffice, make_paid_office
 from lab.raw_phone import RawPhone, Talk
 from lab.telephony import find_telephony
 from settings import Settings
@@ -29,6 +30,10 @@ from trials.hostile import Place, draw_contacts, draw_invite, draw_referral
 PHONES = tuple(
     Phone(endpoint=number, number=number, name=f"Phone {number}")
     for number in map(str, range(1001, 1017))
+)
+NEIGHBOURS = (
+    Phone(endpoint="lyon-1001", number="1001", name="Accueil", office="lyon"),
+    Phone(endpoint="lyon-1101", number="1101", name="Atelier", office="lyon"),
 )
 # Where a phone sends its own carrier's leg to another emergency number, nobody else ever hangs up.
 CARRIER = replace(ANSWERS_AT_ONCE, name="answers, then hangs up", talk_ms=5000)
@@ -71,7 +76,7 @@ async def attack(plan: AttackPlan, report: Callable[[str], None]) -> AttackOutco
 
 async def _attack(plan: AttackPlan, folder: Path, report: Callable[[str], None]) -> AttackOutcome:
     phones_file = folder / "phones.toml"
-    phones_file.write_text("".join(f"[phones.{phone.endpoint}]\n" for phone in PHONES))
+    phones_file.write_text("".join(map(_entry, (*PHONES, *NEIGHBOURS))))
     paid = make_paid_office(
         find_telephony(lambda _: None),
         folder / "office",
@@ -81,14 +86,18 @@ async def _attack(plan: AttackPlan, folder: Path, report: Callable[[str], None])
             "call": {"allow_transfer": plan.allow_transfer},
             "prompts": {"announce": False},
             "site": {"phones_file": str(phones_file)},
+            "offices": {"main": {"plan": "uk"}, "lyon": {"plan": "france"}},
         },
-        phones=PHONES,
+        phones=(*PHONES, *NEIGHBOURS),
         default=CARRIER,
         media=False,
         adapt=lambda config: replace(config, ring_timeout_s=1),
     )
     random = Random(plan.seed)  # noqa: S311 - a trial must be repeatable
     async with paid, AsyncExitStack() as stack:
+        neighbours = [await stack.enter_async_context(_phone(paid, p.endpoint)) for p in NEIGHBOURS]
+        for neighbour in neighbours:
+            await neighbour.register(f"<{neighbour.own_uri}>")
         phones = [await stack.enter_async_context(_phone(paid, p.endpoint)) for p in PHONES]
         registered = await _register(plan, paid, phones, random, report)
         problems = [f"{call.dialled!r} by a Contact" for call in paid.office.carrier.calls()]
@@ -98,6 +107,9 @@ async def _attack(plan: AttackPlan, folder: Path, report: Callable[[str], None])
         await _until_over(paid)
         calls = paid.office.carrier.calls()
         problems += [*await _unexplained(paid, calls)]
+        problems += [
+            f"{each.extension} rang: {first}" for each in neighbours for first in each.invited
+        ]
         if not plan.allow_transfer and referrals.keys() - {DECLINE}:
             problems.append(f"requests to transfer were answered {dict(referrals)}")
         judge = _Judge(paid.settings, paid)
@@ -110,6 +122,11 @@ async def _attack(plan: AttackPlan, folder: Path, report: Callable[[str], None])
         referrals=referrals,
         problems=tuple(problems),
     )
+
+
+def _entry(phone: Phone) -> str:
+    number, office = phone.number, phone.office
+    return f'[phones.{phone.endpoint}]\nextension = "{number}"\noffice = "{office}"\n'
 
 
 def _phone(paid: PaidOffice, extension: str) -> RawPhone:
@@ -210,7 +227,7 @@ class _Judge:
     """What kind of call the carrier got, by the plan and by nothing that happened."""
 
     def __init__(self, settings: Settings, paid: PaidOffice) -> None:
-        (office,) = read_offices(settings)
+        office = next(each for each in read_offices(settings) if each.id == OFFICE_ID)
         self._plan, self._site = office.plan, office.site
         self._emergency = {sent for _, sent in paid.office.config.offices[0].emergency}
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-# One of every kind: paid, included, free, emergency, barred, a phone, feature codes, nobody's.
+# One of every kind: paid, included, free, emergency, barred, a phone, feature codes, nobody's, and
+# what is a phone, or a call for help, in the other office alone.
 NUMBERS = (
     *("0033142685300", "0033612345678", "+33142685301", "02079460000", "08081570192"),
     *("999", "112", "00881612345678", "1001", "*80", "*8", "0000"),
+    *("1101", "lyon-1101", "1101@tollgate.lyon", "15"),
 )
 MOBILE = "0033612345678"
 

@@ -151,6 +151,16 @@ async def test_a_dialplan_of_another_plan_is_told_number_by_number(site: Site) -
         ]
 
 
+async def test_contexts_of_before_an_office_are_one_warning(site: Site) -> None:
+    """As an earlier version wrote them: what includes them goes on working."""
+    wanted = our_extensions(own_asterisk(site.settings))
+    before = {name: known for name, known in wanted.items() if not name.endswith(".main")}
+    async with asterisk_of(site, AsteriskStandIn(dialplan=before)):
+        assert await said(site, check_dialplan) == [
+            (WARNING, "Asterisk has no contexts of the office main yet")
+        ]
+
+
 async def test_a_dialplan_without_our_contexts_is_one_problem(site: Site) -> None:
     async with asterisk_of(site, AsteriskStandIn()):
         assert await said(site, check_dialplan) == []

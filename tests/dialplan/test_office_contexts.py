@@ -147,6 +147,7 @@ def test_a_number_that_only_another_office_has_is_an_outside_one() -> None:
             [
                 "1003", "999", "15", "0800123456", "101", "01(4268)5300", "written", "leg", "s",
                 "1001@tollgate.lyon", "tollgate-ring.lyon", "${TOLLGATE_OFFICE}", "0800123456#",
+                "1003#", "(1003)", "10(0)1", "15#", "1-0-0-3",
             ]
         ),
     ),
