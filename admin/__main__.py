@@ -44,6 +44,21 @@ COMMANDS: Mapping[str, Listed] = {
         "admin.money",
         "Put money into an office's account, and say by which key it can be taken out again.",
     ),
+    "refill": Listed(
+        "admin.refill",
+        "The rule by which an account refills itself from its card.",
+        is_group=True,
+    ),
+    "payments": Listed(
+        "admin.card_payments", "Show the last payments by card, newest first, or one of them."
+    ),
+    "cancel-topup": Listed(
+        "admin.card_payments",
+        "Cancel a top-up: what is unspent leaves the account; money of a card goes back to it.",
+    ),
+    "receipt": Listed(
+        "admin.card_payments", "Write the receipt of a payment as PDF or as a page that prints."
+    ),
     "user": Listed("admin.people", "Who may use the portal, and what they may do.", is_group=True),
     "activity": Listed(
         "admin.activity",

@@ -29,6 +29,7 @@ from admin.checks.findings import Check, Finding, Status, problem
 from admin.checks.leg_log import check_leg_log, check_ungated_legs
 from admin.checks.loaded import check_loaded
 from admin.checks.machine import check_clock, check_python
+from admin.checks.money_in import check_money_in
 from admin.checks.offices import check_offices
 from admin.checks.processes import check_processes
 from admin.checks.site import (
@@ -65,6 +66,7 @@ SITE: Mapping[str, Check] = {
     "disk": check_disk,
     "ledger": check_ledger,
     "balance": check_balances,
+    "money in": check_money_in,
     "rates": check_rates,
     "prompts": check_prompts,
     "engines": check_engines,

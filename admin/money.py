@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from admin.amounts import shown
+from admin.card_payments import charge_card, tell_of
 from admin.context import AsJson, Office, actor, command, fail
 from admin.output import print_json, say
 from charging.commands import TopUp
@@ -30,7 +31,7 @@ def balance(office: Office = None, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def topup(
+def topup(  # noqa: PLR0913 - each is one option
     amount: Annotated[str, typer.Argument(help="In the office's currency: 20 or 12.50.")],
     office: Office = None,
     key: Annotated[
@@ -40,11 +41,21 @@ def topup(
         str, typer.Option("--reason", "--note", help="Kept with the entry.")
     ] = "by hand",
     *,
+    card: Annotated[
+        bool, typer.Option("--card", help="Charge the card on file; else the money was seen.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --card: yes, the same amount once more.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put money into an office's account, and say by which key it can be taken out again."""
     with command() as context:
         office_id = context.office(office)
+        if card:
+            payment = charge_card(context, office_id, amount, key=key, reason=reason, again=again)
+            tell_of(payment, as_json=as_json)
+            return
         try:
             money = parse_money(amount, context.plan_of(office_id).currency)
             chosen = uuid.uuid4().hex if key is None else key

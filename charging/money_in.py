@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from charging.card_processor import CardOnFile
 from charging.errors import UnknownPayment
+from charging.ledger import Balances
 from charging.money import Money
 from charging.money_commands import (
     BeginTopUp,
@@ -237,6 +238,9 @@ class MoneyIn:
 
     def offer(self, office_id: str) -> Offer:
         return self._offer_of(office_id)
+
+    async def balances(self, office_id: str) -> Balances:
+        return await self._ledger.balances(office_id, self._offer_of(office_id).currency)
 
     async def status(self, office_id: str) -> RefillStatus:
         policy, card, open_refill = await self._reader.refill_status(office_id)

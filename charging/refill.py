@@ -180,6 +180,9 @@ Event = (
     | ClosedByOperator
 )
 
+_OfAnIntent = Refunded | RefundPending | RefundFailed | DisputeOpened | DisputeClosed
+_OF_AN_INTENT = (Refunded, RefundPending, RefundFailed, DisputeOpened, DisputeClosed)
+
 # --- commands ------------------------------------------------------------------------------------
 
 
@@ -286,6 +289,8 @@ def step(attempt: Attempt, event: Event, *, now: datetime) -> Step:
         raise NotRefundable(attempt.payment_id, attempt.state)
     if isinstance(event, Succeeded):  # in every state, however late
         return _succeeded(attempt, event)
+    if isinstance(event, _OF_AN_INTENT) and attempt.intent_id not in {"", event.intent_id}:
+        return _of_another_intent(attempt, event)
     return _ROWS[attempt.state](attempt, event, now)
 
 
@@ -310,6 +315,13 @@ def _succeeded(attempt: Attempt, event: Succeeded) -> Step:
     )
     done = NoticeKind.REFILL_DONE if attempt.kind is PaymentKind.REFILL else NoticeKind.RECEIPT
     return credited, (Credit(), Arm(), Mail(done))
+
+
+def _of_another_intent(attempt: Attempt, event: _OfAnIntent) -> Step:
+    """Money of a second charge never came into the account, so it does not leave it either."""
+    if isinstance(event, Refunded) and attempt.code == "charged_twice":
+        return replace(attempt, code=""), ()
+    return attempt, ()
 
 
 def _claimed(attempt: Attempt, event: Event, now: datetime) -> Step:

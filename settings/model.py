@@ -629,18 +629,22 @@ class ApplicationSections(SharedSections):
     prompts: PromptSettings = PromptSettings()
 
 
-class PortalSections(SharedSections):
+class TopUpSections(SharedSections):
+    """What commands about money in read."""
+
+    topups: TopUpSettings = TopUpSettings()
+
+
+class PortalSections(TopUpSections):
     """What `python -m portal` reads."""
 
     portal: PortalSettings = PortalSettings()
-    topups: TopUpSettings = TopUpSettings()
 
 
-class PaymentSections(SharedSections):
+class PaymentSections(TopUpSections):
     """What `python -m payments` reads, and the sandbox: no other process knows a key."""
 
     payments: PaymentsSettings = PaymentsSettings()
-    topups: TopUpSettings = TopUpSettings()
     notices: NoticeSettings = NoticeSettings()
 
 

@@ -389,6 +389,15 @@ def test_a_refund_made_at_the_processors_desk_leaves_the_account_too() -> None:
     assert commands[:2] == (ChargeBack(AMOUNT), IssueCreditNote(AMOUNT))
 
 
+def test_a_second_charge_that_is_sent_back_leaves_the_account_alone() -> None:
+    twice, _ = after(State.CREDITED, EVERY_EVENT["succeeded, another intent"])
+    second = {"intent_id": "second", "payment_id": PAYMENT, "amount": AMOUNT}
+    sent_back, commands = after(twice, Refunded(refund_id="r", **second))  # type: ignore[arg-type]
+    assert (sent_back.state, sent_back.code, commands) == (State.CREDITED, "", ())
+    disputed = DisputeOpened(dispute_id="d", reason="", **second)  # type: ignore[arg-type]
+    assert after(sent_back, disputed) == (sent_back, ())
+
+
 # --- disputes ------------------------------------------------------------------------------------
 
 

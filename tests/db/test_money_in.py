@@ -389,7 +389,7 @@ async def test_a_cancellation_takes_out_the_unspent_first_and_credits_a_note(
         payment,
         Refunded(
             refund_id="r",
-            intent_id="i1",
+            intent_id=f"intent-of-{payment.payment_id}",
             payment_id=payment.payment_id,
             amount=gbp("6"),
             key=work.payment.attempt.refund_key,
@@ -409,7 +409,7 @@ async def test_a_refund_that_fails_is_the_offices_money_again(office: Office) ->
         payment,
         RefundFailed(
             refund_id="r",
-            intent_id="i1",
+            intent_id=f"intent-of-{payment.payment_id}",
             payment_id=payment.payment_id,
             amount=gbp("20"),
             code="lost_card",
@@ -461,7 +461,13 @@ async def test_a_dispute_that_is_won_pays_what_was_owed_by_it(office: Office) ->
     await office.tell(payment, dispute(payment))
     await office.tell(
         payment,
-        DisputeClosed(dispute_id="d", intent_id="i1", payment_id="", amount=gbp("20"), won=True),
+        DisputeClosed(
+            dispute_id="d",
+            intent_id=f"intent-of-{payment.payment_id}",
+            payment_id="",
+            amount=gbp("20"),
+            won=True,
+        ),
     )
     assert (await office.available(), office.owed()) == (gbp("6"), 0)
 

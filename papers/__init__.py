@@ -1,0 +1,1 @@
+"""Receipts and credit notes for people: a page that prints, and the same as PDF."""
