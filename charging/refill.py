@@ -35,7 +35,7 @@ from charging.notices import NoticeKind
 
 DECLINE_RETRY = (timedelta(hours=1), timedelta(hours=2))  # a third decline pauses the refill
 CANCEL_AFTER = timedelta(hours=24)  # nobody answered the bank
-REPLY_WITHIN = timedelta(seconds=60)  # else whoever asked has died
+REPLY_WITHIN = timedelta(seconds=30)  # else whoever asked has died, and the same is asked again
 PENDING_EVERY = timedelta(seconds=30)
 PERSON_EVERY = timedelta(seconds=60)  # how often we ask whether somebody answered the bank
 REFUND_EVERY = timedelta(hours=1)

@@ -36,7 +36,7 @@ from payments.requests import ask
 log = structlog.get_logger()
 
 LOOK_EVERY_S: Final = 0.25  # a caller may be waiting for what is due
-LEASE: Final = timedelta(seconds=60)  # longer than any request of the processor may take
+LEASE: Final = timedelta(seconds=30)  # longer than a request takes; a dead worker keeps it so long
 POLL_EVERY: Final = timedelta(seconds=60)
 AT_ONCE: Final = 32  # requests under way: a processor that stalls holds up none of the others
 AWAY_S: Final = 1.0  # between two looks while the database is away
