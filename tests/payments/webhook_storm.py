@@ -62,8 +62,17 @@ class Payment:
 @dataclass(frozen=True, slots=True)
 class Sent:
     body: bytes
-    header: str
-    good: bool  # signed by the processor, and of now
+    forged: str | None  # the header; None: the processor signs it when it is sent
+
+    @property
+    def good(self) -> bool:
+        return self.forged is None
+
+    @property
+    def header(self) -> str:
+        if self.forged is not None:
+            return self.forged
+        return signature(self.body, SECRET, at=datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +151,7 @@ def _differing(
 
 
 def _signed(body: str) -> Sent:
-    return Sent(body.encode(), signature(body.encode(), SECRET, at=datetime.now(UTC)), good=True)
+    return Sent(body.encode(), forged=None)
 
 
 def _forged(payment: Payment, chance: random.Random) -> Sent:
@@ -159,7 +168,7 @@ def _forged(payment: Payment, chance: random.Random) -> Sent:
             signature(body + b" ", SECRET, at=now),
         ]
     )
-    return Sent(body, header, good=False)
+    return Sent(body, forged=header)
 
 
 async def weather(storm: Storm, crediting: Crediting) -> list[str]:
@@ -196,9 +205,11 @@ async def _send(storm: Storm, inbox: EventInbox) -> list[str]:
 
         async def send(sent: Sent) -> str:
             url = f"http://127.0.0.1:{port}/webhooks/{SOURCE}"
-            headers = {HEADER: sent.header} if sent.header else {}
-            async with waiting, session.post(url, data=sent.body, headers=headers) as answer:
-                expected = 200 if sent.good else 400
-                return "" if answer.status == expected else f"{answer.status}: {sent.body!r}"
+            async with waiting:
+                header = sent.header
+                headers = {HEADER: header} if header else {}
+                async with session.post(url, data=sent.body, headers=headers) as answer:
+                    expected = 200 if sent.good else 400
+                    return "" if answer.status == expected else f"{answer.status}: {sent.body!r}"
 
         return await asyncio.gather(*map(send, storm.webhooks))

@@ -32,7 +32,7 @@ from lab.postgresql import running_server
 from payments.facts import FactHandler
 from payments.minor_units import money_of
 from tests.fakes.card_processor import MemoryProcessor
-from tests.payments.webhook_storm import MINOR, SOURCE, Payment, drawn, weather
+from tests.payments.webhook_storm import AT_ONCE, MINOR, SOURCE, Payment, drawn, weather
 
 
 class OnDatabase:
@@ -56,7 +56,13 @@ class OnDatabase:
         now = datetime.now(UTC)
         for office_id in sorted({payment.office_id for payment in payments}):
             await self._ledger.carry_out(ReplaceCard(card=_card_of(office_id, now), at=now))
-        await asyncio.gather(*(self._send(payment, now) for payment in payments))
+        waiting = asyncio.Semaphore(AT_ONCE)
+
+        async def send(payment: Payment) -> None:
+            async with waiting:
+                await self._send(payment, now)
+
+        await asyncio.gather(*map(send, payments))
 
     async def _send(self, payment: Payment, now: datetime) -> None:
         """The processor was asked, and its reply was lost."""
