@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,10 +42,10 @@ from lab.postgresql import running_server
 from lab.processes import kill, signal_group, spawn
 from lab.sandbox import PROGRAM, Sandbox, enter_card
 from payments import sandbox as sandbox_processor
-from payments.minor_units import money_of
 from payments.sandbox_server.cards import CARDS
 from telephony.tools import Tool
 from trials.money_buyer import CURRENCY, settle_open_calls
+from trials.money_judge import UNIT, charged_otherwise, total_differs
 
 REACH_S: Final = 20.0  # how long a named point is waited for
 SETTLED_WITHIN_S: Final = 60.0
@@ -54,7 +54,6 @@ LOOK_EVERY_S: Final = 0.05
 REQUEST_TIMEOUT_S: Final = 3.0
 PACE: Final = 0.2  # of the sandbox's seconds
 FROZEN_S: Final = 2.0
-UNIT: Final = 1_000_000
 CARD_OF_EVERY_OFFICE: Final = (
     "succeeds",
     "succeeds",
@@ -334,8 +333,8 @@ class _Trial:
         outcome.refunded = sum(row["what"] == "refunded" for row in log)
         outcome.credited = sum(row["entry_key"] is not None for row in rows)
         outcome.wrong += [
-            *_charged_otherwise(log, rows),
-            *_total_differs(log, await self._read(_from_cards)),
+            *charged_otherwise(log, rows),
+            *total_differs(log, await self._read(_from_cards)),
             *(await self._read(audit)).problems,
             *(f"open in the end: {name}" for name in await self._left_to_do()),
             *self._complaints(),
@@ -416,49 +415,3 @@ def _from_cards(reader: Connection) -> int:
         return int(reader.scalar(select(func.sum(postings.c.micros)).where(side == account)) or 0)
 
     return moved(postings.c.source) - moved(postings.c.target)
-
-
-# --- the judgement -------------------------------------------------------------------------------
-
-
-def _charged_otherwise(
-    log: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
-) -> Sequence[str]:
-    charged: dict[str, list[int]] = defaultdict(list)
-    for row in log:
-        if row["what"] == "charged":
-            charged[row["payment"]].append(money_of(row["amount"], row["currency"]).micros)
-    wrong = [f"charged, and no payment of ours: {name}" for name in charged.keys() - _names(rows)]
-    for row in rows:
-        name, amounts = row["payment_id"], charged[row["payment_id"]]
-        if len(amounts) > 1:
-            wrong.append(f"charged {len(amounts)} times: {name}")
-        if amounts and row["entry_key"] is None:
-            wrong.append(f"charged and not credited: {name}, {row['state']}, {row['code']}")
-        if not amounts and row["entry_key"] is not None:
-            wrong.append(f"credited and not charged: {name}")
-        if amounts and amounts[0] != row["micros"]:
-            wrong.append(f"charged {amounts[0]} instead of {row['micros']}: {name}")
-    return wrong
-
-
-def _names(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    return {row["payment_id"] for row in rows}
-
-
-_SIGNS: Final = {
-    "charged": 1,
-    "refunded": -1,
-    "refund_failed": 1,
-    "disputed": -1,
-    "dispute_won": 1,
-}
-
-
-def _total_differs(log: Sequence[Mapping[str, Any]], from_cards: int) -> Sequence[str]:
-    taken = sum(
-        _SIGNS[row["what"]] * money_of(row["amount"], row["currency"]).micros for row in log
-    )
-    if taken == from_cards:
-        return []
-    return [f"the sandbox holds {taken / UNIT:.2f}, the ledger says {from_cards / UNIT:.2f}"]

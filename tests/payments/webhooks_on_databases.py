@@ -5,6 +5,7 @@ They are handled as `python -m payments` does, by the use cases, on SQLite and o
 
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import structlog
 from sqlalchemy import Engine, func, select
 
 from assembly.charging import SystemClock
@@ -125,6 +127,7 @@ async def on_database(url: str) -> AsyncIterator[OnDatabase]:
 
 async def main(count: int) -> int:
     """On both databases; how much is wrong."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     wrong = 0
     with running_server(durable=True) as server, tempfile.TemporaryDirectory() as folder:
         for url in (f"sqlite:///{folder}/ledger.sqlite", server.url()):

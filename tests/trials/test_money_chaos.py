@@ -1,0 +1,16 @@
+"""A little of `make money-chaos`: every process that moves money is killed, on SQLite."""
+
+from pathlib import Path
+
+import pytest
+
+from trials.money_chaos import MoneyPlan, run
+
+
+@pytest.mark.live
+@pytest.mark.timeout(400)
+async def test_whatever_is_killed_each_charge_is_credited_once(tmp_path: Path) -> None:
+    plan = MoneyPlan(kills=6, breakages=2, offices=8, seed=1)
+    outcome = await run(plan, "sqlite", tmp_path)
+    assert outcome.charged
+    assert not outcome.wrong, outcome

@@ -1,0 +1,52 @@
+"""The judge of the trials of money sees what is wrong, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from trials.money_judge import charged_otherwise, total_differs
+
+
+def logged(what: str, payment: str = "p1", amount: int = 1000) -> dict[str, Any]:
+    return {"what": what, "payment": payment, "amount": amount, "currency": "gbp"}
+
+
+def row(payment_id: str = "p1", *, credited: bool = True, micros: int = 10_000_000) -> Any:
+    key = f"top-up:main:{payment_id}" if credited else None
+    state = "credited" if credited else "unknown"
+    return {
+        "payment_id": payment_id,
+        "entry_key": key,
+        "micros": micros,
+        "state": state,
+        "code": "",
+    }
+
+
+def test_what_was_charged_and_credited_once_is_right() -> None:
+    log = [logged("charged"), logged("refunded", amount=400), logged("charged", "p2")]
+    rows = [row(), row("p2"), row("p3", credited=False)]
+    assert charged_otherwise(log, rows) == []
+    assert total_differs(log, 16_000_000) == []
+
+
+@pytest.mark.parametrize(
+    ("log", "rows", "said"),
+    [
+        ([logged("charged")] * 2, [row()], "charged 2 times"),
+        ([logged("charged")], [row(credited=False)], "charged and not credited"),
+        ([], [row()], "credited and not charged"),
+        ([logged("charged", amount=999)], [row()], "charged 9990000 instead of 10000000"),
+        ([logged("charged", "p9")], [], "no payment of ours"),
+    ],
+)
+def test_what_is_wrong_is_said(log: list[Any], rows: list[Any], said: str) -> None:
+    (wrong,) = charged_otherwise(log, rows)
+    assert said in wrong
+
+
+@pytest.mark.parametrize(
+    "what", ["charged", "refunded", "refund_failed", "disputed", "dispute_won"]
+)
+def test_a_movement_that_the_ledger_does_not_have_changes_the_total(what: str) -> None:
+    assert total_differs([logged(what)], 0)
