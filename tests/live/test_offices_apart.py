@@ -3,6 +3,7 @@
 Nothing of one is the other's: help, plan, price, currency, voice, phones, money.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from admin.checks.asterisk import check_dialplan
+from admin.checks.endpoints import check_endpoints
+from admin.checks.findings import Status
+from admin.checks.offices import check_offices
+from admin.checks.ways import check_trunks, check_ways
 from charging.money import Money, parse_money
 from dialplan.phones import load_phones
 from lab.caller import Calls, PlacedCall, place_calls
@@ -123,6 +129,22 @@ async def test_each_office_has_its_own_help_and_its_own_plan(
             "33442685300",
         }
         assert await paid.calls() == []
+        assert await _wrong(paid) == []
+        pjsip = paid.office.config.folder / "etc/pjsip.conf"
+        text = pjsip.read_text(encoding="utf-8")
+        pjsip.write_text(text.replace("context = office.lyon", "context = office.london"))
+        await paid.office.asterisk.cli("module reload res_pjsip.so")
+        (told,) = [each for each in await _wrong(paid) if each.startswith("lyon-1001")]
+        assert "of the office lyon, dials in [office.london]" in told
+
+
+async def _wrong(paid: PaidOffice) -> Sequence[str]:
+    """What the doctor has to say of the dialplan, beside that all is well."""
+    checks = (check_dialplan, check_ways, check_trunks, check_offices, check_endpoints)
+    found = await asyncio.to_thread(
+        lambda: [finding for check in checks for finding in check(paid.settings)]
+    )
+    return [each.message for each in found if each.status is not Status.OK]
 
 
 async def test_without_the_application_each_office_has_what_its_plan_gives(
