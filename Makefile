@@ -86,6 +86,9 @@ ledger: setup .setup/system  ## 10,000 histories, 16 processes, a migration kill
 	@$(python) -m tests.db.stampede 100000
 	@$(python) -m tests.db.first_schema 100000
 
+refills: .setup/venv  ## 10,000 histories of refills with a card processor that lies; some minutes
+	@$(python) -m tests.payments.refill_histories 10000
+
 distros:  ## make run, make test and the production install on bare Debian 12, 13 and forky (SUITE= ONLY=)
 	@ONLY="$(ONLY)" requirements/distros.sh $(SUITE)
 
@@ -105,4 +108,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

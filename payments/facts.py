@@ -130,7 +130,7 @@ class FactHandler:
             RecordFact(
                 office_id=payment.office_id,
                 payment_id=payment.payment_id,
-                fact=_as_told(fact),
+                fact=as_told(fact),
                 at=self._clock.now(),
                 terms=self._terms_of(payment.office_id),
             )
@@ -190,7 +190,7 @@ _NOT_OURS = "not ours"
 _TOO_EARLY = "the payment is not credited yet"
 
 
-def _as_told(fact: PaymentFact) -> Event:
+def as_told(fact: PaymentFact) -> Event:
     """Only a reply says which try it is about; a success is one whoever says it."""
     if isinstance(fact, Declined | AuthenticationRequired | Cancelled):
         return Told(fact)
