@@ -59,6 +59,10 @@ def test_lines_are_made_one_at_a_time() -> None:
     assert next(lines) == "first\r\n"
 
 
+def test_a_list_without_rows_is_its_heading() -> None:
+    assert list(csv_lines(["a", "b"], [])) == ["a,b\r\n"]
+
+
 @given(st.lists(st.text(), min_size=2))
 def test_whatever_a_cell_says_is_read_back_as_it_was_written(texts: list[str]) -> None:
     line = csv_line(texts)
