@@ -1,10 +1,10 @@
 """`tollgate activity`, `calls` and `report`: what an office spent, whom it called, and why not."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from sqlalchemy import Engine
@@ -43,6 +43,9 @@ from db.ledger import read_from
 from db.reports import SpentBy, SpentLine, report
 
 app = typer.Typer()
+
+Row = TypeVar("Row")
+Onward = TypeVar("Onward")  # where the next page begins
 
 LAST_MAX = 1_000_000
 STREAMED_AT_ONCE = 500  # rows of a page, while all are written
@@ -126,7 +129,9 @@ def show_activity(  # noqa: PLR0913, PLR0917 - each is one filter
         if as_csv:
             _stream(_ACTIVITY_HEADING, _activity_cells(reading, wanted))
             return
-        rows, following = _activity_rows(reading, wanted, limit=last, cursor=_cursor(before))
+        rows, following = _first_rows(
+            _activity_of(reading, wanted), limit=last, place=_cursor(before)
+        )
         found = _read(reading, partial(totals, wanted=wanted))
         is_filtered = wanted.every_kind != EVERY_KIND
         part = _read(reading, partial(filtered_sum, wanted=wanted)) if is_filtered else None
@@ -179,7 +184,7 @@ def show_calls(  # noqa: PLR0913, PLR0917 - each is one filter
         if as_csv:
             _stream(_CALLS_HEADING, _call_cells(reading, wanted))
             return
-        calls, following = _calls(reading, wanted, limit=last, before=_place(before))
+        calls, following = _first_rows(_calls_of(reading, wanted), limit=last, place=_place(before))
     if as_json:
         found = [_call_json(reading, call) for call in calls]
         print_json({"office": reading.office_id, "calls": found, "next": _text(following)})
@@ -223,54 +228,46 @@ def _read(reading: _Reading, query: Any) -> Any:
     return read_from(reading.engine, partial(query, office_id=reading.office_id))
 
 
-def _activity_rows(
-    reading: _Reading, wanted: WantedActivity, *, limit: int, cursor: Cursor | None
-) -> tuple[Sequence[ActivityRow], Cursor | None]:
+Page = tuple[Sequence[Row], Onward | None]
+ReadPage = Callable[[int, Onward | None], Page[Row, Onward]]
+
+
+def _first_rows(
+    read: ReadPage[Onward, Row], *, limit: int, place: Onward | None
+) -> Page[Row, Onward]:
     """So many rows, however many pages a filter spreads them over."""
-    rows: list[ActivityRow] = []
+    rows: list[Row] = []
     while True:
-        query = partial(activity, limit=limit - len(rows), wanted=wanted, cursor=cursor)
-        page = _read(reading, query)
-        rows += page.rows
-        cursor = page.next
-        if cursor is None or len(rows) >= limit:
-            return rows, cursor
+        found, place = read(limit - len(rows), place)
+        rows += found
+        if place is None or len(rows) >= limit:
+            return rows, place
 
 
-def _every_row(reading: _Reading, wanted: WantedActivity) -> Iterator[ActivityRow]:
-    """All of them, a page at a time: what is posted meanwhile does not come among them."""
-    cursor: Cursor | None = None
+def _every_row(read: ReadPage[Onward, Row]) -> Iterator[Row]:
+    """All of them, a page at a time: nothing is kept."""
+    place: Onward | None = None
     while True:
-        query = partial(activity, limit=STREAMED_AT_ONCE, wanted=wanted, cursor=cursor)
-        page = _read(reading, query)
-        yield from page.rows
-        cursor = page.next
-        if cursor is None:
+        rows, place = read(STREAMED_AT_ONCE, place)
+        yield from rows
+        if place is None:
             return
 
 
-def _calls(
-    reading: _Reading, wanted: WantedCalls, *, limit: int, before: Place | None
-) -> tuple[Sequence[ListedCall], Place | None]:
-    calls: list[ListedCall] = []
-    while True:
-        query = partial(list_calls, limit=limit - len(calls), wanted=wanted, before=before)
-        page = _read(reading, query)
-        calls += page.calls
-        before = page.before
-        if before is None or len(calls) >= limit:
-            return calls, before
+def _activity_of(reading: _Reading, wanted: WantedActivity) -> ReadPage[Cursor, ActivityRow]:
+    def read(limit: int, cursor: Cursor | None) -> Page[ActivityRow, Cursor]:
+        page = _read(reading, partial(activity, limit=limit, wanted=wanted, cursor=cursor))
+        return page.rows, page.next
+
+    return read
 
 
-def _every_call(reading: _Reading, wanted: WantedCalls) -> Iterator[ListedCall]:
-    before: Place | None = None
-    while True:
-        query = partial(list_calls, limit=STREAMED_AT_ONCE, wanted=wanted, before=before)
-        page = _read(reading, query)
-        yield from page.calls
-        before = page.before
-        if before is None:
-            return
+def _calls_of(reading: _Reading, wanted: WantedCalls) -> ReadPage[Place, ListedCall]:
+    def read(limit: int, before: Place | None) -> Page[ListedCall, Place]:
+        page = _read(reading, partial(list_calls, limit=limit, wanted=wanted, before=before))
+        return page.calls, page.before
+
+    return read
 
 
 def _cursor(text: str | None) -> Cursor | None:
@@ -412,7 +409,7 @@ def _activity_cells(reading: _Reading, wanted: WantedActivity) -> Iterator[Seque
     found: Totals | None = _read(reading, partial(totals, wanted=wanted)) if ends else None
     if found is not None:
         yield _end_cells("closing balance", found.closing)
-    for row in _every_row(reading, wanted):
+    for row in _every_row(_activity_of(reading, wanted)):
         yield _row_cells(reading, row)
     if found is not None:
         yield _end_cells("opening balance", found.opening)
@@ -502,7 +499,7 @@ _CALLS_HEADING = (
 
 
 def _call_cells(reading: _Reading, wanted: WantedCalls) -> Iterator[Sequence[Cell]]:
-    for call in _every_call(reading, wanted):
+    for call in _every_row(_calls_of(reading, wanted)):
         why = refusal_words(call.refusal, call.refusal_detail) if call.refusal else ""
         yield (
             reading.local(call.started_at),
