@@ -24,6 +24,7 @@ from charging.numbering import Number, Site
 from charging.plan import Category
 from charging.unpaid import number_sent
 from charging.unpaid_calls import (
+    UNAVAILABLE,
     Caller,
     Dialled,
     UnpaidCall,
@@ -230,6 +231,8 @@ class UnpaidCallWriter:
                 if self._is_emergency(request.dialled, note.number.dial_string):
                     return None
                 return self._connected_row(note, self._callers.caller(request.endpoint))
+            case LegAttempt(is_refused=True):
+                return self._refused_by_the_dialplan(note)
             case LegAttempt():
                 return self._seen_row(note)
 
@@ -260,6 +263,27 @@ class UnpaidCallWriter:
             asterisk=request.asterisk,
             caller_channel=request.caller_channel,
             started_at=note.at,
+        )
+
+    def _refused_by_the_dialplan(self, attempt: LegAttempt) -> UnpaidCall | None:
+        if self._is_emergency(attempt.dialled):
+            return None
+        caller = self._callers.caller(attempt.endpoint)
+        dialled = describe(attempt.dialled, caller)
+        if not dialled.number:  # a feature code, or nobody's phone
+            return None
+        at = _moment(attempt.at_ms)
+        return _row(
+            caller,
+            dialled,
+            call_id=self._id_of(attempt.caller_channel, dialled.number, attempt.at_ms),
+            endpoint=attempt.endpoint,
+            asterisk=self._asterisk,
+            caller_channel=attempt.caller_channel,
+            refusal=UNAVAILABLE,
+            started_at=at,
+            ended_at=at,
+            hangup_cause=attempt.hangup_cause,
         )
 
     def _seen_row(self, attempt: LegAttempt) -> UnpaidCall | None:

@@ -15,6 +15,7 @@ from dialplan.walk.targets import targets_of
 
 OPEN_MAX_MS = 24 * 60 * 60 * 1000  # no end comes after that: Asterisk did not write it
 _CHANNEL = re.compile(r"PJSIP/(?P<endpoint>.+)-[0-9a-f]{8}")
+UNAVAILABLE_CAUSE = 34  # Q.850: with it [tollgate-unavailable] hangs up, and the application never
 OUTGOING = "(Outgoing Line)"  # what Asterisk calls the application of a leg that was dialled
 
 
@@ -32,6 +33,7 @@ class LegAttempt:
     answered_ms: int | None = None
     ended_ms: int | None = None
     hangup_cause: int | None = None
+    is_refused: bool = False  # by the dialplan, which could not ask the application
 
 
 class LegAttempts:
@@ -44,6 +46,7 @@ class LegAttempts:
         self._trunks = trunks
         self._costs_nothing = costs_nothing
         self._open: dict[str, LegAttempt] = {}  # by the caller's channel
+        self._dialled_ms: dict[str, int] = {}  # channels that have dialled something
         self._callers: dict[str, str] = {}  # the caller's channel, by the leg that answered
         self._last_ms = 0
 
@@ -56,8 +59,12 @@ class LegAttempts:
 
     def lost(self) -> Iterator[LegAttempt]:
         """Attempts whose end nobody will tell of any more."""
+        since_ms = self._last_ms - OPEN_MAX_MS
+        for channel, at_ms in tuple(self._dialled_ms.items()):
+            if at_ms < since_ms:
+                del self._dialled_ms[channel]
         for attempt in tuple(self._open.values()):
-            if attempt.at_ms < self._last_ms - OPEN_MAX_MS:
+            if attempt.at_ms < since_ms:
                 yield self._close(attempt)
 
     @property
@@ -78,6 +85,7 @@ class LegAttempts:
         return None
 
     def _begin(self, event: Mapping[str, Any], at_ms: int) -> LegAttempt | None:
+        self._dialled_ms[event["uniqueid"]] = at_ms
         targets = [t for t in targets_of(event["appdata"]) if t.endpoint in self._trunks]
         if not targets or not targets[0].number:
             return None
@@ -109,7 +117,10 @@ class LegAttempts:
     def _end(self, event: Mapping[str, Any], at_ms: int) -> LegAttempt | None:
         """A call is over with its leg; where none answered, with its caller."""
         channel = event["uniqueid"]
+        has_dialled = self._dialled_ms.pop(channel, None) is not None
         attempt = self._open.get(self._callers.get(channel, channel))
+        if attempt is None and not has_dialled:
+            return _refused(event, at_ms)
         if attempt is None or attempt.leg not in {None, channel}:
             return None
         return self._close(attempt, at_ms=at_ms, cause=_cause(event))
@@ -129,7 +140,32 @@ def endpoint_of(channel_name: str) -> str | None:
     return None if found is None else found["endpoint"]
 
 
+def _refused(event: Mapping[str, Any], at_ms: int) -> LegAttempt | None:
+    """A phone that dialled a number, and whose dialplan said that the service is not available."""
+    endpoint = endpoint_of(event["channame"])
+    by_the_dialplan = str(_extra(event).get("hangupsource", "")).startswith("dialplan/")
+    if not by_the_dialplan or _cause(event) != UNAVAILABLE_CAUSE:
+        return None
+    if endpoint is None or not event["dnid"]:
+        return None
+    return LegAttempt(
+        caller_channel=event["uniqueid"],
+        call=event["linkedid"],
+        endpoint=endpoint,
+        dialled=event["dnid"],
+        sent="",
+        at_ms=at_ms,
+        ended_ms=at_ms,
+        hangup_cause=UNAVAILABLE_CAUSE,
+        is_refused=True,
+    )
+
+
 def _cause(event: Mapping[str, Any]) -> int | None:
-    extra = json.loads(event.get("eventextra") or "{}")
-    cause = extra.get("hangupcause")
+    cause = _extra(event).get("hangupcause")
     return cause if isinstance(cause, int) else None
+
+
+def _extra(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = json.loads(event.get("eventextra") or "{}")
+    return found if isinstance(found, dict) else {}

@@ -205,6 +205,7 @@ async def test_no_emergency_call_leaves_a_row_whoever_tells_of_it(
         for trunk in ("trunk", "emergency"):
             for event in call_in_the_log(dialled=form, sent=number, trunk=trunk):
                 watch.note(event, now_s=0)
+        watch.note(over_at_once(form), now_s=0)
     emergency = replace(
         authorised(INCLUDED),
         number=parse_number(number, Site(country=country)),
@@ -252,6 +253,12 @@ def call_in_the_log(
         event("HANGUP", LEG, f"PJSIP/{trunk}-00000295", 2 + talk_s - 0.5),
         event("HANGUP", CALLER, caller, 2 + talk_s, dnid=dialled),
     ]
+
+
+def over_at_once(dialled: str, endpoint: str = "1001") -> dict[str, str]:
+    """The dialplan says that the service is not available, and hangs up."""
+    (*_, over) = call_in_the_log(dialled=dialled, caller=f"PJSIP/{endpoint}-00000294")
+    return over | {"eventextra": '{"hangupcause":34,"hangupsource":"dialplan/builtin"}'}
 
 
 Told = Callable[[UnpaidCallWriter, UnpaidLegWatch], None]
@@ -324,6 +331,31 @@ async def test_what_is_no_included_call_of_a_phone_leaves_no_row(
         watch.note(event, now_s=0)
     await writer.write_waiting()
     assert rows.rows == {}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "dialled", "rows_kept"),
+    [
+        ("1001", FRANCE, 1),
+        ("1001", INCLUDED, 1),  # where the site does not connect it by itself
+        ("1007", FRANCE, 0),  # nobody's phone
+        ("1001", "*80", 0),
+        ("1001", "999", 0),
+        ("1001", "17", 0),  # which helps in another office
+    ],
+)
+async def test_who_dialled_while_the_application_was_away_was_refused(
+    endpoint: str, dialled: str, rows_kept: int
+) -> None:
+    rows = Rows()
+    for _ in range(2):
+        writer = writer_of(rows)
+        watch = UnpaidLegWatch(writer, trunks={"trunk"}, is_metered=lambda _: False)
+        watch.note(over_at_once(dialled, endpoint), now_s=0)
+        await writer.write_waiting()
+    assert [(row.refusal, row.dialled) for row in rows.rows.values()] == (
+        [(UNAVAILABLE, dialled)] * rows_kept
+    )
 
 
 # --- the writer -----------------------------------------------------------------------------------

@@ -120,3 +120,29 @@ def test_a_call_whose_end_was_never_written_is_given_up_after_a_day() -> None:
     (lost,) = attempts.lost()
     assert (lost.answered_ms, lost.ended_ms) == (ms(2), None)
     assert [*attempts.lost()] == []
+
+
+def refused_by_the_dialplan(cause: int = 34, source: str = "dialplan/builtin") -> Event:
+    extra = json.dumps({"hangupcause": cause, "hangupsource": source, "dialstatus": ""})
+    fields = {"eventextra": extra, "dnid": "0033612345678"}
+    return event("HANGUP", CALLER, "PJSIP/1001-00000294", 6, **fields)
+
+
+def test_who_was_told_that_the_application_is_away_was_refused() -> None:
+    _, (refused,) = attempts_in(refused_by_the_dialplan())
+    assert (refused.is_refused, refused.endpoint) == (True, "1001")
+    assert (refused.dialled, refused.at_ms, refused.ended_ms) == ("0033612345678", ms(6), ms(6))
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [refused_by_the_dialplan(cause=21)],  # the application refused, and has told of it
+        [refused_by_the_dialplan(source="PJSIP/1001-00000294")],  # the caller gave up
+        [dialled(to="PJSIP/1002/sip:1002@192.0.2.9"), refused_by_the_dialplan()],  # a phone rang
+        [{**refused_by_the_dialplan(), "dnid": ""}],
+        [{**refused_by_the_dialplan(), "channame": "Local/5@office-00000001;2"}],
+    ],
+)
+def test_whoever_else_did_not_get_through_was_not_refused(events: Sequence[Event]) -> None:
+    assert not attempts_in(*events)[1]

@@ -68,9 +68,13 @@ async def test_calls_that_the_dialplan_connected_alone_are_read_from_the_log_aft
         await paid.application.kill()
         told = await call(paid, phone, OTHER_LANDLINE, sent=OTHER_SENT)
         await call(paid, phone, "112", sent="112")
+        seen = len(phone.events)
+        await phone.dial(FRANCE)
+        await phone.wait_for("CALL_CLOSED", after=seen, timeout_s=25)
         for _ in range(2):  # read once, and again after another start
             await paid.application.start()
-            newest, oldest = await rows_when(paid, all_over(2))
+            refused, newest, oldest = await rows_when(paid, all_over(3))
+            assert (refused.refusal, refused.number) == ("unavailable", "33142685300")
             assert (newest.number, oldest.number) == (OTHER_SENT, SENT)
             assert (newest.endpoint, newest.dialled) == ("1001", OTHER_LANDLINE)
             assert newest.talk_s is not None
