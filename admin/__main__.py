@@ -26,7 +26,8 @@ class Listed:
 
 COMMANDS: Mapping[str, Listed] = {
     "serve": Listed(
-        "admin.serve", "Run the application, the feature codes and card payments until Ctrl-C."
+        "admin.serve",
+        "Run the application, feature codes, card payments and the portal until Ctrl-C.",
     ),
     "doctor": Listed(
         "admin.doctor", "Look at everything a call needs, and say what to do about what is wrong."

@@ -22,6 +22,7 @@ from settings import (
     AgiSections,
     ApplicationSections,
     PaymentSections,
+    PortalSections,
     SettingsError,
     SharedSections,
     load_sections,
@@ -36,6 +37,7 @@ PROGRAMS: Final[Mapping[str, type[SharedSections]]] = {
     "ari_app": ApplicationSections,
     "agi": AgiSections,
     "payments": PaymentSections,
+    "portal": PortalSections,
 }
 SANDBOX: Final = "payments.sandbox_server"
 FIRST_PAUSE_S: Final = 1.0
@@ -57,7 +59,7 @@ def serve(
         Path | None, typer.Option("--settings", help="The settings file, where not the usual one.")
     ] = None,
 ) -> None:
-    """Run the application, the feature codes and card payments until Ctrl-C.
+    """Run the application, feature codes, card payments and the portal until Ctrl-C.
 
     The sandbox of card payments runs where the settings name no other card processor. Each is a
     process of its own with its log on standard output. One that dies is started again, at once and

@@ -279,7 +279,8 @@ class LedgerSnapshot:
         if stored is not None:
             return stored
         rule = None if state.policy.rule is None else state.policy.rule.amount
-        known = most((None if reasons is None else reasons.needed, rule))
+        needed = None if reasons is None else reasons.needed
+        known = most((needed, rule, state.policy.notice_below))
         return Money(0, NO_CURRENCY if known is None else known.currency)
 
     def _write(self, write: MoneyWrite) -> None:

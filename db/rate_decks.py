@@ -207,6 +207,24 @@ def rates_in_force(
     return [_prefix_and_fields(row) for row in reader.execute(query)]
 
 
+def rates_beginning(
+    reader: Connection, key: DeckKey, *, prefix: str, limit: int
+) -> Sequence[tuple[str, RateFields]]:
+    """The first rows of the deck in force whose prefix begins so, by the index of prefixes."""
+    after = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"  # what comes after all that begin so
+    query = (
+        select(*_FIELDS)
+        .where(
+            rates.c.deck_id == decks_in_force(reader).get(key),
+            rates.c.prefix >= prefix,
+            rates.c.prefix < after,
+        )
+        .order_by(rates.c.prefix, rates.c.effective)
+        .limit(limit)
+    )
+    return [_prefix_and_fields(row) for row in reader.execute(query)]
+
+
 def count_rates(reader: Connection, key: DeckKey) -> int:
     """How many rows the deck in force has."""
     query = select(func.count()).where(rates.c.deck_id == decks_in_force(reader).get(key))

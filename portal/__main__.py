@@ -13,16 +13,20 @@ from sqlalchemy import Engine
 
 from assembly.charging import (
     SystemClock,
+    beside,
+    keep_database_fresh,
     keep_files_fresh,
-    keep_looking,
-    look_at_database,
     parts_of,
-    require_tables,
+    prepare,
 )
 from assembly.health import answering, ledger_question
+from assembly.money_in import money_in_of
 from assembly.process import main
 from charging.errors import ChargingUnavailable
+from charging.money_in import MoneyIn
 from db import people
+from db.ledger import SqlLedger
+from db.rate_decks import LiveDecks
 from portal.app import portal_app
 from portal.assets import Assets
 from portal.languages import load_catalogues
@@ -48,21 +52,30 @@ async def serve(settings: PortalSections) -> None:
     engine, offices = parts_of(settings)
     async with AsyncExitStack() as stack:
         stack.callback(engine.dispose)
-        if await require_tables(engine):
-            await look_at_database(engine, offices)
-        parts = _parts(settings.portal, engine, Offices(offices))
+        ledger = await stack.enter_async_context(SqlLedger(engine))
+        known, decks = Offices(offices), LiveDecks(engine)
+        ready = await prepare(engine, offices, decks)
+        money_in = money_in_of(
+            settings, ledger, currency_of=lambda office: known.office(office).currency
+        )
+        parts = _parts(settings.portal, engine, known, money_in, decks)
         stack.callback(parts.store.close)
         stack.callback(parts.passwords.close)
         await stack.enter_async_context(
             answering("portal", settings, {"ledger": ledger_question(engine)})
         )
-        fresh = (keep_files_fresh(offices), keep_looking(engine, offices))
-        for kept in (_keep_purged(parts), *fresh):
-            stack.callback(asyncio.create_task(kept).cancel)
+        for kept in (
+            _keep_purged(parts),
+            keep_files_fresh(offices),
+            keep_database_fresh(engine, offices, decks, ready=ready),
+        ):
+            await stack.enter_async_context(beside(kept))
         await _run(settings.portal, parts)
 
 
-def _parts(settings: PortalSettings, engine: Engine, offices: Offices) -> Parts:
+def _parts(
+    settings: PortalSettings, engine: Engine, offices: Offices, money_in: MoneyIn, decks: LiveDecks
+) -> Parts:
     public_url = settings.address_for_browsers
     store, assets = Store(engine), Assets()
     now = SystemClock().now
@@ -73,6 +86,8 @@ def _parts(settings: PortalSettings, engine: Engine, offices: Offices) -> Parts:
         pages=Pages(load_catalogues(), assets, lambda office: offices.office(office).time_zone),
         mail=LoggedMail(),
         offices=offices,
+        money_in=money_in,
+        decks=decks,
         assets=assets,
         now=now,
         public_url=public_url,

@@ -32,6 +32,11 @@ NOTICES: Final[Mapping[str, str]] = {
     "access_ended": marked("Access is ended, and every session with it."),
     "sessions_ended": marked("Every other session is ended."),
     "language_set": marked("The language is changed."),
+    "refill_set": marked("The refill is on."),
+    "refill_off": marked("The refill is off."),
+    "refill_tried": marked("The refill goes on."),
+    "not_now": marked("That is not possible just now."),
+    "cancelled": marked("The payment is cancelled; the unspent money goes back to the card."),
     "hanging_up": marked("The call is being hung up."),
     "saved": marked("Your changes are saved."),
 }

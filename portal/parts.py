@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from charging.money_in import MoneyIn
+from charging.ports import RateDecks
 from portal.assets import Assets
 from portal.mail import Mail
 from portal.offices import Offices
@@ -24,6 +26,8 @@ class Parts:
     pages: Pages
     mail: Mail
     offices: Offices
+    money_in: MoneyIn
+    decks: RateDecks
     assets: Assets
     now: Callable[[], datetime]
     public_url: str  # how links in mails begin

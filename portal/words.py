@@ -78,6 +78,16 @@ class Words:
         """What is asked for: rounded up where it is finer than the currency."""
         return self._currency(_rounded(amount, ROUND_CEILING), amount.currency)
 
+    def short(self, amount: Money) -> str:
+        """Of a list to choose from: whole units without their decimals."""
+        if decimals_of(amount.micros):
+            return self.money(amount)
+        whole = self._locale.currency_formats["standard"].pattern.replace(_TWO_DECIMALS, "0")
+        units = amount.micros // MICROS_PER_UNIT
+        return format_currency(
+            units, amount.currency, whole, locale=self._locale, currency_digits=False
+        )
+
     def exact(self, amount: Money, decimals: int | None = None, *, signed: bool = False) -> str:
         """Every decimal that matters: of a rate, or of a cost in a column that adds up."""
         least = get_currency_precision(amount.currency) if decimals is None else decimals

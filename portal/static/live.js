@@ -20,3 +20,7 @@ for (const place of document.querySelectorAll("[data-refresh]")) {
     }
   }, 2000);
 }
+
+// A payment under way: the page is opened anew every few seconds, until it is no longer.
+const reload = document.querySelector("[data-reload]");
+if (reload) setTimeout(() => location.reload(), 1000 * Number(reload.dataset.reload));

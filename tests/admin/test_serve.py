@@ -29,6 +29,8 @@ secret = "x"
 [payments]
 port = {payments_port}
 sandbox_port = {sandbox_port}
+[portal]
+port = {portal_port}
 [agi]
 port = {port}
 """
@@ -49,7 +51,10 @@ def free_port() -> int:
 def settings_file(tmp_path: Path, free_port: int) -> Path:
     make_ledger(tmp_path)
     text = SETTINGS.format(
-        port=free_port, payments_port=find_free_port(), sandbox_port=find_free_port()
+        port=free_port,
+        payments_port=find_free_port(),
+        sandbox_port=find_free_port(),
+        portal_port=find_free_port(),
     )
     return written(tmp_path, text)
 
@@ -116,7 +121,7 @@ async def test_one_that_dies_is_started_again(settings_file: Path, free_port: in
 async def test_wrong_setting_is_told_in_one_sentence(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    text = SETTINGS.format(port=4573, payments_port=8182, sandbox_port=8183)
+    text = SETTINGS.format(port=4573, payments_port=8182, sandbox_port=8183, portal_port=8181)
     file = written(tmp_path, text.replace(old, new))
     async with serving(file) as process:
         logged, complaint = await process.communicate()

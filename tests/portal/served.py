@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,14 +14,20 @@ from playwright.async_api import Browser, BrowserContext, Page
 from sqlalchemy import text
 
 from charging.deck_file import DeckFormat, read_deck_text
+from charging.orders import TopUpOrder, refill_rule
 from charging.rate_deck import RateDeck
+from charging.receipts import Party
+from db.card_forms import CardFormRow, ask_for_form
+from db.money_reads import last_payments
+from db.outbox import NoticeAddress, add_address
 from lab.believable import Setting, fill
 from lab.ports import find_free_port
 from plans.files import SAMPLE_DECKS
 from portal.app import portal_app
 from portal.sessions import COOKIE
-from tests.fakes.charging import office_on
+from tests.fakes.charging import gbp, office_on
 from tests.fakes.clock import START
+from tests.portal.money import asked_by_bank, declined, save_card, succeeded, told
 from tests.portal.site import Site, portal_site
 
 CHROMIUM = "/usr/bin/chromium"
@@ -83,7 +89,49 @@ def lived_in(template: Path, folder: Path, **options: Any) -> Iterator[Site]:
         )
         fill(str(site.engine.url), setting)
         site.clock.set(NOW)
+        _finished(_money_in(site))
         yield site
+
+
+CARD_FORM = "c" * 32
+
+
+def _finished(steps: Coroutine[Any, Any, None]) -> None:
+    """Run what never waits, wherever it is called: a loop may be running or not."""
+    try:
+        steps.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("it waits for something")
+
+
+async def _money_in(site: Site) -> None:
+    """A card, a refill that is paused, and a payment in each state that a person may meet."""
+    await save_card(site)
+    money_in, by = site.parts.money_in, "user:anna@example.com"
+    party = Party(name="Smith & Sons", address=("2 Low Road", "Leeds"), vat_number="GB999")
+    await money_in.set_buyer("main", party, language="en", by=by)
+    rule = refill_rule(amount=gbp("20"), threshold=gbp("10"))
+    await money_in.set_refill("main", rule, by=by, words="Add 20 below 10")
+    for name, fact in (("a", succeeded), ("b", asked_by_bank), ("c", declined)):
+        order = TopUpOrder(amount=gbp("20"), confirmed=True, return_url="http://127.0.0.1/")
+        payment = await money_in.begin_top_up("main", order, by=by, key=name * 32)
+        await told(site, payment, fact(payment))
+    address = NoticeAddress("anna@example.com", "en")
+    site.write(lambda writer: add_address(writer, "main", address, by=by, at=NOW))
+    form = CardFormRow(
+        form_id=CARD_FORM,
+        office_id="main",
+        asked_by=by,
+        asked_at=NOW,
+        return_url="",
+        cancel_url="",
+        language="en",
+        currency="GBP",
+        state="open",
+        page_url="https://cards.example/form",
+    )
+    site.write(lambda writer: ask_for_form(writer, form))
 
 
 @asynccontextmanager
@@ -119,6 +167,10 @@ def screens_of(site: Site) -> list[Screen]:
         with site.engine.connect() as reader:
             return str(reader.execute(query).scalar_one())
 
+    with site.engine.connect() as reader:
+        payments = {
+            str(each.state): each.payment_id for each in last_payments(reader, "main", limit=9)
+        }
     paid = call("calls", "talk_s > 130")
     included = call("unpaid_calls", "refusal IS NULL AND talk_s > 0")
     refused = call("unpaid_calls", "refusal IS NOT NULL")
@@ -136,6 +188,23 @@ def screens_of(site: Site) -> list[Screen]:
         Screen("reports", "/reports"),
         Screen("reports-country", "/reports?by=country"),
         Screen("reports-empty", "/reports?period=dates&since=2020-01-01&until=2020-01-31"),
+        Screen("rates", "/rates"),
+        Screen("rates-number", "/rates?number=%2B33612345678"),
+        Screen("rates-included", "/rates?number=02079460123"),
+        Screen("rates-country", "/rates?country=FR"),
+        Screen("rates-wrong", "/rates?number=hello"),
+        Screen("billing", "/billing"),
+        Screen("payment-credited", f"/payments/{payments['credited']}"),
+        Screen("payment-refused", f"/payments/{payments['refused']}"),
+        Screen("payment-bank", f"/payments/{payments['authentication']}"),
+        Screen("payment-care", f"/payments/{payments['credited']}", "carol"),
+        Screen("card-form", f"/billing/card/{CARD_FORM}"),
+        Screen("receipt", "/receipts/1"),
+        Screen("notices", "/notices"),
+        Screen("nothing-yet", "/", "remi"),
+        Screen("billing-empty", "/billing", "remi"),
+        Screen("notices-empty", "/notices", "remi"),
+        Screen("balance-viewer", "/", "vic"),
         Screen("users", "/users"),
         Screen("audit-trail", "/audit-trail"),
         Screen("not-there", "/nowhere", status=404),

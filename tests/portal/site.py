@@ -1,22 +1,31 @@
 """The portal of a test: two offices, a person of every role, and browsers without a browser."""
 
+import itertools
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from gettext import NullTranslations
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import httpx
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine
 
+from charging.ledger import Balances, CallRecord, LedgerCommand, MoneyNews
+from charging.money_in import MoneyIn
+from charging.orders import offer_of
 from charging.people import Client, LinkPurpose, Role, User
+from charging.receipts import Party, ReceiptTerms, VatAt
 from db import people
+from db.batches import BatchRunner
 from db.engine import WRITER, open_engine
+from db.ledger import SqlLedger, balances_of, read_from
+from db.money_reads import SqlMoney
 from db.schema import upgrade
 from lab.believable import phones
 from portal.app import portal_app
@@ -29,7 +38,7 @@ from portal.passwords import Passwords
 from portal.sessions import COOKIE, Sessions
 from portal.store import Store
 from portal.words import Words
-from tests.fakes.charging import UK_PLAN, FixedOffices, office_on
+from tests.fakes.charging import UK_PLAN, FixedOffices, OneDeck, office_on
 from tests.fakes.clock import ManualClock
 
 Result = TypeVar("Result")
@@ -59,11 +68,43 @@ class SentMail:
         self.links.append((user.address, purpose, address))
 
 
+class DirectLedger:
+    """charging.ports.Ledger without threads, so that it outlives the loop of one test."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def carry_out(self, command: LedgerCommand[Result]) -> Result:
+        batches = BatchRunner(self._engine)
+        [outcome] = batches.run([command])
+        batches.close()
+        if isinstance(outcome, Exception):
+            raise outcome
+        result: Result = outcome
+        return result
+
+    async def read(self, query: Callable[[Connection], Result]) -> Result:
+        return read_from(self._engine, query)
+
+    async def balances(self, office_id: str, currency: str) -> Balances:
+        return await self.read(lambda reader: balances_of(reader, office_id, currency))
+
+    async def money_news(self, office_id: str, currency: str, now: datetime) -> MoneyNews:
+        raise NotImplementedError
+
+    async def last_call(self, office_id: str, endpoint: str) -> CallRecord | None:
+        raise NotImplementedError
+
+    async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Site:
     engine: Engine
     clock: ManualClock
     mail: SentMail
+    ledger: DirectLedger
     parts: Parts
     users: Mapping[str, User]
 
@@ -108,6 +149,13 @@ PEOPLE: Mapping[str, Mapping[str, Role]] = {
 }
 
 
+TERMS = ReceiptTerms(
+    seller=Party(name="Example Telecom Ltd", address=("1 High Street",), vat_number="GB123"),
+    vat_at=VatAt.TOP_UP,
+    vat_basis_points=2000,
+)
+
+
 def migrated(folder: Path) -> Path:
     """An empty ledger, to be copied."""
     file = folder / "template.sqlite"
@@ -133,6 +181,16 @@ def portal_site(
     passwords, assets = Passwords(HASHER), Assets()
     known = FixedOffices([office_on(UK_PLAN), office_on(FRANCE_PLAN, "nice")], phones("main"))
     offices = Offices(known)
+    ledger = DirectLedger(engine)
+    numbers = itertools.count(1)
+    money_in = MoneyIn(
+        ledger=ledger,
+        reader=SqlMoney(cast("SqlLedger", ledger)),  # only its `read` is used
+        clock=clock,
+        offer_of=lambda office_id: offer_of(offices.office(office_id).currency),
+        new_id=lambda: f"pay-{next(numbers)}",
+        terms_of=lambda _: TERMS,
+    )
     pages = Pages(
         catalogues or load_catalogues(),
         assets,
@@ -146,11 +204,13 @@ def portal_site(
         pages=pages,
         mail=mail,
         offices=offices,
+        money_in=money_in,
+        decks=OneDeck(),
         assets=assets,
         now=clock.now,
         public_url=f"http://{host}",
     )
-    site = Site(engine, clock, mail, parts, {})
+    site = Site(engine, clock, mail, ledger, parts, {})
     site.write(lambda writer: _add_people(writer, clock))
     users = {name: _user(site, name) for name in PEOPLE}
     yield replace(site, users=users)

@@ -1,7 +1,7 @@
 """Every screen: as HTML, in a browser, for people who cannot see it, and in another language."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
 from gettext import NullTranslations
 from html.parser import HTMLParser
@@ -22,9 +22,15 @@ PAGE_BYTES_MAX = 150_000  # with style and script
 NAMES = (
     *("sign-in", "forgotten", "balance", "activity", "activity-empty", "activity-wrong", "calls"),
     *("call", "call-included", "call-refused", "reports", "reports-country", "reports-empty"),
+    *("rates", "rates-number", "rates-included", "rates-country", "rates-wrong", "billing"),
+    *("payment-credited", "payment-refused", "payment-bank", "payment-care", "card-form"),
+    *("receipt", "notices", "nothing-yet", "billing-empty", "notices-empty", "balance-viewer"),
     *("users", "audit-trail", "not-there"),
 )
-NO_SCREENS = {"/static/{name}", "/welcome/{token}", "/live", "/activity.csv", "/calls.csv"}
+NO_SCREENS = {
+    *("/static/{name}", "/welcome/{token}", "/live", "/activity.csv", "/calls.csv"),
+    "/payments/latest",
+}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +111,7 @@ async def test_nothing_stands_in_the_way_of_anybody(
         "viewport": {"width": width, "height": 800},
     }
     found = []
-    for who in ("anna", None):
+    for who in ("anna", "remi", "vic", "carol", None):
         async with served.signed_in(chromium, who, **options) as page:
             for screen in screens_of(served.site):
                 if screen.who != who:
@@ -167,6 +173,9 @@ class Bracketed(NullTranslations):
 class BracketedWords(Words):
     """And so does everything that Babel writes."""
 
+    def countries(self) -> Mapping[str, str]:
+        return {code: f"⟦{name}⟧" for code, name in super().countries().items()}
+
     def __getattribute__(self, name: str) -> object:
         found = super().__getattribute__(name)
         if name not in _OF_BABEL:
@@ -175,7 +184,18 @@ class BracketedWords(Words):
 
 
 _OF_BABEL = {
-    *("money", "price", "exact", "number", "percent", "moment", "day", "short_day", "time"),
+    *(
+        "money",
+        "price",
+        "short",
+        "exact",
+        "number",
+        "percent",
+        "moment",
+        "day",
+        "short_day",
+        "time",
+    ),
     *("duration", "long_duration", "country"),
 }
 _SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title", "aria-description"}

@@ -1,0 +1,159 @@
+"""Billing: the card on file, payments, receipts, and whom they are made out to."""
+
+import secrets
+from http import HTTPStatus
+from typing import NamedTuple
+
+from fastapi import APIRouter, HTTPException, Request
+from sqlalchemy import Connection
+from starlette.responses import RedirectResponse, Response
+
+from charging.receipts import Party
+from db import people
+from db.audit_trail import Change, record
+from db.card_forms import CardFormRow, ask_for_form, find_form
+from db.money_reads import find_buyer
+from portal import money_words
+from portal.access import ProvenManager, Reader, visit_in
+from portal.languages import marked
+from portal.links import web_address
+from portal.money_forms import BuyerForm, card_name
+from portal.pages import done
+from portal.parts import Needs, Parts
+
+router = APIRouter()
+
+PAYMENTS, RECEIPTS = 12, 24
+
+NOT_SAVED = marked("No card was saved. Nothing was changed and nothing was charged.")
+
+
+class _Buyer(NamedTuple):
+    party: Party | None
+    language: str
+
+
+@router.get("/billing")
+async def billing(request: Request, _: Reader, parts: Needs) -> Response:
+    return await _page(request, parts)
+
+
+async def _page(
+    request: Request, parts: Parts, *, status: int = HTTPStatus.OK, form: BuyerForm | None = None
+) -> Response:
+    office_id = visit_in(request).office_id
+    buyer = await parts.store.read(lambda reader: _Buyer(*find_buyer(reader, office_id)))
+    standing = await parts.money_in.status(office_id)
+    return parts.pages.page(
+        request,
+        "billing.html",
+        status=status,
+        card=standing.card,
+        card_name=card_name,
+        payments=await parts.money_in.payments(office_id, limit=PAYMENTS),
+        receipts=await parts.money_in.receipts(office_id, limit=RECEIPTS),
+        kinds=money_words.KINDS,
+        payment_said=money_words.payment_said,
+        form=form or _filled(buyer),
+    )
+
+
+def _filled(buyer: _Buyer) -> BuyerForm:
+    party = buyer.party
+    return BuyerForm(
+        data={
+            "name": "" if party is None else party.name,
+            "address": "" if party is None else "\n".join(party.address),
+            "vat_number": "" if party is None else party.vat_number,
+            "registration": "" if party is None else party.registration,
+            "language": buyer.language,
+        }
+    )
+
+
+@router.post("/billing/buyer")
+async def set_buyer(request: Request, visit: ProvenManager, parts: Needs) -> Response:
+    form = BuyerForm(await request.form())
+    if not form.validate():
+        return await _page(request, parts, status=HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
+    await parts.money_in.set_buyer(
+        visit.office_id, form.party(), language=form.language.data or "en", by=visit.user.actor
+    )
+    return done("/billing", "saved")
+
+
+@router.post("/billing/card")
+async def enter_card(request: Request, visit: ProvenManager, parts: Needs) -> Response:
+    """A row: the worker opens the card processor's own form, in which the card is entered."""
+    form_id = secrets.token_hex(16)
+    page = f"{parts.public_url}/billing/card/{form_id}"
+    form = CardFormRow(
+        form_id=form_id,
+        office_id=visit.office_id,
+        asked_by=visit.user.actor,
+        asked_at=visit.at,
+        return_url=page,
+        cancel_url=f"{parts.public_url}/billing",
+        language=parts.pages.language(request),
+        currency=parts.offices.office(visit.office_id).currency,
+        due_at=visit.at,
+    )
+
+    def ask(writer: Connection) -> None:
+        ask_for_form(writer, form)
+        record(
+            writer,
+            Change(
+                office_id=visit.office_id,
+                at=visit.at,
+                actor=visit.user.actor,
+                action="card.form",
+                client_address=visit.client_address,
+            ),
+        )
+
+    await parts.store.write(ask)
+    return RedirectResponse(f"/billing/card/{form_id}", status_code=HTTPStatus.SEE_OTHER)
+
+
+@router.get("/billing/card/{form_id}")
+async def card_form(request: Request, form_id: str, visit: Reader, parts: Needs) -> Response:
+    found = await parts.store.read(lambda reader: find_form(reader, form_id))
+    if found is None or found.office_id != visit.office_id:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return parts.pages.page(
+        request, "card_form.html", form=found, page_url=web_address(found.page_url)
+    )
+
+
+@router.get("/receipts/{number}")
+async def receipt(request: Request, number: int, visit: Reader, parts: Needs) -> Response:
+    """As it was issued; printed by the browser."""
+    receipts = await parts.money_in.receipts(visit.office_id, limit=1000)
+    found = next((each for each in receipts if each.number == number), None)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return parts.pages.page(request, "receipt.html", receipt=found)
+
+
+@router.post("/billing/support-code")
+async def support_code(request: Request, visit: ProvenManager, parts: Needs) -> Response:
+    """Shown once; whoever has it may cancel one payment of this office, within minutes."""
+
+    def make(writer: Connection) -> str:
+        record(
+            writer,
+            Change(
+                office_id=visit.office_id,
+                at=visit.at,
+                actor=visit.user.actor,
+                action="support.code",
+                client_address=visit.client_address,
+            ),
+        )
+        return people.make_support_code(
+            writer, office_id=visit.office_id, by=visit.user.actor, at=visit.at
+        )
+
+    code = await parts.store.write(make)
+    return parts.pages.page(request, "support_code.html", code=f"{code[:4]} {code[4:]}")

@@ -1,0 +1,107 @@
+"""Payments by card: what became of each, and what a person can still do about it."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import RedirectResponse, Response
+
+from charging.errors import NotRefundable, TopUpSpent, UnknownPayment
+from charging.money_state import Payment
+from charging.refill import State
+from db import people
+from portal import money_words
+from portal.access import CustomerCare, Manager, Reader, Visit, visit_in
+from portal.languages import marked
+from portal.links import web_address
+from portal.money_forms import CancelForm
+from portal.pages import done
+from portal.parts import Needs, Parts
+
+router = APIRouter()
+
+_MOVES = frozenset({State.CLAIMED, State.SENT, State.UNKNOWN, State.REFUNDING})
+WRONG_CODE = marked("This is not the code that works now. The office can make a new one.")
+SPENT = marked("Nothing of this payment is unspent.")
+NOT_REFUNDABLE = marked("This payment cannot be sent back to the card any more.")
+
+
+@router.get("/payments/latest")
+async def latest(visit: Reader, parts: Needs) -> Response:
+    """Where a bank's page sends the browser back to."""
+    found = await parts.money_in.payments(visit.office_id, limit=1)
+    to = f"/payments/{found[0].payment_id}" if found else "/"
+    return RedirectResponse(to, status_code=HTTPStatus.SEE_OTHER)
+
+
+@router.get("/payments/{payment_id}")
+async def payment(request: Request, payment_id: str, visit: Reader, parts: Needs) -> Response:
+    return await _page(request, parts, await _find(visit, parts, payment_id), CancelForm())
+
+
+async def _find(visit: Visit, parts: Parts, payment_id: str) -> Payment:
+    """A payment of another office is not there."""
+    try:
+        return await parts.money_in.payment(visit.office_id, payment_id)
+    except UnknownPayment:
+        raise HTTPException(HTTPStatus.NOT_FOUND) from None
+
+
+async def _page(
+    request: Request, parts: Parts, found: Payment, form: CancelForm, *, status: int = 200
+) -> Response:
+    words = parts.pages.words(request)
+    receipts = await parts.money_in.receipts(visit_in(request).office_id)
+    return parts.pages.page(
+        request,
+        "payment.html",
+        status=status,
+        payment=found,
+        said=money_words.payment_said(words, found),
+        kind=money_words.KINDS[found.attempt.kind],
+        asks_bank=found.state is State.AUTHENTICATION,
+        bank_page=web_address(found.attempt.page_url),
+        moves=found.state in _MOVES,
+        declined=found.state in {State.REFUSED, State.DECLINED},
+        refundable=found.state is State.CREDITED,
+        receipts=[each for each in receipts if each.payment_id == found.payment_id],
+        form=form,
+    )
+
+
+@router.post("/payments/{payment_id}/confirm")
+async def confirm(payment_id: str, visit: Manager, parts: Needs) -> Response:
+    """Somebody is there now to answer the bank."""
+    await _find(visit, parts, payment_id)
+    await parts.money_in.confirm(
+        visit.office_id,
+        payment_id,
+        by=visit.user.actor,
+        return_url=f"{parts.public_url}/payments/{payment_id}",
+    )
+    return RedirectResponse(f"/payments/{payment_id}", status_code=HTTPStatus.SEE_OTHER)
+
+
+@router.post("/payments/{payment_id}/cancel")
+async def cancel(request: Request, payment_id: str, visit: CustomerCare, parts: Needs) -> Response:
+    """By customer care alone, against the code that the office reads out."""
+    form = CancelForm(await request.form())
+    found = await _find(visit, parts, payment_id)
+    if not form.validate():
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return await _page(request, parts, found, form, status=status)
+    code = (form.code.data or "").replace(" ", "")
+    if not await parts.store.write(
+        lambda writer: people.use_support_code(
+            writer, office_id=visit.office_id, code=code, now=visit.at
+        )
+    ):
+        form.refuse(form.code, WRONG_CODE)
+        return await _page(request, parts, found, form, status=HTTPStatus.CONFLICT)
+    try:
+        await parts.money_in.cancel_top_up(
+            visit.office_id, payment_id, by=visit.user.actor, reason=form.reason.data or ""
+        )
+    except (TopUpSpent, NotRefundable) as error:
+        form.refuse(form.reason, SPENT if isinstance(error, TopUpSpent) else NOT_REFUNDABLE)
+        return await _page(request, parts, found, form, status=HTTPStatus.CONFLICT)
+    return done(f"/payments/{payment_id}", "cancelled")

@@ -1,0 +1,323 @@
+"""Buying, the refill, payments, billing and notices: what a form does, and what it never does."""
+
+import re
+
+import httpx
+import pytest
+
+from charging.money_state import Payment
+from charging.orders import refill_rule
+from charging.refill import State
+from charging.refill_rules import PolicyState
+from db.audit_trail import changes
+from db.card_forms import change_form, find_form
+from db.money_reads import last_payments, refill_status
+from db.outbox import addresses_of
+from tests.fakes.charging import gbp
+from tests.portal.money import declined, save_card, succeeded, told
+from tests.portal.site import Site, text_of
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def payments_of(site: Site, office_id: str = "main") -> list[Payment]:
+    return [*site.read(lambda reader: last_payments(reader, office_id, limit=50))]
+
+
+async def buy(
+    browser: httpx.AsyncClient, amount: str = "20.00", *, key: str = KEY, confirmed: str = ""
+) -> httpx.Response:
+    return await browser.post(
+        "/top-ups", data={"amount": amount, "key": key, "confirmed": confirmed}
+    )
+
+
+async def test_a_purchase_is_one_row_and_its_page_says_what_becomes_of_it(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        assert "Charges Visa 4242 the chosen amount now." in (await browser.get("/")).text
+        answer = await buy(browser)
+        assert answer.status_code == 303
+        page = await browser.get(answer.headers["location"])
+        assert "Under way" in page.text
+        [payment] = payments_of(site)
+        assert (payment.amount, payment.actor) == (gbp("20.00"), "user:anna@example.com")
+        await told(site, payment, succeeded(payment))
+        page = await browser.get(f"/payments/{payment.payment_id}")
+        assert "The money is in your account." in page.text
+        assert "£20.00" in (await browser.get("/")).text
+
+
+async def test_a_form_that_is_sent_twice_buys_once(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        first, second = await buy(browser), await buy(browser)
+    assert first.headers["location"] == second.headers["location"]
+    assert len(payments_of(site)) == 1
+
+
+async def test_back_and_buy_is_asked_about_and_only_then_bought_again(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        await buy(browser)
+        site.clock.advance(12)
+        asked = await buy(browser, key="f" * 32)
+        assert asked.status_code == 409
+        assert "You bought £20.00 12 seconds ago. Buy it again?" in text_of(asked)
+        assert len(payments_of(site)) == 1
+        confirmed = re.search(r'name="confirmed" value="([^"]*)"', asked.text)
+        key = re.search(r'name="key" value="([^"]*)"', asked.text)
+        assert confirmed is not None
+        assert key is not None
+        again = await buy(browser, key=key[1], confirmed=confirmed[1])
+        assert again.status_code == 303
+    assert len(payments_of(site)) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"amount": "21.00", "key": KEY},
+        {"amount": "", "key": KEY},
+        {"amount": "-20.00", "key": KEY},
+        {"amount": "20.00", "key": "short"},
+        {"amount": "20.00", "key": "' OR 1=1"},
+        {"amount": "1e9", "key": KEY},
+        {},
+    ],
+)
+async def test_a_wrong_form_buys_nothing_and_says_so_twice(
+    site: Site, data: dict[str, str]
+) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        answer = await browser.post("/top-ups", data=data)
+    assert answer.status_code == 422
+    assert "There is a problem" in answer.text
+    assert payments_of(site) == []
+
+
+async def test_without_a_card_nothing_is_bought_and_the_page_says_what_to_do(site: Site) -> None:
+    async with site.browser("anna") as browser:
+        assert "Enter a card first." in (await browser.get("/")).text
+        answer = await buy(browser)
+    assert answer.status_code == 409
+    assert "There is no card on file." in answer.text
+    assert payments_of(site) == []
+
+
+async def test_a_refill_is_set_by_a_sentence_that_is_kept_as_consent(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        answer = await browser.post("/refill", data={"rule": "20.00:10.00"})
+        assert answer.status_code == 303
+        page = await browser.get("/")
+    policy, _, _ = site.read(lambda reader: refill_status(reader, "main"))
+    assert policy.state is PolicyState.ARMED
+    assert policy.rule == refill_rule(amount=gbp("20"), threshold=gbp("10"))
+    assert policy.consent is not None
+    assert policy.consent.by == "user:anna@example.com"
+    assert policy.consent.words.startswith("Add £20 when my balance is below £10.")
+    assert "Visa 4242" in policy.consent.words
+    assert re.search(r'value="20.00:10.00" selected', page.text)
+    assert "The mark stands at £10.00." in page.text
+
+
+async def test_a_refill_is_switched_off_and_wrong_rules_change_nothing(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        await browser.post("/refill", data={"rule": "20.00:10.00"})
+        for wrong in ("20.00:9.00", "0:0", ""):
+            assert (await browser.post("/refill", data={"rule": wrong})).status_code == 422
+        policy, _, _ = site.read(lambda reader: refill_status(reader, "main"))
+        assert policy.state is PolicyState.ARMED
+        await browser.post("/refill", data={"rule": "off"})
+        assert "Calls end when the balance is used up." in (await browser.get("/")).text
+    policy, _, _ = site.read(lambda reader: refill_status(reader, "main"))
+    assert policy.state is PolicyState.OFF
+
+
+async def test_a_paused_refill_never_says_on_but_why_and_what_to_do(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        await browser.post("/refill", data={"rule": "20.00:10.00"})
+        [refill] = payments_of(site)  # the empty account is below at once
+        assert "A refill of £20.00 is under way" in (await browser.get("/")).text
+        await told(site, refill, declined(refill))
+        page = await browser.get("/")
+        assert "Paused." in page.text
+        assert "The card was declined. Replace the card, or try again." in page.text
+        assert "On." not in text_of(page)
+        refused = await browser.get(f"/payments/{refill.payment_id}")
+        assert "Nothing was charged." in refused.text
+        assert "Replace the card" in refused.text
+        await browser.post("/refill/try-again")
+    policy, _, _ = site.read(lambda reader: refill_status(reader, "main"))
+    assert policy.state is PolicyState.ARMED
+
+
+async def test_a_payment_of_another_office_is_not_there(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        payment = (await buy(browser)).headers["location"]
+    async with site.browser("remi") as browser:
+        assert (await browser.get(payment)).status_code == 404
+        assert (await browser.post(f"{payment}/confirm")).status_code == 404
+        assert "pay-1" not in (await browser.get("/billing")).text
+
+
+async def test_a_card_is_entered_on_a_page_of_the_processor(site: Site) -> None:
+    async with site.browser("anna") as browser:
+        asked = await browser.post("/billing/card")
+        address = asked.headers["location"]
+        form_id = address.rpartition("/")[2]
+        assert "is being opened" in (await browser.get(address)).text
+        site.write(
+            lambda writer: change_form(
+                writer, form_id, state="open", setup_id="s", page_url="https://cards.example/s"
+            )
+        )
+        assert 'href="https://cards.example/s"' in (await browser.get(address)).text
+        site.write(lambda writer: change_form(writer, form_id, page_url="javascript:alert(1)"))
+        assert "javascript:" not in (await browser.get(address)).text
+        site.write(lambda writer: change_form(writer, form_id, state="saved"))
+        assert "The card is saved." in (await browser.get(address)).text
+    form = site.read(lambda reader: find_form(reader, form_id))
+    assert form is not None
+    assert (form.office_id, form.asked_by) == ("main", "user:anna@example.com")
+    async with site.browser("remi") as browser:
+        assert (await browser.get(address)).status_code == 404
+
+
+async def test_card_refill_and_users_ask_for_the_password_again(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        site.clock.advance(16 * 60)
+        for path, data in (
+            ("/billing/card", {}),
+            ("/billing/buyer", {"name": "x"}),
+            ("/billing/support-code", {}),
+            ("/refill", {"rule": "20.00:10.00"}),
+            ("/refill/try-again", {}),
+            ("/users", {"name": "x"}),
+        ):
+            answer = await browser.post(path, data=data)
+            assert "Your password, please" in answer.text, path
+    policy, _, _ = site.read(lambda reader: refill_status(reader, "main"))
+    assert policy.state is PolicyState.OFF
+
+
+async def test_a_receipt_is_printed_with_seller_buyer_and_tax(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        buyer = {"name": "Smith & Sons", "address": "2 Low Road\nLeeds", "language": "en"}
+        assert (await browser.post("/billing/buyer", data=buyer)).status_code == 303
+        await buy(browser)
+        [payment] = payments_of(site)
+        await told(site, payment, succeeded(payment))
+        page = await browser.get("/receipts/1")
+        assert (await browser.get("/receipts/2")).status_code == 404
+        assert "MAIN-000001" in (await browser.get("/billing")).text
+    said = text_of(page)
+    for expected in ("Example Telecom Ltd", "Smith &amp; Sons", "2 Low Road", "£16.67", "£3.33"):
+        assert expected in said
+    async with site.browser("remi") as browser:
+        assert (await browser.get("/receipts/1")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": ""}, {"name": "a\u202eb"}, {"name": "a", "vat_number": "9" * 41}]
+)
+async def test_a_wrong_billing_address_is_kept_in_the_form(
+    site: Site, wrong: dict[str, str]
+) -> None:
+    async with site.browser("anna") as browser:
+        sent = {"address": "2 Low Road", "language": "en"} | wrong
+        answer = await browser.post("/billing/buyer", data=sent)
+    assert answer.status_code == 422
+    assert "2 Low Road" in answer.text
+
+
+async def test_customer_care_cancels_a_payment_against_the_code_of_the_office(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        await buy(browser)
+        [payment] = payments_of(site)
+        await told(site, payment, succeeded(payment))
+        page = await browser.post("/billing/support-code")
+        code = re.search(r'translate="no">(\d{4} \d{4})<', page.text)
+        assert code is not None
+    address = f"/payments/{payment.payment_id}/cancel"
+    async with site.browser("carol") as care:
+        assert "Cancel this payment" in (await care.get(address.removesuffix("/cancel"))).text
+        wrong = await care.post(address, data={"code": "00000000", "reason": "mistake"})
+        assert wrong.status_code == 409
+        assert payments_of(site)[0].state is State.CREDITED
+        missing = await care.post(address, data={"code": code[1]})
+        assert missing.status_code == 422
+        done = await care.post(address, data={"code": code[1], "reason": "mistake"})
+        assert done.status_code == 303
+        assert (await care.post(address, data={"code": code[1], "reason": "x"})).status_code == 409
+        assert (
+            await care.post("/top-ups", data={"amount": "20.00", "key": KEY})
+        ).status_code == 403
+    assert payments_of(site)[0].state is State.REFUNDING
+    actions = [row.change.action for row in site.read(lambda r: changes(r, "main", limit=20))]
+    assert "support.code" in actions
+
+
+async def test_notices_go_to_addresses_of_this_office(site: Site) -> None:
+    async with site.browser("anna") as browser:
+        assert "Nobody is mailed yet." in (await browser.get("/notices")).text
+        await browser.post("/notices", data={"address": "Boss@Example.com", "language": "fr"})
+        assert "boss@example.com" in (await browser.get("/notices")).text
+        wrong = await browser.post("/notices", data={"address": "boss", "language": "fr"})
+        assert wrong.status_code == 422
+        assert 'value="boss"' in wrong.text
+        async with site.browser("remi") as other:
+            assert "boss@example.com" not in (await other.get("/notices")).text
+            await other.post("/notices/remove", data={"address": "boss@example.com"})
+        assert len(site.read(lambda reader: addresses_of(reader, "main"))) == 1
+        await browser.post("/notices/remove", data={"address": "boss@example.com"})
+    assert site.read(lambda reader: addresses_of(reader, "main")) == []
+
+
+@pytest.mark.parametrize(("level", "stored"), [("7,50", "7.50"), ("", "0"), ("12", "12")])
+async def test_the_level_of_the_low_balance_mail_is_set(
+    site: Site, level: str, stored: str
+) -> None:
+    async with site.browser("anna") as browser:
+        assert (await browser.post("/notices/level", data={"level": level})).status_code == 303
+    policy, _, _ = site.read(lambda reader: refill_status(reader, "main"))
+    assert policy.notice_below == gbp(stored)
+
+
+@pytest.mark.parametrize("level", ["much", "-1", "1e9", "0.0000001"])
+async def test_a_level_that_is_no_amount_changes_nothing(site: Site, level: str) -> None:
+    async with site.browser("anna") as browser:
+        answer = await browser.post("/notices/level", data={"level": level})
+    assert answer.status_code == 422
+    assert f'value="{level}"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("number=00336 12 34 56 78", "£0.10 a minute"),
+        ("number=%2B33612345678", "£0.10 a minute"),
+        ("number=020 7946 0000", "Included in your plan."),
+        ("number=0800 1111", "Free. It costs nothing."),
+        ("number=999", "It always connects"),
+        ("number=00870773111632", "Your plan bars this number."),
+        ("number=0081312345678", "There is no price for this number"),
+        ("number=12345678901234567890123", "This is not a number that can exist."),
+        ("number=hello", "This is not a number that can exist."),
+        ("country=FR", "£0.02"),
+        ("country=DE", "£0.05"),
+    ],
+)
+async def test_rates_are_those_of_a_real_call(site: Site, query: str, said: str) -> None:
+    async with site.browser("vic") as browser:
+        answer = await browser.get(f"/rates?{query}")
+    assert answer.status_code == 200
+    assert said in answer.text
