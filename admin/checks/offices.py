@@ -111,25 +111,25 @@ def _mixed(
     others = sorted({*whose} - {office, ""})
     whole = context_of("", office)
     include = f"`include => {whole}`"
-    who = f"{listed(endpoints)}, of the office {office},"
+    serves = f"[{context}] serves {listed(endpoints)} of the office {office}"
     if others and office in whose:
         yield problem(
-            f"[{context}], of {who} has contexts of {listed(others)} too: what is dialled there may"
-            " be the other office's",
+            f"{serves} and has contexts of {listed(others)} too: what is dialled there may be the"
+            " other office's",
             f"a context for the phones of each office; in this one {include} alone",
         )
     elif others:
         yield problem(
-            f"{who} dials in [{context}], which has the contexts of {listed(others)}: that office's"
-            " emergency numbers, free numbers and phones",
+            f"{serves} and has the contexts of {listed(others)}: that office's emergency numbers,"
+            " free numbers and phones",
             f"{include} in a context for the phones of {office}, and context = that one in"
             " pjsip.conf",
         )
     elif several and "" in whose:
         yield warning(
-            f"{who} dials in [{context}], which has contexts of no office in particular: every"
-            " office's emergency numbers connect, and without the application only what is free or"
-            " included for all of them",
+            f"{serves} and has contexts of no office in particular: every office's emergency"
+            " numbers connect, and without the application only what is free or included for all of"
+            " them",
             f"{include} in its place",
         )
 

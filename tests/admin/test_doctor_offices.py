@@ -59,8 +59,8 @@ def test_each_phone_in_its_own_offices_context_is_sound() -> None:
 def test_phones_in_the_context_of_another_office_are_named() -> None:
     message = only(said(f"{OURS}{OWN}", lyon="london"))
     assert message == (
-        "lyon-1001, lyon-1002, lyon-1003, of the office lyon, dials in [london], which has the"
-        " contexts of london: that office's emergency numbers, free numbers and phones"
+        "[london] serves lyon-1001, lyon-1002, lyon-1003 of the office lyon and has the contexts of"
+        " london: that office's emergency numbers, free numbers and phones"
     )
 
 
@@ -68,7 +68,7 @@ def test_phones_in_the_context_of_another_office_are_named() -> None:
 def test_a_part_of_another_offices_contexts_is_named(part: str) -> None:
     mixed = f"[lyon]\ninclude => tollgate.lyon\ninclude => tollgate{part}.london\n"
     message = only(said(f"{OURS}[london]\ninclude => tollgate.london\n{mixed}"))
-    assert "[lyon], of lyon-1001," in message
+    assert message.startswith("[lyon] serves lyon-1001,")
     assert "has contexts of london too" in message
 
 
