@@ -74,7 +74,7 @@ async def _work(
         kept=worker.wake,
     )
     async with webhooks_served(settings.payments, webhooks), asyncio.TaskGroup() as tasks:
-        log.info("payments_ready", processor=processor.name, worker=worker.name)
+        log.info("ready", processor=processor.name, worker=worker.name)
         tasks.create_task(worker.run())
         tasks.create_task(outbox.run())
 

@@ -1,0 +1,182 @@
+"""A call that lacks money while the account's card is charged: real processes, real phones."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from charging.money_commands import SetRefill
+from charging.orders import Consent, refill_rule
+from db.card_forms import CardFormRow, ask_for_form, find_form
+from db.engine import open_engine
+from db.ledger import SqlLedger, read_from
+from db.writing import write_to
+from lab.application import Application
+from lab.paid_office import OFFICE_ID, PaidOffice
+from lab.phone import Phone
+from lab.sandbox import PROGRAM, Sandbox, enter_card
+from payments.sandbox_server.cards import CARDS
+from tests.db.money import WORDS, Spend
+from tests.live.conftest import FRANCE, StartOffice, gbp
+from tests.live.hearing import sentences_heard
+
+pytestmark = pytest.mark.live
+
+WAIT_S = 8
+CARD_NUMBERS = {card.name: card.number for card in reversed(CARDS)}
+MOMENT = "one moment"
+SENTENCES = {
+    MOMENT: "One moment. Your account is being refilled.",
+    "balance": "Your balance is ten pounds",
+}
+
+
+@dataclass(frozen=True)
+class CardOffice:
+    """An office whose account refills itself from a card of the sandbox's."""
+
+    paid: PaidOffice
+    sandbox: Sandbox
+    engine: Engine
+
+    async def save_card(self, card: str) -> None:
+        """As a manager does: the portal asks, the worker opens the form, a person fills it in."""
+        now = datetime.now(UTC)
+        form = CardFormRow(
+            form_id="form",
+            office_id=OFFICE_ID,
+            asked_by="user:anna",
+            asked_at=now,
+            return_url="http://127.0.0.1/",
+            cancel_url="http://127.0.0.1/",
+            language="en",
+            currency="GBP",
+            due_at=now,
+        )
+        write_to(self.engine, lambda writer: ask_for_form(writer, form))
+        await enter_card((await self._form("open")).page_url, CARD_NUMBERS[card])
+        await self._form("saved")
+
+    async def _form(self, state: str) -> CardFormRow:
+        async with asyncio.timeout(30):
+            while True:
+                form = read_from(self.engine, lambda reader: find_form(reader, "form"))
+                if form is not None and form.state == state:
+                    return form
+                await asyncio.sleep(0.1)
+
+    async def arm(self) -> None:
+        now = datetime.now(UTC)
+        consent = Consent(by="user:anna", at=now, words=WORDS)
+        rule = refill_rule(amount=gbp("10"), threshold=gbp("0.01"))
+        await self._do(SetRefill(office_id=OFFICE_ID, rule=rule, consent=consent, at=now))
+
+    async def spend_all(self) -> None:
+        """The balance falls below the threshold: the card is to be charged."""
+        await self._do(Spend(OFFICE_ID, None, key="all", at=datetime.now(UTC)))
+
+    async def _do(self, command: SetRefill | Spend) -> None:
+        async with SqlLedger(open_engine(self.paid.settings.database.url)) as ledger:
+            await ledger.carry_out(command)
+
+
+@asynccontextmanager
+async def refilled_office(
+    start_office: StartOffice, folder: Path, *, wait_s: float = WAIT_S, card: str = "succeeds"
+) -> AsyncIterator[CardOffice]:
+    sandbox = Sandbox.in_folder(folder / "sandbox", request_timeout_s=30)
+    payments = {
+        "sandbox_folder": str(sandbox.payments.sandbox_folder),
+        "sandbox_port": sandbox.payments.sandbox_port,
+        "port": sandbox.payments.port,
+        "request_timeout_s": sandbox.payments.request_timeout_s,
+    }
+    settings = {"payments": payments, "call": {"refill_wait_s": wait_s}}
+    async with (
+        start_office(opening="5.00", settings=settings) as paid,
+        Application(paid.settings_file, folder / "sandbox-log", module=PROGRAM),
+        Application(paid.settings_file, folder / "payments-log", module="payments"),
+    ):
+        engine = open_engine(paid.settings.database.url)
+        office = CardOffice(paid, sandbox, engine)
+        await office.save_card(card)
+        await sandbox.order("choose", webhooks="lost")
+        await office.arm()
+        yield office
+        engine.dispose()
+
+
+async def dial_without_money(
+    office: CardOffice, phone: Phone, fault: str, *, seconds: int = 2
+) -> None:
+    """The processor is slow, so that the call finds the card being charged."""
+    await office.sandbox.order(
+        "fault", kind=fault, path="/v1/payment_intents", seconds=seconds, times=1
+    )
+    await office.spend_all()
+    await phone.dial(FRANCE)
+    await office.paid.application.wait_for("refill_under_way")
+
+
+async def be_connected(paid: PaidOffice, phone: Phone) -> None:
+    """From waiting for the card to the end of the call."""
+    awaited = await paid.application.wait_for("refill_awaited", timeout_s=WAIT_S + 5)
+    assert awaited["waited_s"] < WAIT_S
+    await paid.application.wait_for("balance_announced", timeout_s=20)
+    await paid.application.wait_for("interval_debited", interval=0, timeout_s=20)
+    await phone.hang_up()
+    settled = await paid.application.wait_for("call_settled")
+    assert settled["charged_micros"] > 0
+
+
+async def test_a_call_that_lacks_money_connects_when_the_card_has_paid(
+    start_office: StartOffice, tmp_path: Path
+) -> None:
+    async with refilled_office(start_office, tmp_path) as office:
+        async with office.paid.office.phone("1001") as phone:
+            await dial_without_money(office, phone, "late")
+            await be_connected(office.paid, phone)
+        assert (await office.paid.audit()).problems == ()
+
+
+@pytest.mark.hearing
+async def test_whoever_waits_hears_so(start_office: StartOffice, tmp_path: Path) -> None:
+    async with (
+        refilled_office(start_office, tmp_path) as office,
+        office.paid.office.phone("1001") as phone,
+    ):
+        await dial_without_money(office, phone, "late")
+        await be_connected(office.paid, phone)  # who heard the balance, by the log
+    assert sentences_heard(phone, SENTENCES)[0] == MOMENT
+
+
+async def test_with_the_processor_stalled_a_caller_is_refused_after_a_while(
+    start_office: StartOffice, tmp_path: Path
+) -> None:
+    async with refilled_office(start_office, tmp_path, wait_s=3) as office:
+        paid = office.paid
+        async with paid.office.phone("1001") as phone:
+            await dial_without_money(office, phone, "stall")
+            awaited = await paid.application.wait_for("refill_awaited", timeout_s=10)
+            assert awaited["waited_s"] >= 3
+            await paid.application.wait_for("state", state="refusing")
+            await phone.wait_for("CALL_CLOSED", timeout_s=20)
+        assert (await paid.balances()).available == gbp("0")
+
+
+async def test_with_a_card_that_is_declined_a_caller_is_refused_at_once(
+    start_office: StartOffice, tmp_path: Path
+) -> None:
+    async with refilled_office(start_office, tmp_path, card="no_funds") as office:
+        paid = office.paid
+        async with paid.office.phone("1001") as phone:
+            await office.spend_all()
+            await phone.dial(FRANCE)
+            await paid.application.wait_for("state", state="refusing")
+            await phone.wait_for("CALL_CLOSED", timeout_s=20)
+        assert (await paid.balances()).available == gbp("0")
