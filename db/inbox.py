@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -69,6 +69,19 @@ class SqlInbox:
             ]
 
         return await asyncio.to_thread(read_from, self._engine, read)
+
+    async def finish_all(self, events: Sequence[KeptEvent]) -> None:
+        """They are handled, each without a problem; in one transaction."""
+        names = [(event.source, event.event_id) for event in events]
+        statement = (
+            update(processor_events)
+            .where(tuple_(processor_events.c.source, processor_events.c.event_id).in_(names))
+            .values(due_at=None, problem="")
+        )
+        if names:
+            await asyncio.to_thread(
+                write_to, self._engine, lambda writer: writer.execute(statement).rowcount
+            )
 
     async def finish(self, event: KeptEvent, *, problem: str = "") -> None:
         """It is handled; a problem that stays is for the operator to read."""

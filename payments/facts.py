@@ -41,7 +41,7 @@ from db.writing import write_to
 
 log = structlog.get_logger()
 
-AT_ONCE: Final = 200
+AT_ONCE: Final = 64
 TOO_EARLY_AGAIN: Final = timedelta(seconds=30)
 PROBLEM_AGAIN: Final = timedelta(minutes=5)
 TRIES_MAX: Final = 50  # then it is the operator's: `tollgate doctor` tells of it
@@ -79,26 +79,32 @@ class FactHandler:
         self._clock = clock
 
     async def handle_due(self) -> None:
-        """Everything that waits, oldest first.
+        """Everything that waits, oldest first, many at once so that they share transactions.
 
         Raises:
             ChargingUnavailable: the database is away; what is left waits on.
         """
         while events := await self._inbox.due(self._clock.now(), AT_ONCE):
-            for event in events:
-                await self._handle(event)
+            found = await asyncio.gather(*map(self._problem_with, events), return_exceptions=True)
+            handled = [each for each, problem in zip(events, found, strict=True) if not problem]
+            await self._inbox.finish_all(handled)
+            for event, problem in zip(events, found, strict=True):
+                if isinstance(problem, BaseException):
+                    raise problem
+                if problem:
+                    await self._put_aside(event, problem)
 
-    async def _handle(self, event: KeptEvent) -> None:
+    async def _problem_with(self, event: KeptEvent) -> str | None:
+        """Act on it; None: it is handled."""
         try:
-            fact = self._processor.read_event(event.body).fact
-            problem = await self._act_on(fact)
+            return await self._act_on(self._processor.read_event(event.body).fact)
         except ChargingUnavailable:
             raise
         except (ChargingError, WebhookRefused) as error:
-            problem = f"{type(error).__name__}: {error}"
-        if problem is None:
-            await self._inbox.finish(event)
-        elif event.tries + 1 >= TRIES_MAX or problem.startswith(_NOT_OURS):
+            return f"{type(error).__name__}: {error}"
+
+    async def _put_aside(self, event: KeptEvent, problem: str) -> None:
+        if event.tries + 1 >= TRIES_MAX or problem.startswith(_NOT_OURS):
             log.error("event_not_handled", event_id=event.event_id, problem=problem)
             await self._inbox.finish(event, problem=problem)
         else:
