@@ -50,7 +50,8 @@ class SqlInbox:
 
         def insert(writer: Connection) -> bool:
             statement = _insert_into(writer).values(**row).on_conflict_do_nothing()
-            return bool(writer.execute(statement).rowcount)
+            kept = writer.execute(statement.returning(processor_events.c.event_id))
+            return kept.first() is not None  # PostgreSQL's driver does not count such rows
 
         return await asyncio.to_thread(write_to, self._engine, insert)
 

@@ -24,7 +24,8 @@ def acquire(writer: Connection, name: str, *, holder: str, now: datetime, lasts:
         set_={"holder": taken.excluded.holder, "until": taken.excluded.until},
         where=or_(leases.c.until <= now, leases.c.holder == holder),
     )
-    return bool(writer.execute(statement).rowcount)
+    # Not `rowcount`, which PostgreSQL's driver does not know of such a statement.
+    return writer.execute(statement.returning(leases.c.name)).first() is not None
 
 
 def release(writer: Connection, name: str, *, holder: str) -> None:
