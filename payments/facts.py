@@ -20,11 +20,14 @@ from charging.card_processor import (
     DisputeOpened,
     Fact,
     FraudWarning,
+    Invalid,
     NothingOfOurs,
+    NotThere,
     Refunded,
     RefundFailed,
     RefundPending,
     Succeeded,
+    Unknown,
     WebhookRefused,
 )
 from charging.errors import ChargingError, ChargingUnavailable
@@ -108,7 +111,7 @@ class FactHandler:
             log.error("event_not_handled", event_id=event.event_id, problem=problem)
             await self._inbox.finish(event, problem=problem)
         else:
-            pause = TOO_EARLY_AGAIN if problem == _TOO_EARLY else PROBLEM_AGAIN
+            pause = TOO_EARLY_AGAIN if problem in {_TOO_EARLY, _NOT_SAID} else PROBLEM_AGAIN
             log.warning("event_postponed", event_id=event.event_id, problem=problem)
             until = self._clock.now() + pause
             await self._inbox.postpone(event, until, problem=problem)
@@ -127,11 +130,13 @@ class FactHandler:
         return None
 
     async def _record(self, fact: PaymentFact) -> str | None:
-        payment = await self._payment_of(fact)
+        name = getattr(fact, "payment_id", "") or await self._payment_named_by(fact.intent_id)
+        if isinstance(name, Unknown | Invalid):
+            return _NOT_SAID
+        payment = await self._payment(name)
         if payment is None:
-            named = getattr(fact, "payment_id", "") or fact.intent_id
             told = isinstance(fact, Succeeded)
-            return f"{_NOT_OURS}: no payment {named}" if told else None
+            return f"{_NOT_OURS}: no payment {name or fact.intent_id}" if told else None
         recorded = await self._ledger.carry_out(
             RecordFact(
                 office_id=payment.office_id,
@@ -143,15 +148,24 @@ class FactHandler:
         )
         return None if recorded.handled else _TOO_EARLY
 
-    async def _payment_of(self, fact: PaymentFact) -> Payment | None:
-        name, intent_id = getattr(fact, "payment_id", ""), fact.intent_id
+    async def _payment_named_by(self, intent_id: str) -> str | Unknown | Invalid:
+        """A dispute names the intent alone, and may come before the reply that tells it to us."""
+        if not intent_id:
+            return ""
         source = self._processor.name
+        known = await asyncio.to_thread(
+            read_from, self._engine, lambda reader: find_by_intent(reader, source, intent_id)
+        )
+        if known is not None:
+            return known.payment_id
+        answer = await self._processor.find_intent(intent_id)
+        if isinstance(answer, Unknown | Invalid):
+            return answer
+        return "" if isinstance(answer, NotThere) else answer.payment_id
+
+    async def _payment(self, payment_id: str) -> Payment | None:
         return await asyncio.to_thread(
-            read_from,
-            self._engine,
-            lambda reader: (
-                find_payment(reader, name) if name else find_by_intent(reader, source, intent_id)
-            ),
+            read_from, self._engine, lambda reader: find_payment(reader, payment_id)
         )
 
     async def _look_at_form(self, setup_id: str) -> None:
@@ -193,6 +207,7 @@ class FactHandler:
 
 
 _NOT_OURS = "not ours"
+_NOT_SAID = "the processor does not say whose payment it is"
 _TOO_EARLY = "the payment is not credited yet"
 
 

@@ -1,0 +1,93 @@
+"""The inbox of the card processor's events, and what comes before we know whose it is."""
+
+from sqlalchemy import Engine
+
+from charging.refill import State
+from db.inbox import SqlInbox
+from db.ledger import SqlLedger
+from payments.facts import TOO_EARLY_AGAIN, FactHandler
+from payments.outcomes import read_event
+from payments.requests import ask
+from tests.db.money import Office
+from tests.fakes.card_processor import MemoryProcessor
+from tests.fakes.charging import gbp
+from tests.fakes.clock import ManualClock
+from tests.payments.events import succeeded
+
+
+async def test_an_event_is_new_once_whoever_tells_it(engine: Engine) -> None:
+    inbox = SqlInbox(engine)
+    event = read_event(succeeded("evt_1", payment_id="p1"))
+    assert [await inbox.keep("sandbox", event) for _ in range(3)] == [True, False, False]
+    assert await inbox.keep("stripe", event)
+
+
+async def test_a_dispute_that_comes_before_the_reply_is_not_forgotten(
+    engine: Engine, ledger: SqlLedger, clock: ManualClock
+) -> None:
+    """It names the intent alone, which we know when the reply or its webhook has come."""
+    processor, inbox = MemoryProcessor(clock), SqlInbox(engine)
+    office = Office(ledger, engine, clock)
+    handler = FactHandler(
+        processor=processor,
+        ledger=ledger,
+        engine=engine,
+        inbox=inbox,
+        terms_of=lambda _office_id: None,
+        clock=clock,
+    )
+    await office.save_card(method_id="pm_succeeds")
+    payment = await office.buy("20")
+    await _charge_without_a_reply(office, processor)
+    (intent_id,) = processor.intents
+    processor.dispute(intent_id)
+    paid, disputed = processor.events
+    await inbox.keep("memory", disputed)
+    processor.lie = lambda what: "lost_before" if what == "find_intent" else ""
+    await handler.handle_due()  # the processor does not answer either
+    processor.lie = lambda _: ""
+    await _handle_later(handler, clock)
+    assert (await office.payment(payment)).state is State.SENT
+    await inbox.keep("memory", paid)
+    for _ in range(2):  # in whatever order the two are handled
+        await _handle_later(handler, clock)
+    assert (await office.payment(payment)).state is State.DISPUTED
+    assert await office.available() == gbp("0")
+
+
+async def test_a_dispute_of_somebody_elses_payment_is_let_go(
+    engine: Engine, ledger: SqlLedger, clock: ManualClock
+) -> None:
+    processor, inbox = MemoryProcessor(clock), SqlInbox(engine)
+    office = Office(ledger, engine, clock)
+    handler = FactHandler(
+        processor=processor,
+        ledger=ledger,
+        engine=engine,
+        inbox=inbox,
+        terms_of=lambda _office_id: None,
+        clock=clock,
+    )
+    await office.save_card(method_id="pm_succeeds")
+    await office.buy("20")
+    await _charge_without_a_reply(office, processor)
+    (intent_id,) = processor.intents
+    processor.dispute(intent_id)
+    del processor.intents[intent_id]  # made by hand at the processor, and not there any more
+    await inbox.keep("memory", processor.events[-1])
+    await handler.handle_due()
+    assert await inbox.due(clock.now(), 10) == []
+    clock.advance(3600)
+    assert await inbox.due(clock.now(), 10) == []
+
+
+async def _charge_without_a_reply(office: Office, processor: MemoryProcessor) -> None:
+    """The processor was asked, and nobody heard its reply."""
+    (work,) = await office.work()
+    assert work.request is not None
+    await ask(processor, work.payment, work.request)
+
+
+async def _handle_later(handler: FactHandler, clock: ManualClock) -> None:
+    clock.advance(int(TOO_EARLY_AGAIN.total_seconds()) + 1)
+    await handler.handle_due()
