@@ -1,6 +1,7 @@
 """`tollgate refill`: the rule by which an account refills itself from the card on file."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from admin.context import AsJson, Office, actor, command, fail
 from admin.money_in import amount_of, opened, payment_fields, payment_line, policy_fields
 from admin.output import print_json, say, say_in_columns
 from charging.money import Money, parse_money
-from charging.money_in import Policy, RefillStatus
+from charging.money_in import MoneyIn, Policy, RefillStatus
 from charging.orders import RefillRule, refill_rule
 from charging.refill_rules import PolicyState
 from db.ledger import SqlLedger
@@ -109,42 +110,46 @@ def _require_nothing_at_once(rule: RefillRule, balance: Money) -> None:
 @app.command()
 def now(office: Office = None, reason: Reason = "", *, as_json: AsJson = False) -> None:
     """Refill once, although the balance suffices; the rule's ceilings hold."""
-    with command() as context:
-        office_id = context.office(office)
-
-        async def change() -> Policy:
-            async with opened(context) as money_in:
-                return await money_in.refill_now(office_id, by=actor(), reason=reason)
-
-        policy = asyncio.run(change())
-    _tell(policy, as_json=as_json)
+    _carry_out(
+        lambda money_in, office_id: money_in.refill_now(office_id, by=actor(), reason=reason),
+        office=office,
+        as_json=as_json,
+    )
 
 
 @app.command()
 def off(office: Office = None, reason: Reason = "", *, as_json: AsJson = False) -> None:
     """Switch it off. What was not sent is not charged; what was sent finishes, and credits."""
-    with command() as context:
-        office_id = context.office(office)
-
-        async def change() -> Policy:
-            async with opened(context) as money_in:
-                return await money_in.disable_refill(office_id, by=actor(), reason=reason)
-
-        policy = asyncio.run(change())
-    _tell(policy, as_json=as_json)
+    _carry_out(
+        lambda money_in, office_id: money_in.disable_refill(office_id, by=actor(), reason=reason),
+        office=office,
+        as_json=as_json,
+    )
 
 
 @app.command("try-again")
 def try_again(office: Office = None, reason: Reason = "", *, as_json: AsJson = False) -> None:
     """End a pause, whatever it is for: you are the operator."""
+    _carry_out(
+        lambda money_in, office_id: money_in.try_again(
+            office_id, by=actor(), operator=True, reason=reason
+        ),
+        office=office,
+        as_json=as_json,
+    )
+
+
+def _carry_out(
+    change: Callable[[MoneyIn, str], Awaitable[Policy]], *, office: str | None, as_json: bool
+) -> None:
     with command() as context:
         office_id = context.office(office)
 
-        async def change() -> Policy:
+        async def carried_out() -> Policy:
             async with opened(context) as money_in:
-                return await money_in.try_again(office_id, by=actor(), operator=True, reason=reason)
+                return await change(money_in, office_id)
 
-        policy = asyncio.run(change())
+        policy = asyncio.run(carried_out())
     _tell(policy, as_json=as_json)
 
 

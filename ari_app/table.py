@@ -1,6 +1,5 @@
 """Makes docs/call-flow.md out of `flow.step` itself (`make docs`)."""
 
-import re
 import sys
 
 from ari_app.flow import Call, State, Talk, UnexpectedEventError, step
@@ -8,7 +7,6 @@ from ari_app.messages import (
     Authorised,
     AuthorisedUnmetered,
     ChannelEnded,
-    Command,
     DebitDue,
     DebitPostponed,
     Event,
@@ -37,9 +35,9 @@ from ari_app.messages import (
     WhisperReady,
 )
 from charging.money import Money
+from charging.state_table import NOTHING, lines_of, words_of
 
 CALLER, LEG, SECOND_LEG = "caller", "leg", "second-leg"
-NOTHING = ""
 DIALLED = {State.DIALLING, State.DIALLING_UNSEEN}
 UNRESERVED = {State.AUTHORISING, State.REFILLING, State.REFUSING, State.PASSED}
 SCHEDULE = MeteringSchedule(reserve_ahead_s=10, warn_ahead_s=60)
@@ -114,17 +112,7 @@ def example(state: State) -> Call:
 
 
 def rows() -> list[str]:
-    """One line per state and outcome, with every event that leads to it."""
-    lines = []
-    for state in State:
-        events_by_outcome: dict[str, list[str]] = {}
-        for name, event in EVERY_EVENT.items():
-            events_by_outcome.setdefault(outcome(state, event), []).append(name)
-        events_by_outcome.pop(NOTHING, None)
-        lines += [
-            f"| {state} | {'; '.join(names)} | {o} |" for o, names in events_by_outcome.items()
-        ]
-    return lines
+    return lines_of(State, EVERY_EVENT, outcome)
 
 
 def outcome(state: State, event: Event) -> str:
@@ -136,12 +124,7 @@ def outcome(state: State, event: Event) -> str:
     if after == before and not commands:
         return NOTHING
     becomes = "" if after.state is state else str(after.state)
-    return f"{becomes} | {', '.join(map(words, commands)) or 'remember it'}"
-
-
-def words(command: Command) -> str:
-    """`ContinueInDialplan` as "continue in dialplan"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(command).__name__).lower()
+    return f"{becomes} | {', '.join(map(words_of, commands)) or 'remember it'}"
 
 
 def document() -> str:

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Engine
 
+from assembly.clock import SystemClock
 from assembly.live_offices import LiveOffices
 from assembly.offices import OfficesError
 from charging.enquiries import Enquiries
@@ -32,11 +32,6 @@ RETRY_EVERY_S = 1.0  # while the database is away
 
 class AssemblyError(Exception):
     """Something the settings name cannot be used; the message is one sentence."""
-
-
-class SystemClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,9 @@
 import secrets
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Protocol
 
+from assembly.clock import SystemClock
 from charging.money_in import MoneyIn
 from charging.orders import Offer, offer_of
 from charging.receipts import Party, ReceiptTerms, VatAt
@@ -21,11 +21,6 @@ class HasTopUps(Protocol):
 
     @property
     def topups(self) -> TopUpSettings: ...
-
-
-class SystemClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
 
 
 def money_in_of(

@@ -1,6 +1,5 @@
 """Makes docs/refill.md out of `refill.step` and the rules themselves (`make docs`)."""
 
-import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -40,6 +39,7 @@ from charging.refill import (
     Withdrawn,
     step,
 )
+from charging.state_table import NOTHING, lines_of, words_of
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 AMOUNT = Money(10_000_000, "GBP")
@@ -142,18 +142,7 @@ def example(state: State) -> Attempt:
 
 
 def rows() -> list[str]:
-    """One line per state and outcome, with every event that leads to it."""
-    lines = []
-    for state in State:
-        events_by_outcome: dict[str, list[str]] = {}
-        for name, event in EVERY_EVENT.items():
-            events_by_outcome.setdefault(outcome(state, event), []).append(name)
-        events_by_outcome.pop("", None)
-        lines += [
-            f"| {state} | {'; '.join(names)} | {told} |"
-            for told, names in events_by_outcome.items()
-        ]
-    return lines
+    return lines_of(State, EVERY_EVENT, outcome)
 
 
 def outcome(state: State, event: Event) -> str:
@@ -163,7 +152,7 @@ def outcome(state: State, event: Event) -> str:
     except NotRefundable:
         return "| *refused*"
     if after == before and not commands:
-        return ""
+        return NOTHING
     becomes = "" if after.state is state else str(after.state)
     return f"{becomes} | {words(commands) or _remembers(before, after)}"
 
@@ -174,14 +163,13 @@ def words(commands: Iterable[Command]) -> str:
 
 def _words(command: Command) -> str:
     """`SendRefund` as "send refund"; of a pause or a mail also which."""
-    said = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(command).__name__).lower()
     match command:
         case Pause(reason):
             return f"pause ({reason})"
         case Mail(kind):
             return f"mail ({str(kind).replace('_', ' ')})"
         case _:
-            return said
+            return words_of(command)
 
 
 def _remembers(before: Attempt, after: Attempt) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import structlog
 from sqlalchemy import Engine
 
-from assembly.charging import AssemblyError, SystemClock, require_tables
+from assembly.charging import AssemblyError, require_tables
+from assembly.clock import SystemClock
 from assembly.health import Question, answering, ledger_question
 from assembly.money_in import receipt_terms
 from assembly.process import main

@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection, Engine
 
+from assembly.clock import SystemClock
 from charging.card_processor import CardProcessor
 from charging.errors import ChargingError, ChargingUnavailable
 from charging.money_commands import LookAgain, RecordFact, StartWork
@@ -40,11 +41,6 @@ LEASE: Final = timedelta(seconds=30)  # longer than a request takes; a dead work
 POLL_EVERY: Final = timedelta(seconds=60)
 AT_ONCE: Final = 32  # requests under way: a processor that stalls holds up none of the others
 AWAY_S: Final = 1.0  # between two looks while the database is away
-
-
-class SystemClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
 
 
 class Worker:

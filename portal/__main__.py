@@ -12,13 +12,13 @@ import uvicorn
 from sqlalchemy import Engine
 
 from assembly.charging import (
-    SystemClock,
     beside,
     keep_database_fresh,
     keep_files_fresh,
     parts_of,
     prepare,
 )
+from assembly.clock import SystemClock
 from assembly.health import answering, ledger_question
 from assembly.money_in import money_in_of
 from assembly.process import main

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from admin.checks.ami import AmiError
-from admin.checks.asterisk import AriError, ari_session, get_json
+from admin.checks.asked import asks_asterisk
+from admin.checks.asterisk import ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem
 from admin.checks.ways import Running, running_asterisk, walker_of
 from charging.plain_text import escaped
@@ -40,13 +40,9 @@ class Registered:
     contacts: Sequence[str] = ()
 
 
+@asks_asterisk
 def check_contacts(settings: Settings) -> Iterator[Finding]:
-    if settings.ari is None or settings.ami is None:
-        return
-    try:
-        running, phones = asyncio.run(_ask(settings))
-    except (AmiError, AriError):
-        return  # said by check_ami and check_ari
+    running, phones = asyncio.run(_ask(settings))
     places = plain_dials(running.dialplan, phones) | walked_dials(running, settings, phones)
     found = [*judge_phones(phones), *judge_dials(places)]
     if phones:

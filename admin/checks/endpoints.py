@@ -3,27 +3,22 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from admin.checks.ami import AmiError
-from admin.checks.asterisk import AriError
+from admin.checks.asked import asks_asterisk
 from admin.checks.findings import Finding, listed, ok, warning
 from admin.checks.ways import SENT, Running, running_asterisk, walker_of
-from assembly.offices import OfficesError, read_offices
-from dialplan.phones import Phone, PhonesError, load_phones
+from assembly.offices import read_offices
+from dialplan.phones import Phone, load_phones
 from dialplan.walk.walker import Start
-from plans.files import PlanFileError
 from settings import Settings
 
 
+@asks_asterisk
 def check_endpoints(settings: Settings) -> Iterator[Finding]:
-    if settings.ami is None or settings.ari is None or settings.site.phones_file is None:
+    if settings.site.phones_file is None:
         return
-    try:
-        phones = load_phones(settings.site.phones_file)
-        running = asyncio.run(running_asterisk(settings))
-        found = [*judge_names(running, phones, settings)]
-        found += judge_strangers(running, phones, settings)
-    except (AmiError, AriError, OfficesError, PhonesError, PlanFileError):
-        return  # said by check_ami, check_ari, check_phones and check_plans
+    phones = load_phones(settings.site.phones_file)
+    running = asyncio.run(running_asterisk(settings))
+    found = [*judge_names(running, phones, settings), *judge_strangers(running, phones, settings)]
     yield from found or [ok("Asterisk's endpoints are the phones and carriers of the settings")]
 
 

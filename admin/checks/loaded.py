@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from admin.checks.ami import AmiError, logged_in
-from admin.checks.asterisk import OURS, RENDER, TIMEOUT_S, AriError, ari_session, get_json
+from admin.checks.ami import logged_in
+from admin.checks.asked import asks_asterisk
+from admin.checks.asterisk import OURS, RENDER, TIMEOUT_S, ari_session, get_json
 from admin.checks.findings import Finding, ok, problem
 from settings import Settings
 
@@ -17,14 +18,10 @@ LOAD = (
 )
 
 
+@asks_asterisk
 def check_loaded(settings: Settings) -> Iterator[Finding]:
-    if settings.ari is None or settings.ami is None:
-        return
-    try:
-        running = asyncio.run(_is_running(settings))
-        known = asyncio.run(_is_known(settings))
-    except (AriError, AmiError):
-        return  # said by check_ari and check_ami
+    running = asyncio.run(_is_running(settings))
+    known = asyncio.run(_is_known(settings))
     yield judge_loaded(running=running, known=known)
 
 

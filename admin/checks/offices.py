@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from admin.checks.ami import AmiError
-from admin.checks.asterisk import RENDER, AriError
+from admin.checks.asked import asks_asterisk
+from admin.checks.asterisk import RENDER
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from admin.checks.ways import SENT, Running, running_asterisk, walker_of
 from dialplan.office_routes import context_of, office_of
-from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
+from dialplan.phones import EXAMPLE, Phone, load_phones
 from dialplan.walk.lookup import STACK_MAX, Dialplan
 from dialplan.walk.walker import Start, Walked, Walker
 from settings import Settings
@@ -17,14 +17,10 @@ HELP = "112"  # an emergency number everywhere
 NUMBERS_MAX = 40  # an office's phones are dialled alike
 
 
+@asks_asterisk
 def check_offices(settings: Settings) -> Iterator[Finding]:
-    if settings.ami is None or settings.ari is None:
-        return
-    try:
-        phones = load_phones(settings.site.phones_file or EXAMPLE)
-        running = asyncio.run(running_asterisk(settings))
-    except (AmiError, AriError, PhonesError):
-        return  # said by check_ami, check_ari and check_phones
+    phones = load_phones(settings.site.phones_file or EXAMPLE)
+    running = asyncio.run(running_asterisk(settings))
     enabled = [phone for phone in phones if phone.enabled]
     found = [
         *judge_contexts(running, enabled, settings),

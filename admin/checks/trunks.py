@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
 
-from admin.checks.ami import AmiError, logged_in
-from admin.checks.asterisk import AriError, ari_session, get_json
+from admin.checks.ami import logged_in
+from admin.checks.asked import asks_asterisk
+from admin.checks.asterisk import ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
@@ -60,13 +61,9 @@ class Dialled:
         return frozenset(chain(self.paid, *self.emergency))
 
 
+@asks_asterisk
 def check_dead_legs(settings: Settings) -> Iterator[Finding]:
-    if settings.ari is None or settings.ami is None:
-        return
-    try:
-        dialplan, endpoints = asyncio.run(_ask(settings))
-    except (AmiError, AriError):
-        return  # said by check_ami and check_ari
+    dialplan, endpoints = asyncio.run(_ask(settings))
     found = [
         *judge_limits(endpoints, dialled_in(dialplan), settings, _phones(settings)),
         *judge_options(dialplan),

@@ -8,10 +8,11 @@ from http import HTTPStatus
 
 import aiohttp
 
-from admin.checks.ami import AmiConversation, AmiError, AmiRefusedError, logged_in
+from admin.checks.ami import AmiConversation, AmiRefusedError, logged_in
+from admin.checks.asked import asks_asterisk
 from admin.checks.asterisk import OURS, RENDER, AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from assembly.offices import OfficesError, read_offices
+from assembly.offices import read_offices
 from charging.offices import Office
 from charging.plan import Category
 from charging.unpaid import costs_nothing
@@ -23,7 +24,6 @@ from dialplan.walk.lookup import Dialplan
 from dialplan.walk.verdict import PAID_MS, Carriers, Fault, Judged, Ungated, judge, trunk_faults
 from dialplan.walk.walker import Leg, Start, Walked, Walker
 from dialplan.witnesses import Witness, witnesses
-from plans.files import PlanFileError
 from settings import Settings
 
 TIMEOUT_S = 10  # a dialplan of 30,000 priorities takes a second or two
@@ -57,28 +57,20 @@ class Running:
         return frozenset(each.name for each in self.endpoints if each.is_trunk)
 
 
+@asks_asterisk
 def check_ways(settings: Settings) -> Iterator[Finding]:
     """Whatever an admin's own dialplan does before, after and beside ours."""
-    if settings.ami is None or settings.ari is None:
-        return
-    try:
-        offices = read_offices(settings)
-        running = asyncio.run(running_asterisk(settings))
-    except (AmiError, AriError, OfficesError, PlanFileError):
-        return  # said by check_ami, check_ari and check_plans
+    offices = read_offices(settings)
+    running = asyncio.run(running_asterisk(settings))
     whose = {phone.endpoint: phone.office for phone in _phones(settings)}
     yield from judge_phones(running, offices, settings, whose)
     yield from judge_transfers(running, settings)
 
 
+@asks_asterisk
 def check_trunks(settings: Settings) -> Iterator[Finding]:
     """The trunks' contexts are their owner's: an option that went missing costs money unseen."""
-    if settings.ami is None or settings.ari is None:
-        return
-    try:
-        running = asyncio.run(running_asterisk(settings))
-    except (AmiError, AriError):
-        return  # said by check_ami and check_ari
+    running = asyncio.run(running_asterisk(settings))
     yield from judge_trunks(running, settings)
 
 

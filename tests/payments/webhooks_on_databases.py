@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy import Engine, func, select
 
-from assembly.charging import SystemClock
+from assembly.clock import SystemClock
 from charging.card_processor import CardOnFile
 from charging.money_commands import BeginTopUp, ReplaceCard, StartWork
 from charging.money_state import StoredCard
