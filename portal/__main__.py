@@ -15,14 +15,18 @@ from assembly.charging import (
     beside,
     keep_database_fresh,
     keep_files_fresh,
+    look_at_database,
     parts_of,
     prepare,
 )
 from assembly.clock import SystemClock
 from assembly.health import answering, ledger_question
+from assembly.live_offices import LiveOffices
+from assembly.managers_settings import change_setting
 from assembly.money_in import money_in_of
 from assembly.process import main
 from charging.errors import ChargingUnavailable
+from charging.managers_settings import SettingChange
 from charging.money_in import MoneyIn
 from db import people
 from db.ledger import SqlLedger
@@ -33,7 +37,7 @@ from portal.languages import load_catalogues
 from portal.mail import LoggedMail
 from portal.offices import Offices
 from portal.pages import Pages
-from portal.parts import Parts
+from portal.parts import ChangeSetting, Parts
 from portal.passwords import Passwords
 from portal.sessions import Sessions
 from portal.store import Store
@@ -53,12 +57,20 @@ async def serve(settings: PortalSections) -> None:
     async with AsyncExitStack() as stack:
         stack.callback(engine.dispose)
         ledger = await stack.enter_async_context(SqlLedger(engine))
-        known, decks = Offices(offices), LiveDecks(engine)
+        known, decks = Offices(offices, lambda: offices.sources), LiveDecks(engine)
         ready = await prepare(engine, offices, decks)
         money_in = money_in_of(
             settings, ledger, currency_of=lambda office: known.office(office).currency
         )
-        parts = _parts(settings.portal, engine, known, money_in, decks)
+        set_by_manager = partial(_change_setting, engine, offices)
+        parts = _parts(
+            settings.portal,
+            engine,
+            offices=known,
+            money_in=money_in,
+            decks=decks,
+            set_by_manager=set_by_manager,
+        )
         stack.callback(parts.store.close)
         stack.callback(parts.passwords.close)
         await stack.enter_async_context(
@@ -73,8 +85,14 @@ async def serve(settings: PortalSections) -> None:
         await _run(settings.portal, parts)
 
 
-def _parts(
-    settings: PortalSettings, engine: Engine, offices: Offices, money_in: MoneyIn, decks: LiveDecks
+def _parts(  # noqa: PLR0913 - what the pages are made of
+    settings: PortalSettings,
+    engine: Engine,
+    *,
+    offices: Offices,
+    money_in: MoneyIn,
+    decks: LiveDecks,
+    set_by_manager: ChangeSetting,
 ) -> Parts:
     public_url = settings.address_for_browsers
     store, assets = Store(engine), Assets()
@@ -88,10 +106,20 @@ def _parts(
         offices=offices,
         money_in=money_in,
         decks=decks,
+        change_setting=set_by_manager,
         assets=assets,
         now=now,
         public_url=public_url,
     )
+
+
+async def _change_setting(
+    engine: Engine, offices: LiveOffices, change: SettingChange, client_address: str
+) -> None:
+    """Keep it, and know it at once; the other processes follow within seconds."""
+    keep = partial(change_setting, engine, offices.sources, change, client_address=client_address)
+    await asyncio.to_thread(keep)
+    await look_at_database(engine, offices)
 
 
 def hosts_of(settings: PortalSettings) -> set[str]:

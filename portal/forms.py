@@ -81,6 +81,13 @@ class Choice(SelectField):
             raise ValidationError(NOT_IN_LIST)
 
 
+class Several(Field):
+    """Boxes to tick: the values of those that are."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = list(valuelist)
+
+
 class SignInForm(PortalForm):
     address = StringField(validators=[mail_address, Length(max=MAIL_ADDRESS_MAX)])
     password = PasswordField(validators=[InputRequired(MISSING_PASSWORD), Length(max=PASSWORD_MAX)])

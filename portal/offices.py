@@ -1,15 +1,30 @@
 """The offices as the portal's pages see them: as they are in force when a page is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from charging import ports
 from charging.extensions import Extension
 from charging.offices import Office
+from charging.provenance import Sourced
+
+
+class SettingSources(Protocol):
+    """Who says what a setting is."""
+
+    def in_force(self, office_id: str, endpoint: str = "") -> dict[str, Sourced]:
+        """Of an extension, or with "" of the office itself.
+
+        Raises:
+            UnknownExtension: the office has none.
+        """
+        ...
 
 
 class Offices:
-    def __init__(self, known: ports.Offices) -> None:
+    def __init__(self, known: ports.Offices, sources: Callable[[], SettingSources]) -> None:
         self._known = known
+        self.sources = sources  # as they are at the moment of asking
 
     def names(self) -> tuple[str, ...]:
         return tuple(office.id for office in self._known.snapshot().offices)

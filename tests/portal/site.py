@@ -16,15 +16,20 @@ import httpx
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine
 
+from charging.errors import UnknownExtension
+from charging.extension_settings import extension_settings
 from charging.ledger import Balances, CallRecord, LedgerCommand, MoneyNews
+from charging.managers_settings import SettingChange
 from charging.money_in import MoneyIn
 from charging.orders import offer_of
 from charging.people import Client, LinkPurpose, Role, User
+from charging.provenance import FromFile, Sourced
 from charging.receipts import Party, ReceiptTerms, VatAt
 from db import people
 from db.batches import BatchRunner
 from db.engine import WRITER, open_engine
 from db.ledger import SqlLedger, balances_of, read_from
+from db.managers_settings import read_settings, store_setting
 from db.money_reads import SqlMoney
 from db.schema import upgrade
 from lab.believable import phones
@@ -149,6 +154,26 @@ PEOPLE: Mapping[str, Mapping[str, Role]] = {
 }
 
 
+class Said:
+    """Who says what of extensions: a file fixes every name, the rest is the manager's."""
+
+    def __init__(self, engine: Engine, known: FixedOffices) -> None:
+        self._engine = engine
+        self._known = known
+
+    def in_force(self, office_id: str, endpoint: str = "") -> dict[str, Sourced]:
+        extension = self._known.snapshot().extension(endpoint)
+        if extension.office_id != office_id:
+            raise UnknownExtension(endpoint)
+        with self._engine.connect() as reader:
+            manager = read_settings(reader).get((office_id, endpoint), {})
+        entry = {"name": Sourced(extension.name, FromFile("phones.toml"))}
+        return extension_settings(extension.number, entry=entry, manager=manager)
+
+    async def change(self, change: SettingChange, client_address: str) -> None:
+        store_setting(self._engine, change, client_address=client_address)
+
+
 TERMS = ReceiptTerms(
     seller=Party(name="Example Telecom Ltd", address=("1 High Street",), vat_number="GB123"),
     vat_at=VatAt.TOP_UP,
@@ -180,7 +205,8 @@ def portal_site(
     clock, mail, store = ManualClock(), SentMail(), Store(engine)
     passwords, assets = Passwords(HASHER), Assets()
     known = FixedOffices([office_on(UK_PLAN), office_on(FRANCE_PLAN, "nice")], phones("main"))
-    offices = Offices(known)
+    said = Said(engine, known)
+    offices = Offices(known, lambda: said)
     ledger = DirectLedger(engine)
     numbers = itertools.count(1)
     money_in = MoneyIn(
@@ -206,6 +232,7 @@ def portal_site(
         offices=offices,
         money_in=money_in,
         decks=OneDeck(),
+        change_setting=said.change,
         assets=assets,
         now=clock.now,
         public_url=f"http://{host}",

@@ -18,6 +18,7 @@ from db.audit_trail import changes
 from db.batches import BatchRunner
 from db.call_requests import requests_of
 from db.call_rows import call_of
+from db.managers_settings import read_settings
 from db.models import calls
 from portal.charts import bar_chart, days_left, gauge, rounded_up
 from tests.fakes.charging import gbp
@@ -212,3 +213,46 @@ def test_a_chart_has_a_bar_for_every_day() -> None:
     assert [bar.height > 0 for bar in chart.bars] == [False] * 20 + [True]
     assert sum(bar.named for bar in chart.bars) <= 8
     assert chart.lines[-1][1] == gbp("5.00")
+
+
+async def test_a_manager_sets_what_no_file_fixes_and_nothing_else(week: Site) -> None:
+    wanted = {
+        "name": "Somebody else",
+        "language": "fr",
+        "allow": ["included", "national"],
+        "day_limit": "2,50",
+        "month_limit": "",
+        "calls_at_once": "2",
+    }
+    async with week.browser("anna") as browser:
+        assert (
+            "Fixed by the administrator in a file." in (await browser.get("/extensions/1001")).text
+        )
+        assert (await browser.post("/extensions/1001", data=wanted)).status_code == 303
+    with week.engine.connect() as reader:
+        kept = read_settings(reader)["main", "1001"]
+    assert {name: each.text for name, each in kept.items()} == {
+        "language": "fr",
+        "allow": "included, national",
+        "day_limit": "2.50",
+        "calls_at_once": "2",
+    }
+    async with week.browser("remi") as browser:
+        assert (await browser.get("/extensions/1001")).status_code == 404
+        assert (await browser.post("/extensions/1001", data=wanted)).status_code == 404
+        assert "1001" not in (await browser.get("/extensions")).text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"day_limit": "much"}, {"day_limit": "-1"}, {"calls_at_once": "two"}, {"language": "de"}],
+)
+async def test_a_wrong_setting_is_told_and_none_is_kept(week: Site, wrong: dict[str, str]) -> None:
+    async with week.browser("anna") as browser:
+        data = {"month_limit": "7", "allow": "included"} | wrong
+        answer = await browser.post("/extensions/1002", data=data)
+    assert answer.status_code == 422
+    assert "There is a problem" in answer.text
+    assert 'value="7"' in answer.text
+    with week.engine.connect() as reader:
+        assert ("main", "1002") not in read_settings(reader)

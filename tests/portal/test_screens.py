@@ -22,7 +22,8 @@ PAGE_BYTES_MAX = 150_000  # with style and script
 NAMES = (
     *("sign-in", "forgotten", "balance", "activity", "activity-empty", "activity-wrong", "calls"),
     *("call", "call-included", "call-refused", "reports", "reports-country", "reports-empty"),
-    *("rates", "rates-number", "rates-included", "rates-country", "rates-wrong", "billing"),
+    *("rates", "rates-number", "rates-included", "rates-country", "rates-wrong"),
+    *("extensions", "extension", "extension-viewer", "extensions-empty", "billing"),
     *("payment-credited", "payment-refused", "payment-bank", "payment-care", "card-form"),
     *("receipt", "notices", "nothing-yet", "billing-empty", "notices-empty", "balance-viewer"),
     *("users", "audit-trail", "not-there"),

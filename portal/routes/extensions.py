@@ -1,0 +1,172 @@
+"""Extensions: what each phone may do and has spent; a manager sets what no file fixes."""
+
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import Response
+from wtforms import StringField
+from wtforms.validators import Length
+
+from charging.errors import UnknownExtension
+from charging.extension_settings import EXTENSION_RULES, NOTHING
+from charging.extensions import DestinationClass, Extension
+from charging.managers_settings import SettingChange
+from charging.money import Money
+from charging.provenance import FromFile, Sourced, checked
+from db.reports import SpentBy, report
+from portal.access import ProvenManager, Reader, visit_in
+from portal.forms import Choice, PortalForm, Several
+from portal.languages import NAMES, marked
+from portal.money_forms import WRONG_AMOUNT
+from portal.pages import done
+from portal.parts import Needs, Parts
+
+router = APIRouter()
+
+CLASSES: Final = {
+    DestinationClass.INCLUDED: marked("Included in the plan"),
+    DestinationClass.NATIONAL: marked("Paid, in the country"),
+    DestinationClass.INTERNATIONAL: marked("Paid, abroad"),
+    DestinationClass.PREMIUM: marked("Premium, service and directory numbers"),
+}
+WRONG: Final = {
+    "name": marked("A name has up to 60 letters, digits, blanks and . ' ( ) & + -"),
+    "language": marked("Choose one of the list."),
+    "allow": marked("Choose one of the list."),
+    "day_limit": WRONG_AMOUNT,
+    "month_limit": WRONG_AMOUNT,
+    "calls_at_once": marked("Write a whole number, such as 2."),
+}
+_TEXT_MAX = 60
+
+
+class ExtensionForm(PortalForm):
+    name = StringField(validators=[Length(max=_TEXT_MAX)])
+    language = Choice([("", marked("The office's")), *NAMES.items()], default="")
+    allow = Several()
+    day_limit = StringField(validators=[Length(max=_TEXT_MAX)])
+    month_limit = StringField(validators=[Length(max=_TEXT_MAX)])
+    calls_at_once = StringField(validators=[Length(max=_TEXT_MAX)])
+
+    def wanted(self, name: str) -> str | None:
+        """A setting as it was typed; None: not set."""
+        if name == "allow":
+            return ", ".join(self.allow.data or ()) or NOTHING
+        text = str(self[name].data or "").strip()
+        return text.replace(",", ".") if name.endswith("_limit") and text else text or None
+
+
+@router.get("/extensions")
+async def extensions(request: Request, visit: Reader, parts: Needs) -> Response:
+    office = parts.offices.office(visit.office_id)
+    today = office.day_of(visit.at)
+    lines = await parts.store.read(
+        lambda reader: report(
+            reader,
+            office_id=office.id,
+            by=SpentBy.EXTENSION,
+            first=today.replace(day=1),
+            last=today,
+            currency=office.currency,
+        )
+    )
+    spent = {line.key: line.spent for line in lines}
+    return parts.pages.page(
+        request,
+        "extensions.html",
+        extensions=parts.offices.extensions(office.id),
+        spent=spent,
+        nothing=Money(0, office.currency),
+        classes=CLASSES,
+        decimals=parts.pages.words(request).decimals(spent.values()),
+    )
+
+
+@router.get("/extensions/{endpoint}")
+async def extension(request: Request, endpoint: str, _: Reader, parts: Needs) -> Response:
+    return _page(request, parts, endpoint)
+
+
+def _page(
+    request: Request,
+    parts: Parts,
+    endpoint: str,
+    *,
+    status: int = HTTPStatus.OK,
+    form: ExtensionForm | None = None,
+) -> Response:
+    said = _in_force(request, parts, endpoint)
+    return parts.pages.page(
+        request,
+        "extension.html",
+        status=status,
+        extension=_extension(request, parts, endpoint),
+        form=form or _filled(said),
+        fixed={name for name, setting in said.items() if _is_fixed(setting)},
+        said=said,
+        classes=CLASSES,
+        language_of=NAMES,
+    )
+
+
+def _in_force(request: Request, parts: Parts, endpoint: str) -> dict[str, Sourced]:
+    """An extension of another office is not there."""
+    try:
+        return parts.offices.sources().in_force(visit_in(request).office_id, endpoint)
+    except UnknownExtension:
+        raise HTTPException(HTTPStatus.NOT_FOUND) from None
+
+
+def _extension(request: Request, parts: Parts, endpoint: str) -> Extension:
+    office_id = visit_in(request).office_id
+    found = {each.endpoint: each for each in parts.offices.extensions(office_id)}
+    if endpoint not in found:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return found[endpoint]
+
+
+def _is_fixed(setting: Sourced) -> bool:
+    return isinstance(setting.origin, FromFile)
+
+
+def _filled(said: dict[str, Sourced]) -> ExtensionForm:
+    texts = {name: setting.text or "" for name, setting in said.items()}
+    classes = [word.strip() for word in texts["allow"].split(",")]
+    return ExtensionForm(data=texts | {"allow": classes})
+
+
+@router.post("/extensions/{endpoint}")
+async def set_extension(
+    request: Request, endpoint: str, visit: ProvenManager, parts: Needs
+) -> Response:
+    """Every setting is looked at before any is kept."""
+    form = ExtensionForm(await request.form())
+    said = _in_force(request, parts, endpoint)
+    form.validate()
+    changes = []
+    for name in EXTENSION_RULES:
+        value = form.wanted(name)
+        if _is_fixed(said[name]) or form[name].errors:
+            continue
+        try:
+            value = None if value is None else checked(EXTENSION_RULES, name, value)
+        except ValueError:
+            form.refuse(form[name], WRONG[name])
+            continue
+        if value != said[name].text:
+            changes.append((name, value))
+    if form.problems():
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return _page(request, parts, endpoint, status=status, form=form)
+    for name, value in changes:
+        change = SettingChange(
+            office_id=visit.office_id,
+            endpoint=endpoint,
+            name=name,
+            value=value,
+            actor=visit.user.actor,
+            at=visit.at,
+        )
+        await parts.change_setting(change, visit.client_address)
+    return done(f"/extensions/{endpoint}", "saved")
