@@ -157,15 +157,21 @@ class UnpaidCallWriter:
         """Until cancelled."""
         while True:
             await asyncio.sleep(WRITE_EVERY_S)
-            await self.write_waiting()
+            await self._write_safely()
 
     async def close(self) -> None:
         """Write what is waiting, if that can be done soon."""
         try:
             async with asyncio.timeout(CLOSE_MAX_S):
-                await self.write_waiting()
+                await self._write_safely()
         except TimeoutError:
             log.warning("unpaid_calls_not_written", waiting=len(self._waiting))
+
+    async def _write_safely(self) -> None:
+        try:
+            await self.write_waiting()
+        except Exception:  # what was to be written then is lost, and no call is
+            log.exception("unpaid_calls_not_written")
 
     async def write_waiting(self) -> None:
         """Everything, in batches; what the database does not take now stays for the next time."""

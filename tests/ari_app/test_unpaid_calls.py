@@ -417,6 +417,44 @@ async def test_a_defect_of_one_row_ends_nothing(capsys: pytest.CaptureFixture[st
     assert "unpaid_call_not_described" in capsys.readouterr().out
 
 
+class TellingRows(Rows):
+    """Says when somebody wrote, from the writer's thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def write(self, **batch: Any) -> None:
+        try:
+            super().write(**batch)
+        finally:
+            self._loop.call_soon_threadsafe(self.tried.set)
+
+
+async def test_a_defect_in_writing_ends_neither_the_writer_nor_the_application(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "WRITE_EVERY_S", 0)
+    rows = TellingRows()
+    rows.fails = [RuntimeError("a defect")]
+    writer = writer_of(rows)
+    writer.refused(request("c1", FRANCE), "no_rate")
+    writing = asyncio.create_task(writer.run())
+    async with asyncio.timeout(10):
+        await rows.tried.wait()
+        rows.tried.clear()
+        writer.refused(request("c2", FRANCE), "no_rate")
+        await rows.tried.wait()
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert [*rows.rows] == ["c2"]
+    assert "unpaid_calls_not_written" in capsys.readouterr().out
+    rows.fails = [RuntimeError("another")]
+    writer.refused(request("c3", FRANCE), "no_rate")
+    await writer.close()
+
+
 async def test_what_waits_is_written_when_the_application_stops() -> None:
     rows = Rows()
     writer = writer_of(rows)
