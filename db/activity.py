@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     and_,
     bindparam,
@@ -197,10 +198,11 @@ def filtered_sum(reader: Connection, *, office_id: str, wanted: WantedActivity) 
     period = _Period(office_id, range(first, end))
     number, micros = 0, 0
     if CALL in wanted.every_kind:
+        table, of_calls = _of_calls(wanted.calls)
         query = (
             select(func.count(entries.c.call_id.distinct()), func.sum(_CHANGE))
-            .select_from(entries.join(postings, _OF_ENTRY).join(calls, _OF_CALL))
-            .where(*period.conditions, _NO_DEBIT, *filters_of(calls, wanted.calls))
+            .select_from(table.join(postings, _OF_ENTRY))
+            .where(*period.conditions, _NO_DEBIT, entries.c.call_id.is_not(None), *of_calls)
         )
         number, found = reader.execute(query).one()
         micros = int(found or 0)
@@ -225,8 +227,10 @@ _AVAILABLE_AFTER = case(
     else_=postings.c.target_after_micros,
 )
 _TOUCHES_AVAILABLE = or_(postings.c.source == "available", postings.c.target == "available")
+# The number as a sum: from the range of a period SQLite would else infer the same range of postings
+# for each entry, and prefer it to the one number.
 _OF_ENTRY = and_(
-    postings.c.office_id == entries.c.office_id, postings.c.entry_number == entries.c.number
+    postings.c.office_id == entries.c.office_id, postings.c.entry_number == entries.c.number + 0
 )
 _OF_CALL = calls.c.call_id == entries.c.call_id
 # What a debit moves was set aside before: it changes nothing that could still be spent.
@@ -326,17 +330,11 @@ def _candidates(
     reader: Connection, office_id: str, wanted: WantedActivity, places: range, count: int
 ) -> Sequence[_Found]:
     """The next entries downwards at which a row may stand."""
-    table: Any = entries
-    conditions = [*_Period(office_id, places).conditions, _NO_DEBIT]
+    table, of_calls = _of_calls(wanted.calls)
+    conditions = [*_Period(office_id, places).conditions, _NO_DEBIT, *of_calls]
     if wanted.money_kinds != MONEY_KINDS:
         shown = entries.c.kind.in_(sorted({*CALL_KINDS, *wanted.money_kinds}))
         conditions.append(shown)
-    if wanted.calls.extension is not None:
-        conditions.append(entries.c.actor == extension_actor(wanted.calls.extension))
-    of_number = replace(wanted.calls, extension=None)
-    if of_number.of_a_call:
-        table = entries.join(calls, _OF_CALL)
-        conditions += filters_of(calls, of_number)
     query = (
         select(entries.c.number, entries.c.posted_at, entries.c.call_id)
         .select_from(table)
@@ -345,6 +343,17 @@ def _candidates(
         .limit(count)
     )
     return [_Found(*row) for row in reader.execute(query)]
+
+
+def _of_calls(wanted: WantedCalls) -> tuple[FromClause, list[ColumnElement[bool]]]:
+    """Where entries of calls are read from, and which: a phone is the actor of its entries."""
+    of_phone = []
+    if wanted.extension is not None:
+        of_phone = [entries.c.actor == extension_actor(wanted.extension)]
+    of_number = replace(wanted, extension=None)
+    if not of_number.of_a_call:
+        return entries, of_phone
+    return entries.join(calls, _OF_CALL), [*of_phone, *filters_of(calls, of_number)]
 
 
 def _numbers_of_calls(
