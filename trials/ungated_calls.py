@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from charging.numbering import Site
+from assembly.offices import read_offices
 from charging.plan import Category
 from charging.unpaid import costs_nothing
 from dialplan.walk.listing import dialplan_of
@@ -23,7 +23,7 @@ from lab.caller import Calls, place_calls
 from lab.carrier import ANSWERS_AT_ONCE
 from lab.office import Office
 from lab.telephony import find_telephony
-from plans.files import SHIPPED_PLANS, read_plan
+from settings import Settings
 from trials.dialplans import listed_dialplan, write_drawn
 from trials.drawn_dialplan import Drawn, draw
 
@@ -71,12 +71,12 @@ async def confirm(count: int, seed: int, say: Callable[[str], None]) -> Confirme
 
 def _free(walker: Walker, drawn: Sequence[Drawn]) -> Iterator[tuple[str, Ungated]]:
     """The first way out of each dialplan that needs nothing but the dialling."""
-    plan = read_plan(SHIPPED_PLANS / "uk.toml")
-    site = Site(country=plan.country)
-    paid = [w.dialled for w in witnesses(plan, site) if w.category is Category.PAID]
+    (office,) = read_offices(Settings())
+    tried = witnesses(office.plan, office.site)
+    paid = [witness.dialled for witness in tried if witness.category is Category.PAID]
     carriers = Carriers(
         trunks=frozenset({"trunk", "emergency"}),
-        is_paid=lambda sent: not costs_nothing(sent, [(plan, site)]),
+        is_paid=lambda sent: not costs_nothing(sent, [office]),
     )
     for each in drawn:
         judged = judge(

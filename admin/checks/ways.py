@@ -18,6 +18,7 @@ from charging.plan import Category
 from charging.unpaid import costs_nothing
 from dialplan.contexts import INCLUDED, OUR_TRUNKS, PAID, paid_extension
 from dialplan.office_routes import context_of
+from dialplan.patterns import emergency_dialled
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan
@@ -129,12 +130,12 @@ def _parties(
 def _judge_party(
     party: _Party, walker: Walker, trunks: frozenset[str], *, loaded: bool
 ) -> Iterator[Finding]:
-    carriers = Carriers(trunks=trunks, is_paid=lambda sent: not _is_free(sent, party.offices))
+    carriers = Carriers(trunks=trunks, is_paid=lambda sent: not costs_nothing(sent, party.offices))
     endpoint = party.endpoints[0].name
     judged = judge(walker, party.context, _paid(party.tried), carriers, endpoint=endpoint)
     yield from _said(judged, party.endpoints)
     if loaded and not all(each.is_trunk for each in party.endpoints):
-        yield from _emergency(walker, party.context, party.tried, carriers)
+        yield from _emergency(walker, party, carriers)
 
 
 def judge_transfers(running: Running, settings: Settings) -> Iterator[Finding]:
@@ -237,25 +238,23 @@ def _who(endpoints: Sequence[Endpoint]) -> str:
     return listed([each.name for each in endpoints if not each.is_trunk])
 
 
-def _emergency(
-    walker: Walker, context: str, tried: Sequence[Witness], carriers: Carriers
-) -> Sequence[Finding]:
+def _emergency(walker: Walker, party: _Party, carriers: Carriers) -> Sequence[Finding]:
     """For every phone's context; the first number that fails, and how many more."""
     wrong: dict[str, list[str]] = {}
     known = _extensions(walker.dialplan, OURS)  # what ours lacks is said by check_dialplan
-    for witness in tried:
-        if witness.category is not Category.EMERGENCY or witness.dialled not in known:
+    for dialled, _ in emergency_dialled(party.offices[0].emergency_sites):
+        if dialled not in known:
             continue
-        found = walker.walk(Start(context=context, dialled=witness.dialled))
+        found = walker.walk(Start(context=party.context, dialled=dialled))
         out = [leg for leg in found.legs if carriers.leaves(leg)]
         if found.asked:
-            wrong.setdefault("is held up by the application", []).append(witness.dialled)
+            wrong.setdefault("is held up by the application", []).append(dialled)
         elif not out:
-            wrong.setdefault("reaches no trunk", []).append(witness.dialled)
+            wrong.setdefault("reaches no trunk", []).append(dialled)
         elif any(carriers.costs(leg) for leg in out):
-            wrong.setdefault("is sent on as another number", []).append(witness.dialled)
+            wrong.setdefault("is sent on as another number", []).append(dialled)
     return [
-        problem(f"in [{context}] the emergency number {listed(numbers)} {why}", FIRST)
+        problem(f"in [{party.context}] the emergency number {listed(numbers)} {why}", FIRST)
         for why, numbers in wrong.items()
     ]
 
@@ -268,10 +267,6 @@ def walker_of(running: Running, settings: Settings) -> Walker:
 def _paid(tried: Sequence[Witness]) -> Sequence[str]:
     wanted = {Category.PAID, Category.BARRED}
     return [witness.dialled for witness in tried if witness.category in wanted]
-
-
-def _is_free(sent: str, offices: Sequence[Office]) -> bool:
-    return costs_nothing(sent, ((office.plan, office.site) for office in offices))
 
 
 def _dial(leg: Leg) -> str:

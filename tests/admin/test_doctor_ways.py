@@ -123,6 +123,21 @@ def test_what_another_offices_plan_includes_is_paid_for() -> None:
     assert message == "in [lyon] the emergency number 15 reaches no trunk"
 
 
+def test_help_of_the_plans_country_is_tried_where_an_office_stands_in_another() -> None:
+    abroad = Settings.model_validate({"offices": {"main": {"plan": "uk", "country": "FR"}}})
+    ours = "".join(rendered_dialplan(own_asterisk(abroad)).values())
+    office = f"{ours}\n[office]\ninclude => tollgate.main\n"
+
+    def said_of(text: str) -> Sequence[str]:
+        found = judge(of(text), read_offices(abroad), abroad, {"1001": "main"})
+        return [each.message for each in found if each.status is not Status.OK]
+
+    assert said_of(office) == []
+    assert said_of(f"{office}exten => 999,1,Hangup()\n") == [
+        "in [office] the emergency number 999 reaches no trunk"
+    ]
+
+
 def test_emergency_number_that_something_else_takes_is_a_problem() -> None:
     assert problems(f"{OFFICE}exten => 999,1,Dial(PJSIP/1001)\n") == [
         "in [office] the emergency number 999 reaches no trunk"

@@ -5,6 +5,7 @@ import pytest
 from charging.numbering import Site
 from charging.unpaid import costs_nothing
 from plans.files import SHIPPED_PLANS, read_plan
+from tests.fakes.charging import office_on
 
 UK, FRANCE = (read_plan(SHIPPED_PLANS / f"{name}.toml") for name in ("uk", "france"))
 
@@ -31,10 +32,16 @@ UK, FRANCE = (read_plan(SHIPPED_PLANS / f"{name}.toml") for name in ("uk", "fran
     ],
 )
 def test_number_as_the_trunk_was_told_it(sent: str, unpaid: bool) -> None:  # noqa: FBT001 - a table
-    assert costs_nothing(sent, [(UK, Site(country="GB"))]) is unpaid
+    assert costs_nothing(sent, [office_on(UK)]) is unpaid
 
 
 def test_what_one_office_need_not_pay_for_is_explained() -> None:
-    offices = [(UK, Site(country="GB")), (FRANCE, Site(country="FR"))]
+    offices = [office_on(UK), office_on(FRANCE, "paris")]
     assert costs_nothing("33142685300", offices)
     assert not costs_nothing("33142685300", offices[:1])
+
+
+@pytest.mark.parametrize("sent", ["999", "15", "112"])
+def test_help_costs_nothing_where_an_office_stands_and_where_its_plan_is_sold(sent: str) -> None:
+    abroad = office_on(UK, site=Site(country="FR"))
+    assert costs_nothing(sent, [abroad])
