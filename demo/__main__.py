@@ -26,8 +26,15 @@ from charging.errors import ChargingError
 from charging.ledger import Balances
 from charging.money import Money
 from charging.rates import Rate, charge_for
+from demo.managers_pages import (
+    SignIn,
+    live_a_month,
+    managers_pages,
+    sections_for,
+    write_phones,
+)
 from demo.narrator import Narrator
-from dialplan.phones import EXAMPLE, PhonesError
+from dialplan.phones import PhonesError, load_phones
 from dialplan.render import AsteriskConfig, RenderError
 from lab.addresses import GivenAddresses
 from lab.application import Entry
@@ -50,6 +57,7 @@ OPENING = Money(10_000_000, CURRENCY)
 LOW = Money(2_000_000, CURRENCY)
 DECK = SAMPLE_DECKS / "sample-gbp.csv"
 QUIET_TIMEOUT_S = 90
+SHOWN_PHONES = 3
 REFUSED = (
     AssemblyError,
     ChargingError,
@@ -208,24 +216,32 @@ async def _run(folder: Path, ports: Ports, number: str, talk_s: int, *, once: bo
     telephony = find_telephony(out.print)
     version = ".".join(map(str, telephony.asterisk_version))
     out.print(f"Starting Asterisk {version}, a simulated carrier and the application …")
+    phones_file = folder / "phones.toml"
+    write_phones(phones_file)
     paid = make_paid_office(
         telephony,
         folder,
         deck=DECK.read_text(encoding="utf-8"),
         opening=None,
-        settings={"site": {"phones_file": str(EXAMPLE)}},
+        settings={
+            "site": {"phones_file": str(phones_file)},
+            **sections_for(ports.sip_address),
+        },
         addresses=GivenAddresses(asterisk=ports.sip_address, carrier=ports.carrier_address),
         adapt=ports.of,
+        phones=load_phones(phones_file),
     )
     agrees = False
     with contextlib.suppress(asyncio.CancelledError):
         async with paid:
+            if await live_a_month(paid.settings_file):
+                out.print("Wrote a month of the office's calls, so that there is one to look at.")
             await _fill(paid, out)
             demonstration = await _one_call(paid, number, talk_s, out)
             agrees = _report(demonstration, out)
             if not once:
-                async with paid.feature_codes:
-                    await _stay_up(paid, out)
+                async with paid.feature_codes, managers_pages(paid) as sign_in:
+                    await _stay_up(paid, sign_in, out)
             print(json.dumps(demonstration.summary()))  # noqa: T201 - for programs to read
         return agrees
     out.print("Stopped; no process is left behind.")
@@ -343,10 +359,16 @@ def _report(demonstration: Demonstration, out: Console) -> bool:
     return not demonstration.disagreements
 
 
-async def _stay_up(paid: PaidOffice, out: Console) -> None:
+async def _stay_up(paid: PaidOffice, sign_in: SignIn, out: Console) -> None:
     config, codes = paid.office.config, paid.settings.agi.codes
-    out.print("\nEverything stays up. Register a softphone (SIP, UDP) and call a number yourself:")
-    for phone in config.phones:
+    out.print(
+        f"\nEverything stays up. The manager's portal: {sign_in.url}\n"
+        f"  mail address {sign_in.mail_address}, password {sign_in.password}\n"
+        f"  cards are charged by a sandbox, no money is real; a card that works:"
+        f" {sign_in.test_card}"
+    )
+    out.print("Register a softphone (SIP, UDP) and call a number yourself:")
+    for phone in config.phones[:SHOWN_PHONES]:
         out.print(
             f"  user {phone.endpoint}, password {config.secrets.phones[phone.endpoint]},"
             f" server {config.sip_address}:{config.sip_port}"
