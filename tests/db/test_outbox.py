@@ -80,7 +80,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["none", "starttls", "tls"])
-def server(
+def mail_server(
     request: pytest.FixtureRequest, certificate: Path
 ) -> Iterator[tuple[Inbox, NoticeSettings]]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -141,9 +141,9 @@ def an_outbox(
 
 
 async def test_each_address_gets_each_notice_once_in_its_language(
-    engine: Engine, server: tuple[Inbox, NoticeSettings], clock: ManualClock
+    engine: Engine, mail_server: tuple[Inbox, NoticeSettings], clock: ManualClock
 ) -> None:
-    inbox, settings = server
+    inbox, settings = mail_server
     add(engine, "anna@example.com")
     add(engine, "zoe@example.fr", "fr")
     for _ in range(2):
@@ -163,9 +163,9 @@ async def test_each_address_gets_each_notice_once_in_its_language(
 
 
 async def test_what_no_office_would_read_goes_to_the_operator(
-    engine: Engine, server: tuple[Inbox, NoticeSettings], clock: ManualClock
+    engine: Engine, mail_server: tuple[Inbox, NoticeSettings], clock: ManualClock
 ) -> None:
-    inbox, settings = server
+    inbox, settings = mail_server
     write(engine, "one")
     add(engine, "anna@example.com")
     write(engine, "two", NoticeKind.OPERATOR)
@@ -213,9 +213,9 @@ async def test_a_server_that_is_away_is_tried_again_and_then_given_up(
 
 
 async def test_a_server_that_refuses_a_mail_gets_it_again(
-    engine: Engine, server: tuple[Inbox, NoticeSettings], clock: ManualClock
+    engine: Engine, mail_server: tuple[Inbox, NoticeSettings], clock: ManualClock
 ) -> None:
-    inbox, settings = server
+    inbox, settings = mail_server
     inbox.refuses = True
     write(engine, "one")
     outbox = an_outbox(engine, settings, clock)
@@ -229,9 +229,9 @@ async def test_a_server_that_refuses_a_mail_gets_it_again(
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_not_believed(
-    engine: Engine, server: tuple[Inbox, NoticeSettings], clock: ManualClock
+    engine: Engine, mail_server: tuple[Inbox, NoticeSettings], clock: ManualClock
 ) -> None:
-    inbox, settings = server
+    inbox, settings = mail_server
     if settings.smtp_tls == "none":
         return
     write(engine, "one")
