@@ -156,6 +156,8 @@ async def main() -> None:
     url, offices, seed = sys.argv[1:]
     engine = open_engine(url)
     async with SqlLedger(engine) as ledger, asyncio.TaskGroup() as group:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         for number in range(CALLERS):
             buyer = Buyer(ledger, offices.split(","), f"{seed}.{number}")
             group.create_task(buyer.go_on())

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -50,6 +51,13 @@ from trials.money_judge import UNIT, charged_otherwise, total_differs
 REACH_S: Final = 20.0  # how long a named point is waited for
 SETTLED_WITHIN_S: Final = 60.0
 SETTLE_PATIENCE_S: Final = 240.0
+START_S: Final = 120.0
+READY: Final = {
+    "sandbox": '"event": "ready"',
+    "worker": '"event": "ready"',
+    "second worker": '"event": "ready"',
+    "buyer": "ready",
+}
 LOOK_EVERY_S: Final = 0.05
 REQUEST_TIMEOUT_S: Final = 3.0
 PACE: Final = 0.2  # of the sandbox's seconds
@@ -78,6 +86,7 @@ class MoneyPlan:
     breakages: int  # of the processor
     offices: int
     seed: int
+    settled_within_s: float = SETTLED_WITHIN_S
 
 
 @dataclass(slots=True)
@@ -138,7 +147,7 @@ class _Trial:
         self._offices = [f"office{number}" for number in range(plan.offices)]
         self._sandbox = Sandbox.in_folder(folder / "sandbox", request_timeout_s=REQUEST_TIMEOUT_S)
         self._processes: dict[str, asyncio.subprocess.Process] = {}
-        self._seeds = itertools.count()
+        self._starts: Counter[str] = Counter()
         self._outcome = Outcome()
         self._settings = folder / "tollgate.toml"
         self._last_fault_s = time.monotonic()
@@ -150,7 +159,7 @@ class _Trial:
         sections = "".join(f"[offices.{name}]\n" for name in self._offices)
         self._settings.write_text(f'[database]\nurl = "{self._url}"\n{sections}', encoding="utf-8")
         await self._start("sandbox")
-        await self._until_it_answers()
+        await self._until_ready("sandbox")
         await self._sandbox.order("choose", pace=PACE)
         numbers = {card.name: card.number for card in CARDS}
         async with (
@@ -169,19 +178,13 @@ class _Trial:
                     raise LabError(f"no card was saved: {found}")
                 await _arm(ledger, office_id, found)
 
-    async def _until_it_answers(self) -> None:
-        async with asyncio.timeout(REACH_S):
-            while True:
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    await self._sandbox.order("waiting")
-                    return
-                await asyncio.sleep(LOOK_EVERY_S)
-
     # --- processes -------------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        for name in ("worker", "second worker", "buyer"):
+        names = ("worker", "second worker", "buyer")
+        for name in names:
             await self._start(name)
+        await self._until_ready(*names)
 
     async def end(self) -> None:
         await asyncio.gather(*map(kill, self._processes.values()))
@@ -193,7 +196,7 @@ class _Trial:
             case "sandbox":
                 arguments = ("-m", PROGRAM, self._settings)
             case "buyer":
-                seed = f"{self._plan.seed}-{next(self._seeds)}"
+                seed = f"{self._plan.seed}-{self._starts[name]}"
                 offices = ",".join(self._offices)
                 arguments = ("-m", "trials.money_buyer", self._url, offices, seed)
             case _:
@@ -201,6 +204,7 @@ class _Trial:
                 if name == "second worker":  # webhooks are taken by the first
                     port = Sandbox.in_folder(self._folder).payments.port
                     environment["TOLLGATE_PAYMENTS__PORT"] = str(port)
+        self._starts[name] += 1
         self._processes[name] = await spawn(
             _PYTHON,
             arguments,
@@ -209,12 +213,20 @@ class _Trial:
             env={**environment, "PYTHONPATH": str(_REPOSITORY)},
         )
 
+    async def _until_ready(self, *names: str) -> None:
+        """Each has said so since it was started last: who is only starting is no loss."""
+        for name in names:
+            await self._until(partial(self._times_ready, name), self._starts[name].__le__, START_S)
+
+    async def _times_ready(self, name: str) -> int:
+        text = (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        return text.count(READY[name])
+
     async def _kill(self, *names: str) -> None:
         await asyncio.gather(*(kill(self._processes[name]) for name in names))
         for name in names:
             await self._start(name)
-        if "sandbox" in names:
-            await self._until_it_answers()
+        await self._until_ready(*names)
 
     # --- what is done to it ----------------------------------------------------------------------
 
@@ -339,7 +351,7 @@ class _Trial:
             *(f"open in the end: {name}" for name in await self._left_to_do()),
             *self._complaints(),
         ]
-        if outcome.settled_after_s > SETTLED_WITHIN_S:
+        if outcome.settled_after_s > self._plan.settled_within_s:
             outcome.wrong.append(f"settled only after {outcome.settled_after_s:.0f} s")
         return outcome
 
