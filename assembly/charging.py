@@ -15,6 +15,7 @@ from assembly.offices import OfficesError
 from charging.enquiries import Enquiries
 from charging.errors import ChargingUnavailable, Refusal
 from charging.money import Money
+from charging.offices import OfficesSnapshot
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
 from db.ledger import SqlLedger, read_from
@@ -99,7 +100,8 @@ def parts_of(settings: SharedSections) -> tuple[Engine, LiveOffices]:
         AssemblyError: the database's address, or what makes the offices, cannot be used.
     """
     try:
-        return open_engine(settings.database.url), LiveOffices(settings, report=report_refused)
+        offices = LiveOffices(settings, report=report_refused, changed=report_changed)
+        return open_engine(settings.database.url), offices
     except (DatabaseUrlError, OfficesError) as error:
         raise AssemblyError(str(error)) from error
 
@@ -125,6 +127,12 @@ async def balance_of(
             return language, refusal
         balances = await ledger.balances(office.id, office.currency)
     return language, balances.available
+
+
+def report_changed(offices: OfficesSnapshot) -> None:
+    """Of a file that was saved, or of what is in the database: it is in force."""
+    names = [office.id for office in offices.offices]
+    log.info("offices_changed", offices=names, extensions=len(offices.extensions))
 
 
 def report_refused(problem: str) -> None:

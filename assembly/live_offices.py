@@ -34,12 +34,24 @@ T = TypeVar("T")
 class LiveOffices:
     """The offices as they were when everything was last good: charging.ports.Offices."""
 
-    def __init__(self, settings: SharedSections, *, report: Callable[[str], None]) -> None:
-        """Read every file. `report` is told once of everything that is refused later.
+    def __init__(
+        self,
+        settings: SharedSections,
+        *,
+        report: Callable[[str], None],
+        changed: Callable[[OfficesSnapshot], None] = lambda _: None,
+    ) -> None:
+        """Read every file.
+
+        Args:
+            settings: name the others, and are read again where they are a file.
+            report: told once of everything that is refused later.
+            changed: told of whatever takes effect later.
 
         Raises:
             OfficesError: something cannot be used.
         """
+        self._changed = changed
         self._files = _Files(settings)
         self._managers: ManagersSettings = {}
         self._currencies: Mapping[str, str] = {}
@@ -76,12 +88,14 @@ class LiveOffices:
             self._advance()
 
     def _advance(self) -> None:
-        latest = self._files.sources(self._managers)
+        latest, before = self._files.sources(self._managers), self._snapshot
         if latest != self._tried:
             self._tried = latest
             self._sources, self._snapshot, self._refused = advance(
                 self._sources, self._snapshot, latest, self._currencies
             )
+        if self._snapshot is not before:
+            self._changed(self._snapshot)
         self._tell({*self._files.problems(), *self._refused, *self._wrong_currencies()})
 
     def _wrong_currencies(self) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 from assembly.live_offices import LiveOffices
 from assembly.offices import OfficesError
 from charging.errors import UnknownExtension, UnknownOffice
+from charging.offices import OfficesSnapshot
 from plans.files import SHIPPED_PLANS
 from settings import load_settings
 
@@ -36,6 +37,7 @@ class Folder:
         self.write("phones.toml", "[phones.1001]\n")
         self.write("tollgate.toml", SETTINGS)
         self.told: list[str] = []
+        self.changes = 0
 
     def write(self, name: str, text: str) -> None:
         """As editors do: a new file in the old one's place."""
@@ -49,7 +51,12 @@ class Folder:
         self.write(name, text.replace(old, new))
 
     def start(self) -> LiveOffices:
-        return LiveOffices(load_settings(self.folder / "tollgate.toml"), report=self.told.append)
+        settings = load_settings(self.folder / "tollgate.toml")
+        return LiveOffices(settings, report=self.told.append, changed=self._count)
+
+    def _count(self, offices: OfficesSnapshot) -> None:
+        del offices
+        self.changes += 1
 
 
 @pytest.fixture
@@ -71,7 +78,9 @@ def test_a_plan_takes_effect_when_it_is_saved(folder: Folder) -> None:
     folder.change("plans/uk.toml", 'title = "UK"', 'title = "Ours"')
     assert live.snapshot() is before
     live.refresh()
+    live.refresh()
     assert live.snapshot().office("main").plan.title == "Ours"
+    assert folder.changes == 1
     assert before.office("main").plan.title == "UK"
     assert folder.told == []
 

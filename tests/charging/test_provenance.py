@@ -129,6 +129,7 @@ def wanted(name: str, value: str | None, endpoint: str = "") -> SettingChange:
         (wanted("country", "FR", "1001"), "unknown_setting", "country is none of name"),
         (wanted("country", "UK"), "invalid_setting", 'write "GB"'),
         (wanted("outside_line_prefix", "9&"), "invalid_setting", "up to 4 digits"),
+        (wanted("international_prefix", ""), "invalid_setting", "not 1 to 5 digits"),
         (wanted("time_zone", "London"), "invalid_setting", "not a time zone"),
         (wanted("time_zone", "../etc/passwd"), "invalid_setting", "not a time zone"),
         (wanted("language", "de"), "invalid_setting", "not a language with prompts"),
@@ -159,6 +160,11 @@ def test_a_change_is_kept_in_one_way_of_writing() -> None:
         "included, national, international, premium"
     )
     assert allowed_change(wanted("country", None), fixed={}).value is None
+
+
+def test_a_change_names_what_it_changes() -> None:
+    assert wanted("country", "FR").subject == "country"
+    assert wanted("allow", "paid", "nice-1").subject == "nice-1.allow"
 
 
 def test_every_origin_says_who_it_is() -> None:

@@ -92,6 +92,8 @@ def test_two_offices_may_have_the_same_extension(offices: FixedOffices) -> None:
     both = offices.snapshot()
     assert both.extension_at("london", "1001").endpoint == "london-1"
     assert both.extension_at("paris", "1001").endpoint == "paris-1"
+    assert both.office_at("paris-1") == PARIS
+    assert both.extensions.keys() == {"london-1", "paris-1"}
     with pytest.raises(UnknownExtension):
         both.extension_at("paris", "1002")
     with pytest.raises(UnknownExtension):

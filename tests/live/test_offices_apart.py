@@ -205,6 +205,37 @@ async def test_neither_a_number_nor_a_transfer_rings_another_offices_phone(
         assert [call.dialled for call in paid.office.carrier.calls()] == ["33612345678"]
 
 
+async def test_an_office_that_is_removed_ends_no_call_and_gets_no_further_one(
+    telephony: Telephony, tmp_path: Path
+) -> None:
+    async with two_offices(telephony, tmp_path) as paid:
+        await paid.top_up(parse_money("20.00", "EUR"), "lyon")
+        async with paid.office.phone("lyon-1001") as phone:
+            await phone.dial(MOBILE_OF_UK)
+            await paid.application.wait_for("interval_debited", interval=0, timeout_s=20)
+            _remove_lyon(paid, tmp_path / "phones.toml")
+            await paid.application.wait_for("offices_changed", offices=["london"])
+            seen = len(paid.application.entries())
+            await paid.application.wait_for("interval_debited", after=seen, timeout_s=20)
+            await phone.hang_up()
+            await paid.application.wait_for("call_settled", after=seen)
+            await phone.dial(MOBILE_OF_UK)
+            await paid.application.wait_for("call_refused", code="unknown_extension", after=seen)
+        (call,) = await paid.calls()
+        assert (call.office_id, call.rate.currency) == ("lyon", "EUR")
+        assert call.debited >= parse_money("0.16", "EUR")
+        assert not (await paid.audit()).problems
+
+
+def _remove_lyon(paid: PaidOffice, phones_file: Path) -> None:
+    """Each file by itself, as an editor saves it: the application may see one without the other."""
+    text = paid.settings_file.read_text(encoding="utf-8")
+    without = text.replace('[offices.lyon]\nplan = "france"\n', "")
+    assert without != text
+    paid.settings_file.write_text(without, encoding="utf-8")
+    phones_file.write_text(PHONES[: PHONES.index("[phones.lyon-1001]")], encoding="utf-8")
+
+
 async def _rings_its_colleague(caller: Phone, called: Phone, *, nobody_else: Phone) -> None:
     """Both have the number 1001."""
     await caller.dial("1001")
