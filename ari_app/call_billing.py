@@ -32,6 +32,7 @@ from charging.errors import (
     LedgerFault,
     Refusal,
 )
+from charging.money import Money
 from charging.rates import SECONDS_PER_MINUTE, Rate, affordable_s, charge_for
 from charging.unpaid_calls import UNAVAILABLE
 from charging.usecases import (
@@ -126,8 +127,16 @@ class CallBilling:
         needed = charge_for(command.talk_s + 1, rate) - charge_for(command.funded_s, rate)
         if balances.available >= needed:
             return None
+        await self._want_refill(self._terms.office_id, needed)
         left_s = round(schedule_of(rate, self._reserve_ahead_s).warn_ahead_s)
         return MoneyShort(left_s=left_s, talk_s=command.talk_s)
+
+    async def _want_refill(self, office_id: str, needed: Money) -> None:
+        """Where none can be begun the call is warned and ends, as without one."""
+        try:
+            await self._charging.want_refill(office_id, needed=needed)
+        except (ChargingUnavailable, LedgerFault) as error:
+            self._log.warning("refill_not_wanted", error=str(error))
 
     async def reserve(self, command: Reserve) -> Event:
         interval = command.interval

@@ -296,6 +296,20 @@ class LookAgain(LedgerCommand[None]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WantRefill(LedgerCommand[None]):
+    """A live call is seen to run out of money: refill before it does, where the office does so."""
+
+    office_id: str
+    needed: Money
+    at: datetime
+    money_wanted = NOTHING_WANTED
+
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[None]:
+        del snapshot  # whether a refill is allowed is decided where every refill is
+        return Decision(result=None, refill_wanted=True, refill_needed=self.needed)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetNoticeLevel(LedgerCommand[Policy]):
     """When the office is told that its balance is low; 0: never."""
 

@@ -107,8 +107,8 @@ The policy of an office is `off`, `armed`, `held` (a ceiling is reached; it goes
 has moved on) or `paused` (for the card, for an authentication, for a dispute or by the operator; it
 goes on when a person did something, never by time alone). `charging/refill_rules.py` decides, in
 the transaction of the debit or reservation that lets the balance fall below the threshold, of the
-refusal of a call for lack of money, of a credit that does not suffice, or when the policy is to be
-looked at again:
+refusal of a call for lack of money, of a credit that does not suffice, when a live call is about to
+be warned that its money ends, or when the policy is to be looked at again:
 
 1. off, paused, no card on file, or an attempt that is open: nothing is begun;
 2. the amount is the smallest whole multiple of the rule's that reaches the threshold, or what the

@@ -24,6 +24,7 @@ from charging.extensions import Extension
 from charging.kinds import LineKind
 from charging.ledger import Balances, CallRecord, MoneyNews, SpendingLimits
 from charging.money import Money
+from charging.money_commands import WantRefill
 from charging.numbering import Number, find_emergency
 from charging.offices import Office, OfficesSnapshot
 from charging.plan import Category
@@ -227,6 +228,12 @@ class Charging:
     async def money_news(self, office_id: str, currency: str) -> MoneyNews:
         """Whether a caller who lacks money has it now, or may soon have it."""
         return await self._ledger.money_news(office_id, currency, self._clock.now())
+
+    async def want_refill(self, office_id: str, *, needed: Money) -> None:
+        """A live call will lack money: begin a refill now, if the office refills itself."""
+        await self._ledger.carry_out(
+            WantRefill(office_id=office_id, needed=needed, at=self._clock.now())
+        )
 
     async def open_calls(self, asterisk: str) -> Sequence[CallRecord]:
         """Calls of one Asterisk that are authorised and not settled, for recovery."""

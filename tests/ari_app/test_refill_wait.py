@@ -24,6 +24,7 @@ from ari_app.messages import (
     Refused,
     Settle,
     StopOneMoment,
+    WarningDue,
 )
 from ari_app.refill_wait import RefillWait
 from charging.card_processor import CardOnFile, Succeeded
@@ -36,6 +37,7 @@ from charging.orders import Consent, refill_rule
 from charging.refill import Event as PaymentEvent
 from charging.refill import Withdrawn
 from tests.ari_app.office_of_one import CALLER, OfficeOfOne, settle_down
+from tests.db.money import Spend
 from tests.fakes.charging import FRANCE_MOBILE, gbp
 from tests.fakes.clock import START
 
@@ -144,6 +146,11 @@ async def test_nobody_waits_longer_than_the_time() -> None:
 async def armed_office() -> OfficeOfOne:
     """An office that never had money and refills itself: its card is being charged."""
     office = OfficeOfOne()
+    await save_card_and_arm(office, threshold="5")
+    return office
+
+
+async def save_card_and_arm(office: OfficeOfOne, *, threshold: str) -> None:
     card = CardOnFile(
         customer_id="cus",
         method_id="pm",
@@ -157,9 +164,8 @@ async def armed_office() -> OfficeOfOne:
     )
     await office.ledger.carry_out(ReplaceCard(card=stored, at=START))
     consent = Consent(by="anna", at=START, words="yes")
-    rule = refill_rule(amount=gbp("10"), threshold=gbp("5"))
+    rule = refill_rule(amount=gbp("10"), threshold=gbp(threshold))
     await office.ledger.carry_out(SetRefill(office_id="main", rule=rule, consent=consent, at=START))
-    return office
 
 
 async def tell(office: OfficeOfOne, *facts: PaymentEvent) -> None:
@@ -219,3 +225,27 @@ async def test_a_call_is_refused_as_soon_as_the_refill_is_given_up() -> None:
     await waited(task)
     assert state_of(task) is State.REFUSING
     assert [code for _, code in office.unpaid.refusals] == ["insufficient_balance"]
+
+
+async def test_a_live_call_that_will_run_out_has_the_card_charged_before_it_does() -> None:
+    """Above the threshold, which no debit has crossed: the call needs more than is left."""
+    office = OfficeOfOne()
+    task = await office.talk()
+    await office.ledger.carry_out(Spend("main", gbp("499.80"), key="s", at=START))
+    await save_card_and_arm(office, threshold="0.01")
+    assert not office.ledger.money["main"].payments
+    office.driver.remind(task.call.call_id, WarningDue(240))
+    await settle_down()
+    (refill,) = office.ledger.money["main"].payments.values()
+    assert refill.amount == gbp("10")
+
+
+async def test_a_live_call_is_warned_although_no_refill_can_be_begun() -> None:
+    office = OfficeOfOne()
+    task = await office.talk()
+    await office.ledger.carry_out(Spend("main", gbp("499.80"), key="s", at=START))
+    office.driver.remind(task.call.call_id, WarningDue(240))
+    await settle_down()
+    assert not office.ledger.money["main"].payments
+    assert task.call.talk is not None
+    assert task.call.talk.warned_of_s == 240
