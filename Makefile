@@ -97,6 +97,9 @@ docs:  ## write docs/call-flow.md, docs/refill.md, docs/configure.md and tollgat
 	@$(python) -m charging.refill_table > docs/refill.md
 	@$(python) -m settings.reference
 
+screens: .setup/venv .setup/system  ## pictures of the portal's screens, anew, in docs/screens
+	@$(python) -m tests.portal.screens docs/screens
+
 texts: .setup/venv  ## find every text of the portal anew; what has no French yet is then empty in portal/locale/fr
 	@.venv/bin/pybabel -q extract -F portal/babel.cfg -k marked -k say -k say_count:1,2 --no-location --omit-header -o .setup/portal.pot portal
 	@.venv/bin/pybabel -q update -D portal -i .setup/portal.pot -d portal/locale -l fr --no-fuzzy-matching --ignore-obsolete --no-location
@@ -108,4 +111,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
