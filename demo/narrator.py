@@ -52,7 +52,7 @@ class Narrator:
 
     def _announced(self, entry: Entry) -> str:
         balance = self._money(entry, "balance_micros")
-        return f"The phone hears, before the call connects: “Your balance is {balance}.”"
+        return f"The phone hears, before the call connects: “You have {balance}.”"
 
     def _state(self, entry: Entry) -> str | None:
         return {

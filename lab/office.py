@@ -13,7 +13,7 @@ from lab.addresses import AddressBlock, Addresses
 from lab.carrier import ANSWERS, Behaviour, Carrier, Rule
 from lab.instance import Instance, asterisk_config
 from lab.lifecycle import Runnable
-from lab.phone import Phone
+from lab.phone import CODECS, Phone
 from telephony.tools import Telephony
 
 
@@ -77,7 +77,9 @@ class Office(Runnable):
     async def stop(self) -> None:
         await self._running.aclose()
 
-    def phone(self, extension: str, *, answers: bool = True) -> Phone:
+    def phone(
+        self, extension: str, *, answers: bool = True, codecs: Sequence[str] = CODECS
+    ) -> Phone:
         """A desk phone, still to be switched on: `async with office.phone("1001") as phone:`."""
         self._phones_made += 1
         return Phone(
@@ -89,6 +91,7 @@ class Office(Runnable):
             server=self.config.sip_address,
             server_port=self.config.sip_port,
             answers=answers,
+            codecs=codecs,
         )
 
 

@@ -1,4 +1,4 @@
-"""A real registered desk phone: baresip, speaking G.722, keeping a recording of what it hears."""
+"""A real registered desk phone: baresip, which keeps a recording of what it hears."""
 
 import asyncio
 import itertools
@@ -18,6 +18,7 @@ from telephony.tools import Telephony
 
 START_TIMEOUT_S = 10
 CONTROL_PORT = 4444
+CODECS = ("G722/16000", "PCMA/8000")  # the best first, as baresip names them
 SAMPLE_RATE_HZ = 16000
 WAV_HEADER_BYTES = 44  # a stream that was replaced before it began holds nothing else
 REGISTER_EVERY_S = 60
@@ -48,6 +49,7 @@ class Phone(Runnable):
         server: str,
         server_port: int = 5060,
         answers: bool = True,
+        codecs: Sequence[str] = CODECS,
     ) -> None:
         """`answers`: it picks up at once when it is called; otherwise it rings until `answer()`."""
         self.extension = extension
@@ -57,6 +59,7 @@ class Phone(Runnable):
         self._address = address
         self._server = f"{server}:{server_port}"
         self._answers = answers
+        self._codecs = codecs
         self._process: asyncio.subprocess.Process | None = None
         self._control: _Control | None = None
 
@@ -221,7 +224,7 @@ class Phone(Runnable):
         return (
             f"<sip:{self.extension}@{self._server}>;auth_user={self.extension}"
             f";auth_pass={self._password};regint={REGISTER_EVERY_S}"
-            f";audio_codecs=G722/16000,PCMA/8000"
+            f";audio_codecs={','.join(self._codecs)}"
             f";answermode={'auto' if self._answers else 'manual'}"
         )
 

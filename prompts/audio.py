@@ -12,7 +12,7 @@ WIDEBAND_HZ: Final = 16_000
 NARROWBAND_HZ: Final = 8_000
 
 # Part of every cache key: raise it with any change below, and recordings are made anew.
-PROCESSING_VERSION: Final = 4
+PROCESSING_VERSION: Final = 5
 
 SPEECH_LEVEL: Final = 0.12  # root mean square of the vowels, more or less: -18 dBFS
 VOWELS_BELOW_LOUDEST: Final = 0.1  # -20 dB; else "six", which is mostly hiss, would be shouted
@@ -22,8 +22,8 @@ INAUDIBLE: Final = 1e-5
 QUIET_BELOW: Final = 0.03  # the loudest frame of a finished clip has 0.14 and more
 CLIPPED_FROM: Final = 0.999
 FRAME_S: Final = 0.01
-KEPT_BEFORE_S: Final = 0.03
-KEPT_AFTER_S: Final = 0.03
+KEPT_BEFORE_S: Final = 0.01
+KEPT_AFTER_S: Final = 0.01
 FADE_S: Final = 0.005
 
 # Asterisk starts its G.722 encoder anew with every file, while the phone's decoder goes on. The

@@ -159,7 +159,7 @@ def build_voice(
     if lacking:
         raise ClipsMissing(f"{engine.name}, {language}", lacking)
     clips = [
-        _Clip(language, clip, text, _key(engine, language, clip, text))
+        _Clip(language, clip, text, key_of(engine, language, clip, text))
         for clip, text in texts.items()
     ]
     store = ClipStore(library.sounds / CLIPS)
@@ -174,7 +174,8 @@ def to_speak(texts: Mapping[str, str]) -> dict[str, str]:
     return {clip: text for clip, text in texts.items() if pause_of(text) is None}
 
 
-def _key(engine: Engine, language: str, clip: str, text: str) -> str:
+def key_of(engine: Engine, language: str, clip: str, text: str) -> str:
+    """Equal for equal recordings: the text, the voice, its pace and what we make of it."""
     spoken = engine.fingerprint(language, clip, text) if pause_of(text) is None else "pause"
     ending = text[-1:]  # decides the pause after the clip
     made_of = f"{PROCESSING_VERSION}\n{ending}\n{spoken}"

@@ -8,7 +8,6 @@ import binascii
 import hashlib
 import io
 import os
-import re
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ import gtts
 from prompts.audio import Sound
 from prompts.errors import EngineFailed, EngineMissing
 from prompts.files import NotASoundError, read_sound
+from prompts.spellings import spellings_of
 
 TOOL_TIMEOUT_S: Final = 30
 SHORTEST_SOUND_S_PER_CHARACTER: Final = 0.02  # faster than anyone speaks: the reply was cut off
@@ -129,9 +129,9 @@ class CommandEngine:
     name: str
     tool: Tool
     voices: Mapping[str, str]
-    spellings: Mapping[str, Mapping[str, str]]
     language_option: str
     file_option: str
+    paced: Callable[[str, float], str] = lambda text, _pace: text
     at_once: int = LOCAL_ENGINES_AT_ONCE
 
     def lacks(self, language: str, texts: Mapping[str, str]) -> tuple[str, ...]:
@@ -149,8 +149,9 @@ class CommandEngine:
         return self.tool.speak_to_file(lambda file: (self.file_option, file, *arguments))
 
     def _arguments(self, language: str, text: str) -> tuple[str, ...]:
-        spelt = _respelt(text, self.spellings.get(language, {}))
-        return (self.language_option, self.voices[language], spelt)
+        spellings = spellings_of(self.name, language)
+        paced = self.paced(spellings.of(text), spellings.pace)
+        return (self.language_option, self.voices[language], paced)
 
 
 def pico_engine(tool: Tool = PICO) -> CommandEngine:
@@ -159,11 +160,9 @@ def pico_engine(tool: Tool = PICO) -> CommandEngine:
         name="pico",
         tool=tool,
         voices={"en": "en-GB", "fr": "fr-FR"},
-        # Its "four" is heard as "two" and its "pence" as "pounds", by a recogniser at least; in
-        # French it would say "panse".
-        spellings={"en": {"four": "fore", "pence": "pennts"}, "fr": {"pence": "pennse"}},
         language_option="--lang",
         file_option="--wave",
+        paced=_paced_for_pico,
     )
 
 
@@ -173,7 +172,6 @@ def espeak_engine(tool: Tool = ESPEAK) -> CommandEngine:
         name="espeak-ng",
         tool=tool,
         voices={"en": "en-gb", "fr": "fr-fr"},
-        spellings={"fr": {"pence": "[[p'Ens]]"}},
         language_option="-v",
         file_option="-w",
     )
@@ -298,6 +296,5 @@ def _whole(mp3: bytes, clip: str, text: str) -> Sound:
     return sound
 
 
-def _respelt(text: str, spellings: Mapping[str, str]) -> str:
-    """The text as an engine must see it to say it right; also inside "twenty-four"."""
-    return re.sub(r"\w+", lambda word: spellings.get(word[0], word[0]), text)
+def _paced_for_pico(text: str, pace: float) -> str:
+    return text if pace == 1 else f'<speed level="{round(pace * 100)}">{text}</speed>'

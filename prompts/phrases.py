@@ -22,8 +22,6 @@ LARGEST_SPOKEN: Final = 999_999  # above it, "more than nine hundred and ninety-
 
 # The clips that name a currency's unit and its hundredth.
 UNITS: Final = {"GBP": ("pounds", "pence"), "EUR": ("euros", "cents"), "USD": ("dollars", "cents")}
-# French drops the vowel of "de" before these.
-ELIDED: Final = frozenset(f"1-{name}" for names in UNITS.values() for name in names)
 
 # By the `code` of each refusal in charging.errors; "unavailable" when the database is away, and
 # "forwarded" whatever the reason, where the call was forwarded and a stranger may be listening.
@@ -64,7 +62,7 @@ def balance_phrase(
     per_minute: Money | None = None,
     minutes: int | None = None,
 ) -> Phrase:
-    """The clips for "your balance is twelve euros and forty cents".
+    """The clips for "you have twelve euros forty".
 
     Rounds down to whole cents: the prompt must never promise more than the ledger holds.
 
@@ -162,7 +160,7 @@ def not_enough_money_phrase(language: str) -> Phrase:
 
 
 def last_call_phrase(cost: Money | None, language: str) -> Phrase:
-    """The clips for "your last paid call cost one pound and ten pence"; None: there was none.
+    """The clips for "your last paid call cost one pound ten"; None: there was none.
 
     Rounded up, as the price was when it was told.
     """
@@ -187,12 +185,7 @@ def sentences(*phrases: Phrase) -> Phrase:
 
 def _balance(balance: Money, language: str) -> tuple[str, ...]:
     cents = balance.micros // MICROS_PER_CENT  # rounds towards minus infinity: a debt stays one
-    amount = _amount(cents, balance.currency, language)
-    if language != "fr":
-        return ("your-balance-is", *amount)
-    if amount[0] in ELIDED:
-        return ("your-balance-is", f"of-{amount[0]}", *amount[1:])  # "d'un euro", never "de un"
-    return ("your-balance-is-of", *amount)
+    return ("your-balance-is", *_amount(cents, balance.currency, language))
 
 
 def _price(price: Money, language: str) -> tuple[str, ...]:
@@ -211,14 +204,19 @@ def _minutes(minutes: int, language: str) -> tuple[str, ...]:
 
 
 def _amount(cents: int, currency: str, language: str) -> tuple[str, ...]:
-    """As "twelve euros", "and forty cents"; a part that is zero is not said, unless both are."""
+    """As people say it: "twelve euros", "forty"; a part that is zero is not said, unless both are.
+
+    Below ten the hundredths are "oh five", in French "et cinq centimes": "twelve euros five" is
+    heard as 12.50 by some.
+    """
     unit, subunit = _units(currency)
     whole, rest = divmod(cents, 100)
     if rest == 0 or whole > LARGEST_SPOKEN:
         return _counted(whole, unit, language)
     if whole == 0:
         return (f"{rest}-{subunit}",)
-    return (*_counted(whole, unit, language), f"and-{rest}-{subunit}")
+    hundredths = f"and-{rest}-{subunit}" if rest < 10 else str(rest)  # noqa: PLR2004 - one digit
+    return (*_counted(whole, unit, language), hundredths)
 
 
 def _counted(count: int, unit: str, language: str) -> tuple[str, ...]:

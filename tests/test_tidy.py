@@ -128,7 +128,7 @@ def test_every_package_that_ships_says_that_it_is_typed() -> None:
         assert (ROOT / package.partition(".")[0] / "py.typed").exists(), package
 
 
-STAYS_HERE = {"bench", "demo", "lab", "tests", "trials"}
+STAYS_HERE = {"bench", "demo", "lab", "studio", "tests", "trials"}
 
 
 def shipped() -> set[str]:
@@ -165,7 +165,10 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     used = distributions_of(*(f"{package}/*.py" for package in ships))
     assert used <= declared
     assert declared - used == NOT_IMPORTED
-    assert distributions_of(*(f"{each}/*.py" for each in STAYS_HERE)) <= declared | of_tests
+    others = STAYS_HERE - {"studio"}
+    assert distributions_of(*(f"{each}/*.py" for each in others)) <= declared | of_tests
+    of_studio = {_distribution(line) for line in PROJECT["dependency-groups"]["studio"]}
+    assert distributions_of("studio/*.py") <= declared | of_tests | of_studio
 
 
 def distributions_of(*patterns: str) -> set[str]:

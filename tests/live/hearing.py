@@ -1,6 +1,7 @@
-"""What a phone was told, written down from its recording."""
+"""What a phone was told, read off its recording: the clips of the voice that its office plays."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,42 +9,40 @@ import soundfile
 from numpy.typing import NDArray
 
 from lab.carrier import EARLY_TONE_HZ, FAR_END_TONE_HZ
+from lab.likeness import found_in, spoken_in
 from lab.phone import Phone
-from prompts.audio import Sound
-from tests.prompts.listener import Listener, grammar_of
+from prompts.audio import Sound, joined
+from prompts.files import read_sound
+from prompts.library import WIDEBAND, Library, default_sounds_folder
+from prompts.phrases import Phrase
 
-FRAME_S = 0.02
-PAUSE_S = 1.3  # longer than a full stop between two sentences of one message
-SHORTEST_SENTENCE_S = 1.2
 QUIET = 0.005
 RINGING_HZ = (400, 450)  # both at once: a British phone's
 TONE_SHARE = 0.3  # of a tenth of a second's power
 RINGING, CARRIER, SILENCE, OTHER = "r", "c", ".", "x"
 
 
-def sentences_heard(phone: Phone, known: dict[str, str]) -> list[str]:
-    """Which of the `known` sentences (name to text) it heard, once it is switched off."""
-    listener = Listener(grammar_of(list(known.values())))
-    texts = {_spoken(listener_text): name for name, listener_text in known.items()}
-    return [texts.get(listener.words(sound), "something else") for sound in _utterances(phone)]
+def heard_by(phone: Phone) -> Sound:
+    """Everything: a phone begins another file when early media has been agreed upon."""
+    return joined([read_sound(file) for file in phone.recordings()])
 
 
-def _spoken(text: str) -> str:
-    return grammar_of([text]).partition("= ")[2].removesuffix(";\n")
+def clips_heard(
+    phone: Phone, among: Iterable[Phrase], *, language: str = "en", first_s: float | None = None
+) -> tuple[str, ...]:
+    """What it was told, once it is switched off, of the clips of these phrases and no others.
+
+    `first_s`: only so much of each clip is looked for, where what is said may be cut short.
+    """
+    folder = Library(default_sounds_folder(os.environ)).folder(language)
+    clips = {clip for phrase in among for clip in phrase.clips}
+    known = {clip: _first(read_sound(folder / f"{clip}{WIDEBAND}"), first_s) for clip in clips}
+    return tuple(found.name for found in found_in(heard_by(phone), spoken_in(clips, known)))
 
 
-def _utterances(phone: Phone) -> list[Sound]:
-    streams = [soundfile.read(file) for file in phone.recordings()]
-    samples, rate = np.concatenate([samples for samples, _ in streams]), streams[0][1]
-    frame = int(FRAME_S * rate)
-    frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
-    loud = np.flatnonzero(np.sqrt(np.mean(frames**2, axis=1)) > QUIET)
-    parts = np.split(loud, np.flatnonzero(np.diff(loud) > PAUSE_S / FRAME_S) + 1)
-    return [
-        Sound(samples[part[0] * frame : (part[-1] + 1) * frame], rate)
-        for part in parts
-        if len(part) and (part[-1] - part[0]) * FRAME_S >= SHORTEST_SENTENCE_S
-    ]
+def _first(sound: Sound, first_s: float | None) -> Sound:
+    end = None if first_s is None else int(first_s * sound.rate_hz)
+    return Sound(sound.samples[:end], sound.rate_hz)
 
 
 def parts_heard(recordings: Sequence[Path]) -> str:

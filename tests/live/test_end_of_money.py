@@ -8,8 +8,9 @@ from lab.carrier import ANSWERS, Behaviour, Rule
 from lab.far_end import far_end
 from lab.paid_office import PaidOffice
 from lab.phone import Phone
+from prompts.phrases import funds_exhausted_phrase, low_balance_phrase, top_up_received_phrase
 from tests.live.conftest import FRANCE, StartOffice, gbp
-from tests.live.hearing import sentences_heard
+from tests.live.hearing import clips_heard
 
 pytestmark = [pytest.mark.live, pytest.mark.hearing]
 
@@ -24,15 +25,10 @@ prefix,destination,per_minute,connection,per_call,initial_s,increment_s
 """
 SILENCE = 0.002  # of full scale; a whisper is a hundred times louder
 
-LOW = "running low"
-ADDED = "funds added"
-OVER = "funds exhausted"
-SENTENCES = {
-    LOW: "Your balance is running low. You have less than one minute",
-    ADDED: "Funds have been added. Your call can continue.",
-    OVER: "Your funds have run out, so the call has ended. Please ask your office manager to add"
-    " funds.",
-}
+LOW = low_balance_phrase(0, "en")
+ADDED = top_up_received_phrase("en")
+OVER = funds_exhausted_phrase("en")
+WARNINGS = (LOW, ADDED, OVER)
 
 
 async def connect(paid: PaidOffice, phone: Phone, number: str) -> str:
@@ -75,7 +71,7 @@ async def test_caller_alone_is_warned_ahead_and_told_why_the_call_ended(
         assert settled["charged_micros"] == gbp("6.00").micros
         assert ear.heard_s > 25
         assert ear.loudest() < SILENCE
-    assert sentences_heard(phone, SENTENCES) == [LOW, OVER]
+    assert clips_heard(phone, WARNINGS) == LOW.clips + OVER.clips
 
 
 async def test_top_up_lengthens_the_call_and_the_warned_caller_hears_of_it(
@@ -96,4 +92,4 @@ async def test_top_up_lengthens_the_call_and_the_warned_caller_hears_of_it(
         assert call.talk_s > 8
         assert ear.heard_s > 7
         assert ear.loudest() < SILENCE
-    assert sentences_heard(phone, SENTENCES) == [LOW, ADDED]
+    assert clips_heard(phone, WARNINGS) == LOW.clips + ADDED.clips

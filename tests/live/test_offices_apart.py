@@ -19,14 +19,15 @@ from admin.checks.ways import check_trunks, check_ways
 from charging.money import Money, parse_money
 from dialplan.phones import load_phones
 from lab.caller import Calls, PlacedCall, place_calls
+from lab.likeness import likeness_of
 from lab.paid_office import PaidOffice, make_paid_office
 from lab.phone import Phone
 from prompts.library import Library, default_sounds_folder
 from prompts.phrases import Phrase, balance_phrase
 from telephony.tools import Telephony
+from tests.live.hearing import heard_by
 from tests.live.test_escapes import connect, target
-from tests.live.test_feature_codes import dial_and_listen, heard_by
-from tests.prompts.test_on_asterisk import likeness_of
+from tests.live.test_feature_codes import dial_and_listen
 
 pytestmark = pytest.mark.live
 

@@ -9,6 +9,8 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from admin.prompts import app
+from prompts.engines import GttsEngine
+from prompts.errors import EngineMissing
 from prompts.texts import texts_of
 from tests.prompts.voices import ToneEngine, tone
 
@@ -48,8 +50,8 @@ def test_a_voice_is_built_listed_and_played(prompts: Prompts, studio: Path) -> N
 
     played = prompts("play", "12.40 GBP", "--output", "said.wav", "--json")
     said = json.loads(played.output)
-    assert said["words"] == "Your balance is twelve pounds and forty pence"
-    assert said["sounds"] == ["your-balance-is", "12-pounds", "and-40-pence"]
+    assert said["words"] == "You have twelve pounds forty"
+    assert said["sounds"] == ["your-balance-is", "12-pounds", "40"]
     for where in ("nowhere/said.wav", "."):
         refused = prompts("play", "12.40 GBP", "--output", where)
         assert (refused.exit_code, type(refused.exception)) == (1, SystemExit)
@@ -77,6 +79,23 @@ def test_where_gtts_gives_up_halfway_another_voice_speaks_all_of_it(
     by_name = prompts("build", "--language", "en", "--engine", "gtts")
     assert by_name.exit_code == 1
     assert json.loads(prompts("list", "--json").output)["en"]["engine"] == "pack"
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_who_hears_the_pack_is_told_that_gtts_could_speak(
+    prompts: Prompts, monkeypatch: pytest.MonkeyPatch, *, reachable: bool
+) -> None:
+    class Gtts(GttsEngine):
+        def require_reachable(self, language: str) -> None:
+            if not reachable:
+                raise EngineMissing(f"no network for {language}")
+
+    engines = {"gtts": Gtts(), "pack": ToneEngine("pack"), "pico": ToneEngine("pico")}
+    monkeypatch.setattr("admin.prompts.available_engines", lambda: engines)
+    hint = "TOLLGATE_PROMPTS__ENGINE=gtts make prompts"
+    by_pack = prompts("build", "--language", "en", "--engine", "pack")
+    assert (hint in by_pack.output) is reachable
+    assert hint not in prompts("build", "--language", "en", "--engine", "pico").output
 
 
 def test_price_and_minutes_may_be_said_as_well(prompts: Prompts, studio: Path) -> None:

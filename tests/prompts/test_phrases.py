@@ -29,6 +29,7 @@ from prompts.phrases import (
     minutes_phrase,
     not_enough_money_phrase,
     price_phrase,
+    refilling_phrase,
     refusal_phrase,
     sentences,
     service_unavailable_phrase,
@@ -82,18 +83,17 @@ def noun(names: tuple[str, str], count: int, language: str) -> str:
 def oracle(cents: int, currency: str, language: str) -> str:
     unit, subunit, feminine = NOUNS[language, currency]
     whole, rest = divmod(cents, 100)
-    parts = []
-    if whole or not rest:
-        number = in_words(whole, language, feminine=feminine)
-        parts.append(f"{number} {noun(unit, whole, language)}")
-    if rest:
-        number = in_words(rest, language, feminine=False)
-        parts.append(f"{number} {noun(subunit, rest, language)}")
-    amount = {"en": " and ", "fr": " et "}[language].join(parts)
-    if language == "en":
-        return f"Your balance is {amount}"
-    of = "d'" if amount.startswith(("un ", "une ")) else "de "
-    return f"Votre solde est {of}{amount}"
+    hundredths = in_words(rest, language, feminine=False)
+    with_unit = f"{hundredths} {noun(subunit, rest, language)}"
+    lead = {"en": "You have", "fr": "Il vous reste"}[language]
+    if whole == 0 and rest:
+        return f"{lead} {with_unit}"
+    units = f"{in_words(whole, language, feminine=feminine)} {noun(unit, whole, language)}"
+    if rest == 0:
+        return f"{lead} {units}"
+    if rest < 10:
+        return f"{lead} {units} " + {"en": f"oh {hundredths}", "fr": f"et {with_unit}"}[language]
+    return f"{lead} {units} {hundredths}"
 
 
 def plain(words: str) -> str:
@@ -128,14 +128,17 @@ def test_ten_thousand_amounts_have_a_clip_for_every_word_and_the_words_of_the_or
 @pytest.mark.parametrize(
     ("amount", "words"),
     [
-        ("12.40 GBP", "Your balance is twelve pounds and forty pence"),
-        ("0 GBP", "Your balance is zero pounds"),
-        ("0.01 GBP", "Your balance is one penny"),
-        ("1.01 EUR", "Your balance is one euro and one cent"),
-        ("100 GBP", "Your balance is one hundred pounds"),
-        ("101 GBP", "Your balance is one hundred and one pounds"),
-        ("1005 USD", "Your balance is one thousand and five dollars"),
-        ("9999 USD", "Your balance is nine thousand nine hundred and ninety-nine dollars"),
+        ("12.40 GBP", "You have twelve pounds forty"),
+        ("12.05 GBP", "You have twelve pounds oh five"),
+        ("0.40 GBP", "You have forty pence"),
+        ("12 GBP", "You have twelve pounds"),
+        ("0 GBP", "You have zero pounds"),
+        ("0.01 GBP", "You have one penny"),
+        ("1.01 EUR", "You have one euro oh one"),
+        ("100 GBP", "You have one hundred pounds"),
+        ("101 GBP", "You have one hundred and one pounds"),
+        ("1005 USD", "You have one thousand and five dollars"),
+        ("9999 USD", "You have nine thousand nine hundred and ninety-nine dollars"),
     ],
 )
 def test_english_amounts(amount: str, words: str) -> None:
@@ -145,25 +148,28 @@ def test_english_amounts(amount: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("amount", "words"),
     [
-        ("21 GBP", "Votre solde est de vingt et une livres"),
-        ("21 EUR", "Votre solde est de vingt et un euros"),
-        ("1.01 EUR", "Votre solde est d'un euro et un centime"),
-        ("1 GBP", "Votre solde est d'une livre"),
-        ("0.01 GBP", "Votre solde est d'un penny"),
-        ("0 EUR", "Votre solde est de zéro euro"),
-        ("11 EUR", "Votre solde est de onze euros"),
-        ("80 EUR", "Votre solde est de quatre-vingts euros"),
-        ("81 GBP", "Votre solde est de quatre-vingt-une livres"),
-        ("100 GBP", "Votre solde est de cent livres"),
-        ("101 GBP", "Votre solde est de cent une livres"),
-        ("200 EUR", "Votre solde est de deux cents euros"),
-        ("201 EUR", "Votre solde est de deux cent un euros"),
-        ("1000 EUR", "Votre solde est de mille euros"),
-        ("1001.50 GBP", "Votre solde est de mille une livres et cinquante pence"),
-        ("21000 GBP", "Votre solde est de vingt et un mille livres"),
-        ("80000 EUR", "Votre solde est de quatre-vingt mille euros"),
-        ("200000 EUR", "Votre solde est de deux cent mille euros"),
-        ("101000 EUR", "Votre solde est de cent un mille euros"),
+        ("21 GBP", "Il vous reste vingt et une livres"),
+        ("21 EUR", "Il vous reste vingt et un euros"),
+        ("1.01 EUR", "Il vous reste un euro et un centime"),
+        ("1 GBP", "Il vous reste une livre"),
+        ("12.40 EUR", "Il vous reste douze euros quarante"),
+        ("12.05 EUR", "Il vous reste douze euros et cinq centimes"),
+        ("0.40 EUR", "Il vous reste quarante centimes"),
+        ("0.01 GBP", "Il vous reste un penny"),
+        ("0 EUR", "Il vous reste zéro euro"),
+        ("11 EUR", "Il vous reste onze euros"),
+        ("80 EUR", "Il vous reste quatre-vingts euros"),
+        ("81 GBP", "Il vous reste quatre-vingt-une livres"),
+        ("100 GBP", "Il vous reste cent livres"),
+        ("101 GBP", "Il vous reste cent une livres"),
+        ("200 EUR", "Il vous reste deux cents euros"),
+        ("201 EUR", "Il vous reste deux cent un euros"),
+        ("1000 EUR", "Il vous reste mille euros"),
+        ("1001.50 GBP", "Il vous reste mille une livres cinquante"),
+        ("21000 GBP", "Il vous reste vingt et un mille livres"),
+        ("80000 EUR", "Il vous reste quatre-vingt mille euros"),
+        ("200000 EUR", "Il vous reste deux cent mille euros"),
+        ("101000 EUR", "Il vous reste cent un mille euros"),
     ],
 )
 def test_french_amounts(amount: str, words: str) -> None:
@@ -208,7 +214,7 @@ def test_a_currency_or_language_without_clips_is_an_error() -> None:
         (500, "zero point one pence"),
         (5_000, "zero point five pence"),
         (999_001, "one pound"),
-        (1_200_001, "one pound and twenty-one pence"),
+        (1_200_001, "one pound twenty-one"),
         (3_000_000, "three pounds"),
     ],
 )
@@ -220,7 +226,7 @@ def test_a_price_is_rounded_up(micros: int, words: str) -> None:
 def test_the_balance_may_go_on_with_price_and_minutes() -> None:
     phrase = balance_phrase(money("12.40 EUR"), "fr", per_minute=Money(15_000, "EUR"), minutes=826)
     assert words_of(phrase, "fr") == (
-        "Votre solde est de douze euros et quarante centimes."
+        "Il vous reste douze euros quarante."
         " Cet appel coûte un virgule cinq centimes par minute."
         " Cela suffit pour environ huit cent vingt-six minutes"
     )
@@ -259,9 +265,21 @@ def test_every_refusal_has_a_sentence_of_its_own(code: str, language: str) -> No
 
 
 def test_every_refusal_of_a_call_that_charging_knows_has_a_sentence() -> None:
-    of_top_ups = {"unknown_topup", "topup_spent"}  # told to an operator, never to a caller
+    told_to_an_operator = {  # or to a manager, about money in: never to a caller
+        "unknown_office",
+        "unknown_topup",
+        "topup_spent",
+        "paid_by_card",
+        "unknown_payment",
+        "not_refundable",
+        "bought_just_now",
+        "amount_not_offered",
+        "no_card",
+        "refill_not_allowed",
+        "no_receipt",
+    }
     codes = {refusal.code for refusal in Refusal.__subclasses__()}
-    assert codes - of_top_ups == REFUSALS.keys() - {"unavailable", "forwarded"}
+    assert codes - told_to_an_operator == REFUSALS.keys() - {"unavailable", "forwarded"}
 
 
 def test_a_limit_is_named() -> None:
@@ -280,7 +298,7 @@ def test_a_limit_is_named() -> None:
 def test_a_refusal_for_lack_of_money_can_say_the_balance_first() -> None:
     phrase = refusal_phrase("insufficient_balance", "en", balance=money("0.05 GBP"))
     assert words_of(phrase, "en") == (
-        "Your balance is five pence. There is not enough money on the account for this call."
+        "You have five pence. There is not enough money on the account for this call."
         " Please ask your office manager to add funds."
     )
 
@@ -315,6 +333,7 @@ def every_phrase(language: str) -> Iterator[Phrase]:
     yield funds_exhausted_phrase(language)
     yield service_unavailable_phrase(language)
     yield top_up_received_phrase(language, balance=Money(0, "GBP"))
+    yield refilling_phrase(language)
     yield sentences(dial_number_phrase(language), costs_nothing_phrase(language))
     yield last_call_phrase(None, language)
     yield last_call_phrase(Money(10_000, "GBP"), language)

@@ -1,7 +1,5 @@
 """The voice that comes with Tollgate, as a caller hears it: levels, pauses, lengths, words."""
 
-import random
-from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
@@ -11,28 +9,17 @@ import pytest
 from charging.language import LANGUAGES
 from charging.money import Money
 from prompts.audio import PEAK_LIMIT, SPEECH_LEVEL, Sound
-from prompts.build import build_voice
 from prompts.errors import EngineFailed, EngineMissing, PromptError
 from prompts.files import read_sound
 from prompts.library import NARROWBAND, WIDEBAND, Library
-from prompts.pack import VOICES, PackEngine, write_pack
+from prompts.pack import VOICES, PackEngine, recorder_of, write_pack
 from prompts.phrases import (
-    LIMITS,
-    REFUSALS,
     UNITS,
     Phrase,
     balance_phrase,
-    costs_nothing_phrase,
-    dial_number_phrase,
-    funds_exhausted_phrase,
-    language_phrase,
-    last_call_phrase,
-    price_phrase,
-    refusal_phrase,
-    top_up_received_phrase,
 )
-from prompts.texts import texts_of, words_of
-from tests.prompts.listener import AMOUNTS, Listener, grammar_of, heard
+from prompts.texts import texts_of
+from studio.recorders import recorder
 from tests.prompts.voices import ToneEngine, few_texts
 
 
@@ -58,6 +45,12 @@ def test_the_voice_pack_speaks_the_present_texts() -> None:
     for language in LANGUAGES:
         spoken = {clip: text for clip, text in texts_of(language).items() if clip != "pause"}
         assert PackEngine().lacks(language, spoken) == ()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_voice_pack_was_recorded_with_the_present_spellings_and_pace(language: str) -> None:
+    texts = {clip: text for clip, text in texts_of(language).items() if clip != "pause"}
+    assert PackEngine().outdated(language, texts, recorder(language)) == ()  # else: make prompts
 
 
 def test_the_voice_pack_is_small_enough_to_ship() -> None:
@@ -89,13 +82,13 @@ def test_speech_begins_at_once_and_ends_with_the_pause_of_its_punctuation(
         after_s = (len(frames) - loud[-1]) / 100
         assert np.max(frames[:8]) < 1e-3, (language, clip, rate)  # LEAD_S
         assert loud[0] < 28, (language, clip, rate)  # the hiss of an "s" comes first
-        assert after_s > (0.25 if sentence else 0.03), (language, clip, rate)
+        assert after_s > (0.25 if sentence else 0.01), (language, clip, rate)
         assert after_s < 0.65, (language, clip, rate)  # the end of "livres" is nearly silent
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("currency", UNITS)
-def test_the_balance_sentence_takes_at_most_six_seconds(
+def test_the_balance_sentence_takes_at_most_four_seconds(
     sounds: dict[tuple[str, str, str], Sound], language: str, currency: str
 ) -> None:
     def duration_s(phrase: Phrase) -> float:
@@ -104,51 +97,8 @@ def test_the_balance_sentence_takes_at_most_six_seconds(
     def amount(cents: int) -> Phrase:
         return balance_phrase(Money(cents * 10_000, currency), language)
 
-    cents = max(range(1, 100), key=lambda cents: duration_s(amount(100 + cents)))
-    assert max(duration_s(amount(units * 100 + cents)) for units in range(1000)) <= 6
-
-
-def misheard(listener: Listener, library: Library, phrases: list[Phrase]) -> list[tuple[str, str]]:
-    """What was said and what was understood instead."""
-    pairs = [
-        (heard(words_of(phrase, "en")), listener.words(library.sound_of(phrase, "en")))
-        for phrase in phrases
-    ]
-    return [(said, understood) for said, understood in pairs if said != understood]
-
-
-def generated_amounts(count: int) -> list[Money]:
-    chance = random.Random(50)  # noqa: S311 - a sample, not a secret
-    return [
-        Money(chance.randrange(10 ** chance.randint(1, 6)) * 10_000, chance.choice([*UNITS]))
-        for _ in range(count)
-    ]
-
-
-def test_a_stranger_understands_english_balances(library: Library) -> None:
-    phrases = [balance_phrase(amount, "en") for amount in generated_amounts(60)]
-    assert len(misheard(Listener(AMOUNTS), library, phrases)) <= 3  # 95 % of 60 understood
-
-
-def test_a_stranger_understands_english_prices(library: Library) -> None:
-    prices = [Money(tenths * 1000, "GBP") for tenths in range(3, 900, 75)]
-    phrases = [price_phrase(price, "en") for price in prices]
-    assert misheard(Listener(AMOUNTS), library, phrases) == []
-
-
-def test_a_stranger_tells_every_english_sentence_from_the_others(library: Library) -> None:
-    phrases = [
-        *(refusal_phrase(code, "en") for code in (*REFUSALS, "any other")),
-        *(refusal_phrase("limit_reached", "en", limit=limit) for limit in LIMITS),
-        funds_exhausted_phrase("en"),
-        top_up_received_phrase("en"),
-        dial_number_phrase("en"),
-        costs_nothing_phrase("en"),
-        last_call_phrase(None, "en"),
-        language_phrase("en"),
-    ]
-    listener = Listener(grammar_of([words_of(phrase, "en") for phrase in phrases]))
-    assert misheard(listener, library, phrases) == []
+    cents = max(range(100), key=lambda cents: duration_s(amount(100 + cents)))
+    assert max(duration_s(amount(units * 100 + cents)) for units in range(1000)) <= 4
 
 
 def test_a_pack_whose_text_has_changed_is_not_used() -> None:
@@ -161,7 +111,9 @@ def test_a_damaged_pack_is_found(tmp_path: Path) -> None:
         PackEngine(tmp_path).lacks("en", texts_of("en"))
     (tmp_path / "en").mkdir()
     index = tmp_path / "en" / "index.json"
-    index.write_text('{"goodbye": ["sentences", 0, 16000, "Goodbye."]}')
+    index.write_text(
+        '{"engine": "pico", "sounds": {"goodbye": ["sentences", 0, 16000, "Goodbye.", ""]}}'
+    )
     with pytest.raises(EngineFailed, match="damaged"):
         PackEngine(tmp_path).fingerprint("en", "goodbye", "Goodbye.")
     for table in ("pounds", "sentences"):
@@ -174,24 +126,29 @@ def test_a_damaged_pack_is_found(tmp_path: Path) -> None:
         PackEngine(tmp_path).lacks("en", texts_of("en"))
 
 
-def test_a_pack_is_only_made_of_a_complete_voice_that_may_be_given_away(tmp_path: Path) -> None:
-    library = Library(tmp_path, few_texts)
-    build_voice(library, "en", ToneEngine(name="gtts"))
-    with pytest.raises(PromptError, match="pico"):
-        write_pack(library, "en", tmp_path / "voices")
+def test_a_pack_is_only_made_by_an_engine_whose_speech_may_be_given_away(tmp_path: Path) -> None:
+    with pytest.raises(PromptError, match="kokoro or pico, not by gtts"):
+        write_pack(ToneEngine(name="gtts"), "en", tmp_path, folder=tmp_path / "voices")
 
 
-def test_a_pack_is_written_only_where_texts_have_changed(tmp_path: Path) -> None:
-    library = Library(tmp_path, few_texts)
-    build_voice(library, "en", ToneEngine(name="pico"))
-    folder = tmp_path / "voices"
+def test_a_pack_is_written_only_where_a_recording_would_be_another(tmp_path: Path) -> None:
+    few = {"few": few_texts("en"), "others": {"tomorrow": "Tomorrow."}}
 
-    def tables(language: str) -> dict[str, Mapping[str, str]]:
-        return {"few": few_texts(language)}
+    def write(voice: str) -> list[str]:
+        engine = ToneEngine(name="pico", voice=voice)
+        return write_pack(
+            engine, "en", tmp_path / "sounds", folder=tmp_path / "voices", tables=lambda _: few
+        )
 
-    assert write_pack(library, "en", folder, tables) == ["few"]
-    assert write_pack(library, "en", folder, tables) == []
-    pack = PackEngine(folder)
+    assert write("hers") == ["few", "others"]
+    assert write("hers") == []
+    few["others"] = {"tomorrow": "Tomorrow, then."}
+    assert write("hers") == ["others"]
+    assert write("his") == ["few", "others"]
+    assert recorder_of("en", tmp_path / "voices") == "pico"
+    pack = PackEngine(tmp_path / "voices")
     assert pack.lacks("en", few_texts("en")) == ()
     sound = pack.render("en", "goodbye", few_texts("en")["goodbye"])
     assert np.max(np.abs(sound.samples)) > 0.1
+    assert pack.outdated("en", few["others"], ToneEngine(name="pico", voice="his")) == ()
+    assert pack.outdated("en", few["others"], ToneEngine(name="pico")) == ("tomorrow",)

@@ -14,9 +14,9 @@ from prompts.library import Library
 from prompts.pack import PackEngine
 
 TEXTS = {
-    "your-balance-is": "Your balance is",
+    "your-balance-is": "You have",
     "12-pounds": "twelve pounds",
-    "and-40-pence": "and forty pence",
+    "40": "forty",
     "goodbye": "Goodbye.",
     "pause": ".",
 }
@@ -47,6 +47,7 @@ class ToneEngine:
     """Speaks every clip as a tone, except those it is told to lack or to fail at."""
 
     name: str = "tone"
+    voice: str = "the one"
     at_once: int = 2
     lacking: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
@@ -62,7 +63,7 @@ class ToneEngine:
 
     def fingerprint(self, language: str, clip: str, text: str) -> str:
         del clip
-        return f"{self.name} {language} {text}"
+        return f"{self.name} {self.voice} {language} {text}"
 
     def render(self, language: str, clip: str, text: str) -> Sound:
         del language, text

@@ -1,0 +1,194 @@
+"""What a listener wrote down, read as an amount of money; and how many of its words are wrong.
+
+Pure. A listener writes "£12.40", "12 pounds 40", "twelve pounds and forty pence" or "12,40 €" for
+the same sound, so numbers and units are compared and not letters.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Final, NamedTuple
+
+from icu4py.messageformat import MessageFormat
+
+LARGEST_SPELT: Final = 999  # more is never in a sample
+THOUSAND: Final = 1000
+POINT: Final = {"en": "point", "fr": "virgule"}
+AND: Final = {"en": "and", "fr": "et"}
+CENTS_IN_A_UNIT: Final = 100
+
+WHOLE: Final = {
+    **dict.fromkeys(("£", "pound", "pounds", "livre", "livres", "gbp"), "GBP"),
+    **dict.fromkeys(("€", "euro", "euros", "eur"), "EUR"),
+    **dict.fromkeys(("$", "dollar", "dollars", "usd"), "USD"),
+}
+# A cent belongs to a euro or to a dollar: who hears cents alone does not know of which.
+HUNDREDTH: Final = {
+    **dict.fromkeys(("penny", "pennies", "pence", "pences", "p"), "pence"),
+    **dict.fromkeys(("cent", "cents", "centime", "centimes", "¢"), "cents"),
+}
+HUNDREDTH_OF: Final = {"GBP": "pence", "EUR": "cents", "USD": "cents"}
+
+# "40p" is two tokens, and "4T" is one that is no number.
+_TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)?(?!\w|[.,]\d)|\d+(?=p\b)|\w+|[£€$¢%]")
+_OH_FIVE: Final = re.compile(r"(?:0[.,]|(?:oh|o|0) )(\d)(?: |$)")
+_DECIMAL: Final = re.compile(r"(\d+)[.,](\d)\b")
+_NUMBER: Final = re.compile(r"(\d+)(?:[.,](\d+))?")
+_GROUPED: Final = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}\b)")
+_GROUPED_BY_COMMA: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
+
+
+class Understood(NamedTuple):
+    """Hundredths of a unit, and "GBP", "EUR", "USD", or "pence" or "cents" where only these are."""
+
+    hundredths: int
+    unit: str
+
+
+def amount_in(written: str, language: str) -> Understood | None:
+    """The one amount that a sentence names; None where it names none, or more than one."""
+    tokens = _joined_hundreds(tokens_of(written, language), AND[language])
+    found = None
+    at = 0
+    while at < len(tokens):
+        reading = _amount_at(tokens, at, AND[language])
+        if reading is None:
+            if tokens[at][0].isdigit():
+                return None  # a number without a unit: the rest of something misheard
+            at += 1
+            continue
+        if found is not None:
+            return None
+        found, at = reading
+    return found
+
+
+def said(hundredths: int, currency: str) -> Understood:
+    """What `amount_in` gives for an amount that was understood."""
+    below_one = 0 < hundredths < CENTS_IN_A_UNIT
+    return Understood(hundredths, HUNDREDTH_OF[currency] if below_one else currency)
+
+
+def word_error_rate(told: str, written: str, language: str) -> float:
+    """Words that are wrong, missing or too many, of one that were said: 0 for none."""
+    wanted, heard = (
+        tokens_of(_DECIMAL.sub(rf"\1 {POINT[language]} \2", text), language)
+        for text in (told, written)
+    )
+    return _edits(wanted, heard) / len(wanted)
+
+
+def tokens_of(written: str, language: str) -> list[str]:
+    """Words in small letters; numbers as digits, however they were written."""
+    text = _GROUPED.sub("", written.lower())
+    if language == "en":
+        text = _GROUPED_BY_COMMA.sub("", text)
+    return _with_digits(_TOKEN.findall(text), language)
+
+
+def _amount_at(tokens: Sequence[str], at: int, and_: str) -> tuple[Understood, int] | None:
+    """The amount that begins at a token, and the place after it."""
+    sign = WHOLE.get(tokens[at]) if not tokens[at].isalpha() else None
+    first = at + (sign is not None)
+    number = _number_at(tokens, first)
+    if number is None:
+        return None
+    whole, hundredths = number
+    named = tokens[first + 1] if first + 1 < len(tokens) else ""
+    unit, after = (sign, first + 1) if sign else (WHOLE.get(named), first + 2)
+    if unit is not None:
+        rest, after = (hundredths, after) if hundredths else _rest_at(tokens, after, and_)
+        return said(whole * CENTS_IN_A_UNIT + rest, unit), after
+    if named in HUNDREDTH and hundredths is None:
+        return Understood(whole, HUNDREDTH[named]), after
+    return None
+
+
+def _rest_at(tokens: Sequence[str], at: int, and_: str) -> tuple[int, int]:
+    """As "40", "and 40 pence" after "12 pounds"; 0 where nothing follows."""
+    first = at + 1 if tokens[at : at + 1] == [and_] else at
+    if oh_five := re.match(
+        r"(?:0[.,]|(?:oh|o|0) )(\d)(?: |$)", " ".join(tokens[at : at + 2]) + " "
+    ):
+        return int(oh_five[1]), at + len(oh_five[0].split())
+    number = _number_at(tokens, first)
+    if number is None or number[1] is not None or number[0] >= CENTS_IN_A_UNIT:
+        return 0, at
+    named = tokens[first + 1] if first + 1 < len(tokens) else ""
+    if named in WHOLE:
+        return 0, at  # "12 pounds and 3 dollars" are two amounts
+    return number[0], first + 1 + (named in HUNDREDTH)
+
+
+def _number_at(tokens: Sequence[str], at: int) -> tuple[int, int | None] | None:
+    """The whole number and the hundredths after its point: "12.4" is 12 and 40."""
+    match = _NUMBER.fullmatch(tokens[at]) if at < len(tokens) else None
+    if match is None:
+        return None
+    return int(match[1]), None if match[2] is None else int(f"{match[2]}0"[:2])
+
+
+def _joined_hundreds(tokens: Sequence[str], and_: str) -> list[str]:
+    """One number of two where that is what people say: "800, 7 euros", "500 and 91 euros"."""
+    joined: list[str] = []
+    for token in tokens:
+        before = joined[-1:] if joined[-1:] != [and_] else joined[-2:-1]
+        if _is_rest(token) and before and _is_hundreds(before[0]):
+            del joined[-1 if joined[-1] != and_ else -2 :]
+            joined.append(str(int(before[0]) + int(token)))
+        else:
+            joined.append(token)
+    return joined
+
+
+def _is_hundreds(token: str) -> bool:
+    return token.isdigit() and token.endswith("00") and 0 < int(token) < THOUSAND
+
+
+def _is_rest(token: str) -> bool:
+    return token.isdigit() and not token.startswith("0") and int(token) < CENTS_IN_A_UNIT
+
+
+def _with_digits(words: Sequence[str], language: str) -> list[str]:
+    """Number words as digits, the longest that fit: "two hundred and one" is one number."""
+    numbers, tokens, at = _numbers(language), list[str](), 0
+    while at < len(words):
+        for length in range(_LONGEST_NUMBER, 0, -1):
+            number = numbers.get(tuple(words[at : at + length]))
+            if number is not None and at + length <= len(words):
+                tokens.append(str(number))
+                at += length
+                break
+        else:
+            tokens.append(words[at])
+            at += 1
+    return tokens
+
+
+_LONGEST_NUMBER: Final = 8  # words: "neuf cent quatre vingt dix neuf" has six
+
+
+@cache
+def _numbers(language: str) -> dict[tuple[str, ...], int]:
+    """Every spelling of every number to 999, by ICU's rules."""
+    rules = {
+        "en": ("%spellout-cardinal", "%spellout-cardinal-verbose"),
+        "fr": ("%spellout-cardinal-masculine", "%spellout-cardinal-feminine"),
+    }[language]
+    formats = [MessageFormat(f"{{n,spellout,{rule}}}", language) for rule in rules]
+    spelt = {}
+    for number in range(LARGEST_SPELT + 1):
+        for message in formats:
+            words = re.findall(r"[^\W\d_]+", str(message.format({"n": number})).lower())
+            spelt[tuple(words)] = number
+    return spelt
+
+
+def _edits(wanted: Sequence[str], heard: Sequence[str]) -> int:
+    """Levenshtein's distance, in words."""
+    row = list(range(len(heard) + 1))
+    for count, word in enumerate(wanted, start=1):
+        above, row = row, [count]
+        for at, other in enumerate(heard):
+            row.append(min(above[at] + (word != other), above[at + 1] + 1, row[at] + 1))
+    return row[-1]

@@ -1,0 +1,32 @@
+"""What an engine is given instead of a text, and for which reason."""
+
+import pytest
+
+from charging.language import LANGUAGES
+from prompts.errors import TextsDamaged
+from prompts.spellings import Spellings, parse_spellings, spellings_of
+from prompts.texts import texts_of
+
+
+def test_the_longest_spelling_that_fits_is_used_and_only_for_whole_words() -> None:
+    spellings = Spellings({"four": "fore", "twenty-four": "twenty fower"})
+    assert spellings.of("forty-four pounds") == "forty-fore pounds"
+    assert spellings.of("twenty-four fourths") == "twenty fower fourths"
+    assert Spellings({}).of("four") == "four"
+
+
+def test_every_spelling_has_its_reason() -> None:
+    good = '[pico.en]\npace = 1.1\nfour = ["fore", "heard as two"]\n'
+    assert parse_spellings(good, "pico", "en") == Spellings({"four": "fore"}, 1.1)
+    assert parse_spellings(good, "pico", "fr") == Spellings({})
+    for damaged in ('four = "fore"', 'four = ["fore"]', 'four = ["fore", ""]', "pace = 1"):
+        with pytest.raises(TextsDamaged):
+            parse_spellings(f"[pico.en]\n{damaged}\n", "pico", "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("engine", ["pico", "espeak-ng", "kokoro"])
+def test_no_spelling_is_kept_for_a_word_that_is_never_said(engine: str, language: str) -> None:
+    texts = " | ".join(texts_of(language).values())
+    for word in spellings_of(engine, language).words:
+        assert Spellings({word: "\0"}).of(texts) != texts, word

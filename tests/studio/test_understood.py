@@ -1,0 +1,83 @@
+"""What a listener may write for one sound, and what it may not."""
+
+import pytest
+
+from studio.understood import Understood, amount_in, said, word_error_rate
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Your balance is £12.40.",
+        "Your balance is 12 pounds 40.",
+        "You have twelve pounds and forty pence.",
+        "12 pounds, 40 pence",
+        "£12.4",
+        "12.40 pounds",
+    ],
+)
+def test_an_amount_is_read_however_it_is_written(written: str) -> None:
+    assert amount_in(written, "en") == said(1240, "GBP")
+
+
+@pytest.mark.parametrize(
+    ("written", "hundredths", "currency"),
+    [
+        ("Il vous reste 73 euros 40.", 7340, "EUR"),
+        ("Il vous reste 73,40 €", 7340, "EUR"),
+        ("soixante-treize livres quarante", 7340, "GBP"),
+        ("vingt et une livres", 2100, "GBP"),
+        ("Il vous reste 40 centimes.", 40, "USD"),
+        ("un penny", 1, "GBP"),
+        ("neuf cent quatre-vingt-dix-neuf dollars quatre-vingt-dix-neuf", 99_999, "USD"),
+        ("12 euros 05", 1205, "EUR"),
+        ("Il vous reste 800, 7 euros, 25.", 80_725, "EUR"),
+        ("12 euros et un centime", 1201, "EUR"),
+    ],
+)
+def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
+    assert amount_in(written, "fr") == said(hundredths, currency)
+
+
+@pytest.mark.parametrize(
+    ("written", "language"),
+    [
+        ("Il vous reste 73,40.", "fr"),  # of what?
+        ("12 pounds 40 50", "en"),
+        ("12 pounds and 3 dollars", "en"),
+        ("Your balance is 12 pounds 4T.", "en"),
+        ("Votre soldat d'eux.", "fr"),
+        ("12.5 pence", "en"),
+        ("65 euros, 75 euros", "fr"),
+        ("", "en"),
+    ],
+)
+def test_what_is_not_one_amount_is_not_understood(written: str, language: str) -> None:
+    assert amount_in(written, language) is None
+
+
+def test_pounds_heard_for_pence_are_another_amount() -> None:
+    assert amount_in("40 pounds", "en") != said(40, "GBP")
+    assert amount_in("40 pence", "en") == said(40, "GBP") != said(40, "EUR")
+    for oh_five in ("0.5", "oh five", "05", "O 5"):
+        assert amount_in(f"You have 55 euros, {oh_five}", "en") == said(5505, "EUR")
+    assert amount_in("500 and 91 euros 9", "en") == said(59_109, "EUR")
+    assert amount_in("500 euros 91", "en") == said(50_091, "EUR")
+    assert amount_in("$0.48", "en") == said(48, "USD")
+    assert amount_in("1,234 dollars", "en") == Understood(123_400, "USD")
+
+
+@pytest.mark.parametrize(
+    ("told", "written", "rate"),
+    [
+        ("This number is not valid.", "this number is not valid", 0),
+        ("This number is not valid.", "This number is valid.", 0.2),
+        ("You have twelve minutes", "You have 12 minutes", 0),
+        ("This call costs one point two pence", "This call costs 1.2 pence.", 0),
+        ("Please dial again", "Please please tile again", 2 / 3),
+    ],
+)
+def test_words_are_counted_that_are_wrong_missing_or_too_many(
+    told: str, written: str, rate: float
+) -> None:
+    assert word_error_rate(told, written, "en") == pytest.approx(rate)
