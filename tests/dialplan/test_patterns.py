@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -118,11 +119,12 @@ def test_dialplan_and_application_agree_on_every_short_code(number: int) -> None
 
 
 def every_short_code(country: str) -> Iterator[str]:
+    """Of six digits the last two are the first, a middle and the last one: none decides alone."""
     for code, _ in number_tables.SHORT[country]:
         length = len(re.sub(r"\[[^]]*\]", "X", code))
         matching = re.compile(code.replace("X", "[0-9]"))
-        every = (f"{value:0{length}}" for value in range(10**length))
-        yield from filter(matching.fullmatch, every)
+        digits = [*["0123456789"] * min(length, 4), *["059"] * (length - 4)]
+        yield from filter(matching.fullmatch, map("".join, product(*digits)))
 
 
 def require_agreement(number: int, typed: str) -> None:
