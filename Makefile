@@ -40,7 +40,12 @@ check: setup .setup/system  ## what a reviewer runs first: format, lint, types, 
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@$(python) -m pytest -n $(WORKERS) --cov=charging --cov=ari_app.flow --cov-report=term-missing:skip-covered
+	@$(MAKE) --no-print-directory coverage
+	@$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing"
+
+coverage: setup .setup/system  ## the tests without Asterisk, and how much of the rules of money and of a call they run
+	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live" --cov=charging --cov=ari_app --cov-report=term-missing:skip-covered
+	@$(python) -m tests.floors
 
 bench: setup .setup/system  ## measure, side by side in one run, what the README says of speed (PART=cli)
 	@$(python) -m bench $(PART)
@@ -120,4 +125,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -421,3 +421,8 @@ def test_a_call_that_somebody_asks_to_hang_up_ends_as_any_other(
     call, commands = step(example(state), HangUpRequested())
     assert call == example(state)
     assert commands == (() if hung_up is None else (HangUp(hung_up),))
+
+
+def test_a_call_that_talks_on_no_leg_is_none() -> None:
+    with pytest.raises(UnexpectedEventError):
+        step(replace(example(State.TALKING), talk=None), EventsLost())
