@@ -1,20 +1,21 @@
 """Buying, the refill, payments, billing and notices: what a form does, and what it never does."""
 
 import re
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from charging.money_state import Payment
 from charging.orders import refill_rule
-from charging.refill import State
+from charging.refill import Event, State
 from charging.refill_rules import PolicyState
 from db.audit_trail import changes
 from db.card_forms import change_form, find_form
 from db.money_reads import last_payments, refill_status
 from db.outbox import addresses_of
 from tests.fakes.charging import gbp
-from tests.portal.money import declined, save_card, succeeded, told
+from tests.portal.money import asked_by_bank, declined, save_card, succeeded, told
 from tests.portal.site import Site, text_of
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -321,3 +322,24 @@ async def test_rates_are_those_of_a_real_call(site: Site, query: str, said: str)
         answer = await browser.get(f"/rates?{query}")
     assert answer.status_code == 200
     assert said in answer.text
+
+
+@pytest.mark.parametrize("fact", [None, succeeded, declined, asked_by_bank])
+async def test_confirming_or_cancelling_is_answered_in_every_state_of_a_payment(
+    site: Site, fact: Callable[[Payment], Event] | None
+) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        await buy(browser)
+        [payment] = payments_of(site)
+        if fact is not None:
+            await told(site, payment, fact(payment))
+        confirmed = await browser.post(f"/payments/{payment.payment_id}/confirm")
+        assert confirmed.status_code == 303
+        page = await browser.post("/billing/support-code")
+        code = re.search(r'translate="no">(\d{4} \d{4})<', page.text)
+        assert code is not None
+    async with site.browser("carol") as care:
+        sent = {"code": code[1], "reason": "by mistake"}
+        cancelled = await care.post(f"/payments/{payment.payment_id}/cancel", data=sent)
+    assert cancelled.status_code in {303, 409}
