@@ -13,6 +13,7 @@ from prompts.errors import PromptError
 from prompts.pack import write_pack
 from studio.ear import Ear
 from studio.hearing import CODECS, Plan, problems, run
+from studio.phones import SoundLostError
 from studio.recorders import RECORDERS, recorder
 from telephony.tools import cache_folder
 
@@ -66,7 +67,13 @@ def hearing(
         codecs=codec or tuple(CODECS),
         fixed=fixed,
     )
-    scores = asyncio.run(run(plan, Ear(), out.print))
+    try:
+        scores = asyncio.run(run(plan, Ear(), out.print))
+    except* SoundLostError as lost:
+        out.print(
+            f"{lost.exceptions[0]}; this wants a machine with nothing else to do", markup=False
+        )
+        sys.exit(1)
     for score in scores:
         for words, written in score.misheard:
             out.print(f"{score.language}, {score.codec}: {words!r}: {written!r}", markup=False)

@@ -33,6 +33,7 @@ FRAME_S: Final = 0.05
 LOUD: Final = 0.02  # of full scale
 LOUD_SAMPLES: Final = 500  # fewer are no word
 DIALS_MAX: Final = 4
+LOST_MAX_S: Final = 0.2  # of one phrase, with the edges of two beeps
 CLOSED_TIMEOUT_S: Final = 10 * 60
 
 
@@ -110,7 +111,7 @@ async def _listen(phone: Phone, expected_s: Sequence[float]) -> list[Sound]:
         files = [file for file in phone.recordings() if file not in before]
         recordings = parts(joined([read_sound(file) for file in files]))
         heard_s = [recording.duration_s for recording in recordings]
-        if len(heard_s) == len(expected_s) and np.allclose(heard_s, expected_s, atol=2 * FRAME_S):
+        if len(heard_s) == len(expected_s) and np.allclose(heard_s, expected_s, atol=LOST_MAX_S):
             return recordings
     raise SoundLostError(f"{phone.extension} heard parts of {heard_s} s and not {expected_s}")
 
