@@ -1,6 +1,8 @@
 """What a processor says, and what that means for a payment."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -333,6 +335,11 @@ FACTS = {
 
 def test_every_kind_of_event_that_is_listened_to_is_tried_here() -> None:
     assert set(FACTS) == set(LISTENED_TO)
+
+
+def test_whoever_goes_live_is_told_to_choose_these_events() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "payments.md").read_text(encoding="utf-8")
+    assert re.findall(r"^       ([a-z_.]+)$", text, re.MULTILINE) == list(LISTENED_TO)
 
 
 @pytest.mark.parametrize("kind", FACTS)
