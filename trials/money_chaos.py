@@ -46,7 +46,7 @@ from payments import sandbox as sandbox_processor
 from payments.sandbox_server.cards import CARDS
 from telephony.tools import Tool
 from trials.money_buyer import CURRENCY, settle_open_calls
-from trials.money_judge import UNIT, charged_otherwise, total_differs
+from trials.money_judge import UNIT, charged_otherwise, replayed_trouble, total_differs
 
 REACH_S: Final = 20.0  # how long a named point is waited for
 SETTLED_WITHIN_S: Final = 60.0
@@ -72,7 +72,6 @@ CARD_OF_EVERY_OFFICE: Final = (
     "refund_fails",
     "disputed_later",
 )
-REPLAYED: Final = "HTTP 500"
 UNSETTLED: Final = [
     str(state) for state in (State.CLAIMED, State.SENT, State.UNKNOWN, State.REFUNDING)
 ]
@@ -326,12 +325,10 @@ class _Trial:
         return [*on_their_way, *unhandled, *await self._unsettled()]
 
     async def _unsettled(self) -> Sequence[str]:
-        """A 500 without a charge is replayed by its key, and so stays unknown for a day."""
-        log = await self._sandbox.order("log")
-        charged = {row["payment"] for row in log if row["what"] == "charged"}
-        rows = await self._read(_open_payments)
-        left = [row for row in rows if row["payment_id"] in charged or row["code"] != REPLAYED]
-        self._outcome.unknown = len(rows) - len(left)
+        log, rows = await self._sandbox.order("log"), await self._read(_open_payments)
+        replayed = replayed_trouble(log, rows)
+        self._outcome.unknown = len(replayed)
+        left = [row for row in rows if row not in replayed]
         return [f"{row['payment_id']}: {row['state']}, {row['code']}" for row in left]
 
     async def judged(self) -> Outcome:
@@ -346,7 +343,7 @@ class _Trial:
         outcome.credited = sum(row["entry_key"] is not None for row in rows)
         outcome.wrong += [
             *charged_otherwise(log, rows),
-            *total_differs(log, await self._read(_from_cards)),
+            *total_differs(log, rows, await self._read(_from_cards)),
             *(await self._read(audit)).problems,
             *(f"open in the end: {name}" for name in await self._left_to_do()),
             *self._complaints(),
@@ -409,9 +406,8 @@ def _payments(reader: Connection) -> Sequence[Mapping[str, Any]]:
 
 
 def _open_payments(reader: Connection) -> Sequence[Mapping[str, Any]]:
-    query = select(payments.c.payment_id, payments.c.state, payments.c.code)
-    found = reader.execute(query.where(payments.c.state.in_(UNSETTLED)))
-    return [dict(row) for row in found.mappings()]
+    query = select(payments).where(payments.c.state.in_(UNSETTLED))
+    return [dict(row) for row in reader.execute(query).mappings()]
 
 
 def _unhandled(reader: Connection) -> Sequence[str]:
