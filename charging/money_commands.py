@@ -490,6 +490,9 @@ class RecordFact(LedgerCommand[Recorded]):
         payment = _payment(snapshot, self.office_id, self.payment_id)
         after, _ = _advance(snapshot, payment, self.fact, at=self.at, terms=self.terms)
         too_early = isinstance(self.fact, _REFUND_FACTS) and after.result.attempt.open
+        # The refund may be refused for its sake, and then nothing else says so.
+        disputed = isinstance(self.fact, DisputeOpened | DisputeClosed)
+        too_early |= disputed and payment.state is State.REFUNDING
         return _with_result(after, Recorded(after.result, handled=not too_early))
 
 

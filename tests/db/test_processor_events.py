@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+from charging.card_processor import DisputeOpened, Invalid
 from charging.refill import State
 from db.inbox import SqlInbox
 from db.ledger import SqlLedger
@@ -79,6 +80,29 @@ async def test_a_dispute_of_somebody_elses_payment_is_let_go(
     assert await inbox.due(clock.now(), 10) == []
     clock.advance(3600)
     assert await inbox.due(clock.now(), 10) == []
+
+
+async def test_a_dispute_that_comes_while_a_refund_is_under_way_is_told_again(
+    engine: Engine, ledger: SqlLedger, clock: ManualClock
+) -> None:
+    """The bank was faster: the refund is refused, and only then the dispute can be recorded."""
+    office = Office(ledger, engine, clock)
+    payment = await office.bought("20")
+    await office.cancel(payment)
+    dispute = DisputeOpened(
+        dispute_id="dp_1",
+        intent_id=payment.attempt.intent_id,
+        payment_id="",
+        amount=gbp("20"),
+        reason="fraudulent",
+    )
+    assert not (await office.tell(payment, dispute)).handled
+    await office.tell(payment, Invalid("charge_disputed", "the bank has taken it back"))
+    assert await office.available() == gbp("20")
+    told = await office.tell(payment, dispute)
+    assert told.handled
+    assert told.payment.state is State.DISPUTED
+    assert await office.available() == gbp("0")
 
 
 async def _charge_without_a_reply(office: Office, processor: MemoryProcessor) -> None:
