@@ -32,7 +32,7 @@ from db.call_tables import unpaid_calls
 from db.models import UtcDateTime, calls
 from db.unpaid_calls import unpaid_call_of
 
-EXAMINED_MAX = 20_000  # calls of a page with a filter that an index decides
+EXAMINED_MAX = 12_000  # calls of a page with a filter that an index decides
 SEARCHED_MAX = 5_000  # calls of a page that looks for digits, each read for it
 PAID, INCLUDED, FREE, REFUSED = "paid", "included", "free", "refused"
 EVERY_OUTCOME = frozenset({PAID, INCLUDED, FREE, REFUSED})
