@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from admin.call_words import money_words, refusal_words, signed, talk_words
 from admin.context import AsJson, Context, Office, command, fail
-from admin.output import print_json, say, say_in_columns
+from admin.output import print_csv, print_json, say, say_in_columns
 from charging.csv_text import Cell, csv_lines
 from charging.money import Money
 from db.activity import (
@@ -563,5 +563,4 @@ def _report_json(
 
 def _stream(heading: Iterable[str], rows: Iterable[Iterable[Cell]]) -> None:
     """One line at a time; a reader who has seen enough ends it."""
-    for line in csv_lines(heading, rows):
-        typer.echo(line, nl=False)
+    print_csv(csv_lines(heading, rows))

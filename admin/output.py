@@ -1,11 +1,12 @@
 """What a command prints. Names and notes come from files and people: they are only text here."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
 
+from charging.csv_text import CSV_LINE_END
 from charging.plain_text import escaped, is_plain
 
 
@@ -21,6 +22,12 @@ def say_in_columns(rows: Sequence[Sequence[str]]) -> None:
     for row in plain:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         typer.echo("  ".join(cells).rstrip())
+
+
+def print_csv(lines: Iterable[str]) -> None:
+    """Lines of charging.csv_text as they come; unseen characters are written out here, too."""
+    for line in lines:
+        typer.echo(f"{escaped(line.removesuffix(CSV_LINE_END))}{CSV_LINE_END}", nl=False)
 
 
 def print_json(value: Any) -> None:

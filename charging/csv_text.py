@@ -12,12 +12,13 @@ _BEGINS_A_FORMULA = re.compile(r"\s*[=+\-@\t\r\n\0]")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")  # an amount, or a telephone number: no formula
 _TO_BE_QUOTED = re.compile(r'[",;\r\n]')
 
+CSV_LINE_END = "\r\n"  # as RFC 4180 has it
 Cell = str | int | datetime | None
 
 
 def csv_line(cells: Iterable[Cell]) -> str:
-    """One line with its end, as RFC 4180 has it."""
-    return ",".join(map(_quoted, cells)) + "\r\n"
+    """One line with its end."""
+    return ",".join(map(_quoted, cells)) + CSV_LINE_END
 
 
 def csv_lines(heading: Iterable[str], rows: Iterable[Iterable[Cell]]) -> Iterator[str]:

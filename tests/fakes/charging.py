@@ -127,9 +127,9 @@ class FixedOffices:
 
 
 def offices_on(plan: Plan, extensions: Iterable[Extension]) -> FixedOffices:
-    """Every office that has an extension, and main, on the same plan."""
+    """Main, branch and every office that has an extension, on the same plan."""
     known = tuple(extensions)
-    names = dict.fromkeys(["main", *(extension.office_id for extension in known)])
+    names = dict.fromkeys(["main", "branch", *(extension.office_id for extension in known)])
     return FixedOffices([office_on(plan, name) for name in names], known)
 
 

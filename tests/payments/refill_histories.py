@@ -349,7 +349,12 @@ class RefillHistory(RuleBasedStateMachine):
                 self.processor.succeed(name)
 
 
-def run_histories(histories: int, machine: type[RefillHistory] = RefillHistory) -> None:
+def run_histories(
+    histories: int,
+    machine: type[RefillHistory] = RefillHistory,
+    *,
+    always_the_same: bool = False,
+) -> None:
     """Raises AssertionError, with what was drawn, if anything was violated."""
     run_state_machine_as_test(
         machine,
@@ -358,6 +363,7 @@ def run_histories(histories: int, machine: type[RefillHistory] = RefillHistory) 
             stateful_step_count=STEPS,
             deadline=timedelta(seconds=20),
             database=None,
+            derandomize=always_the_same,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
