@@ -3,7 +3,7 @@
 PYTHON ?= python3
 python := .venv/bin/python
 # A live test mostly waits for a telephone, so more of them than cores run side by side.
-WORKERS ?= 5
+WORKERS ?= 6
 # The tests that compute go first and alone: a starved telephone loses sound.
 CORES ?= 2
 export PYTHONDONTWRITEBYTECODE ?=
@@ -31,9 +31,12 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
 	@$(python) -m demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
-test: setup .setup/system  ## every test, calls through the real Asterisk included
+test: setup .setup/system  ## every test but the longest, calls through the real Asterisk included
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live"; pure=$$?; \
-	$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing"; live=$$?; exit $$((pure + live))
+	$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long"; live=$$?; exit $$((pure + live))
+
+long: setup .setup/system  ## the tests that `make test` leaves out for their length; ten minutes
+	@$(python) -m pytest -n 2 -m "long"
 
 check: setup .setup/system  ## what a reviewer runs first: format, lint, types, layers, tests
 	@.venv/bin/ruff format --check
@@ -41,7 +44,7 @@ check: setup .setup/system  ## what a reviewer runs first: format, lint, types, 
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@$(MAKE) --no-print-directory coverage
-	@$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing"
+	@$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long"
 
 coverage: setup .setup/system  ## the tests without Asterisk, and how much of the rules of money and of a call they run
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live" --cov=charging --cov=ari_app --cov-report=term-missing:skip-covered
@@ -125,4 +128,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -1,6 +1,6 @@
 """Histories of an office, told to a real ledger and to the one in memory, which must agree.
 
-The test suite runs 500 on each database; `python -m tests.db.histories 10000` runs more.
+The test suite runs 200 on each database; `python -m tests.db.histories 10000` runs more.
 """
 
 import sys

@@ -10,7 +10,7 @@ from db import snapshot_store
 from db.engine import open_engine
 from tests.db.histories import hasty_sqlite, run_histories
 
-HISTORIES = 500  # `make ledger` draws 10,000
+HISTORIES = 200  # `make ledger` draws 10,000
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

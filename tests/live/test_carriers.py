@@ -9,7 +9,7 @@ import pytest
 
 from trials.carriers import SHORT, run
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 
 async def test_good_calls_last_and_dead_paid_legs_end(tmp_path: Path) -> None:

@@ -6,13 +6,18 @@ from trials.__main__ import SHORT
 from trials.chaos import Plan, run
 
 SEED = 20
+QUICK = ("application", "asterisk", "ami")  # `make long` takes all of them
 
 pytestmark = pytest.mark.live
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
-    ("what", "calls", "rate_per_s", "breakages"), SHORT, ids=[short[0] for short in SHORT]
+    ("what", "calls", "rate_per_s", "breakages"),
+    [
+        pytest.param(*short, id=short[0], marks=() if short[0] in QUICK else pytest.mark.long)
+        for short in SHORT
+    ],
 )
 async def test_no_call_is_charged_wrongly_whatever_breaks(
     what: str, calls: int, rate_per_s: int, breakages: int

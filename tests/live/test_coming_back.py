@@ -52,7 +52,9 @@ async def test_call_that_ended_before_its_log_was_rotated_is_charged_to_its_end(
             await watch.until(lambda: ended_legs(legs) == 2, timeout_s=5)
         legs.rename(f"{legs}.1")
         await paid.application.start()
-        await paid.application.wait_for("call_settled_afterwards", talk_s=math.ceil(call.talk_s))
+        await paid.application.wait_for(  # by the next sweep, where the call is too young for this
+            "call_settled_afterwards", timeout_s=30, talk_s=math.ceil(call.talk_s)
+        )
         with FileWatch(legs.parent) as watch:
             await phone.dial("112")
             await watch.until(legs.exists, timeout_s=5)  # Asterisk need not be told to

@@ -9,6 +9,7 @@ from trials.money_chaos import MoneyPlan, run
 
 
 @pytest.mark.live
+@pytest.mark.long
 @pytest.mark.timeout(400)
 async def test_whatever_is_killed_each_charge_is_credited_once(tmp_path: Path) -> None:
     plan = MoneyPlan(kills=5, breakages=1, offices=8, seed=1, settled_within_s=math.inf)
