@@ -32,7 +32,7 @@ run: setup  ## a real call through a real Asterisk, explained as it happens (ONC
 	@$(python) -m demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
 test: setup .setup/system  ## every test but the longest, calls through the real Asterisk included
-	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live"; pure=$$?; \
+	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live and not long"; pure=$$?; \
 	$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long"; live=$$?; exit $$((pure + live))
 
 long: setup .setup/system  ## the tests that `make test` leaves out for their length; ten minutes

@@ -5,7 +5,7 @@ import pytest
 from tests.live.doctor import Outcome, run_faults, run_sound
 from tests.live.doctor_faults import FAULTS
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 EVERY = 3  # of the table; its groups follow one another, so some of each group
 

@@ -100,7 +100,10 @@ async def served(template: Path, tmp_path_factory: pytest.TempPathFactory) -> As
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("scheme", "language", "width"),
-    [("light", "en-GB", 1280), ("dark", "fr-FR", 320)],
+    [
+        ("dark", "fr-FR", 320),
+        pytest.param("light", "en-GB", 1280, marks=pytest.mark.long),
+    ],
 )
 async def test_nothing_stands_in_the_way_of_anybody(
     served: Served, chromium: Browser, scheme: str, language: str, width: int
