@@ -132,7 +132,7 @@ def _refill(state: MoneyState, amount: Money, now: datetime) -> Payment:
     if card is None:
         raise ValueError("a refill without a card")
     office_id = state.policy.office_id
-    payment_id = f"refill-{round(now.timestamp() * 1000):x}-{office_id}"[:64]
+    payment_id = f"refill-{round(now.timestamp() * 1000):x}-{office_id}"
     attempt = Attempt(
         payment_id=payment_id,
         office_id=office_id,

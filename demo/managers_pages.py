@@ -11,7 +11,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from assembly.charging import parts_of
@@ -25,6 +24,7 @@ from lab.believable import Setting, fill, phones
 from lab.paid_office import OFFICE_ID, PaidOffice
 from lab.ports import find_free_port
 from lab.sandbox import TEST_CARD
+from portal.passwords import Passwords
 from settings import PortalSections, SharedSections, load_sections
 
 LOOPBACK = "127.0.0.1"
@@ -79,9 +79,12 @@ async def live_a_month(settings_file: Path) -> bool:
     return True
 
 
-def let_in(settings_file: Path) -> SignIn:
+async def let_in(settings_file: Path) -> SignIn:
     """One manager, with a new password at each start."""
     password = secrets.token_urlsafe(9)
+    passwords = Passwords()
+    password_hash = await passwords.hash(password)
+    passwords.close()
     settings = load_sections(PortalSections, settings_file)
     engine = open_engine(settings.database.url)
     with engine.connect().execution_options(**WRITER) as writer, writer.begin():
@@ -92,7 +95,7 @@ def let_in(settings_file: Path) -> SignIn:
             else people.add_user(writer, address=MANAGER, name="Anna", at=datetime.now(UTC))
         )
         people.give_role(writer, user_id, OFFICE_ID, Role.MANAGER)
-        people.set_password(writer, user_id, PasswordHasher().hash(password))
+        people.set_password(writer, user_id, password_hash)
     engine.dispose()
     return SignIn(url=settings.portal.address_for_browsers, mail_address=MANAGER, password=password)
 
@@ -106,4 +109,4 @@ async def managers_pages(paid: PaidOffice) -> AsyncIterator[SignIn]:
             await running.enter_async_context(
                 Application(paid.settings_file, folder, module=program)
             )
-        yield let_in(paid.settings_file)
+        yield await let_in(paid.settings_file)

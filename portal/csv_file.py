@@ -1,6 +1,6 @@
 """A list as a file for spreadsheets, sent while it is read: no longer list costs more memory."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from charging.csv_text import Cell, csv_line
 from charging.money import Money
 
 Item = TypeVar("Item")
+Place = TypeVar("Place")
 BYTE_ORDER_MARK = "\ufeff"  # without one, spreadsheets take accents for something else
 _LINES_AT_ONCE = 200
 
@@ -31,6 +32,19 @@ def csv_answer(
 
     headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
     return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def every_row(
+    read: Callable[[Place | None], Awaitable[tuple[Sequence[Item], Place | None]]],
+) -> AsyncIterator[Item]:
+    """All rows of a list, a page at a time; `read` is given the place at which the next begins."""
+    place: Place | None = None
+    while True:
+        rows, place = await read(place)
+        for row in rows:
+            yield row
+        if place is None:
+            return
 
 
 def plain(amount: Money | None) -> str:

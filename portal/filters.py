@@ -66,7 +66,7 @@ def a_date(_: BaseForm, field: Field) -> None:
 
 def a_number(_: BaseForm, field: Field) -> None:
     text = (field.data or "").replace(" ", "")
-    if text.removeprefix("+").isdigit() is False and text:
+    if text and not text.removeprefix("+").isdigit():
         raise ValidationError(WRONG_NUMBER)
     if len(text) > _NUMBER_MAX:
         raise ValidationError(WRONG_NUMBER)

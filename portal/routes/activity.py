@@ -1,6 +1,6 @@
 """Prepaid activity: what changed the balance, row by row, and what adds up to it."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 from functools import partial
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from db.activity import (
 from db.call_lists import CursorError
 from portal import call_words
 from portal.access import Reader, Visit
-from portal.csv_file import csv_answer, local, plain
+from portal.csv_file import csv_answer, every_row, local, plain
 from portal.filters import KIND_NAMES, ActivityFilter
 from portal.languages import marked
 from portal.offices import extension_choices
@@ -116,23 +116,16 @@ async def activity_csv(request: Request, visit: Reader, parts: Needs) -> Respons
     _, wanted = _filter(request, visit, parts)
     words = parts.pages.words(request)
     zone = parts.offices.office(visit.office_id).time_zone
-    rows = _every_row(parts, visit.office_id, wanted)
+
+    async def read(cursor: Cursor | None) -> tuple[Sequence[ActivityRow], Cursor | None]:
+        office_id = visit.office_id
+        page = await parts.store.read(
+            partial(activity, office_id=office_id, limit=CSV_ROWS, wanted=wanted, cursor=cursor)
+        )
+        return page.rows, page.next
+
     heading = [words.say(column) for column in COLUMNS]
-    return csv_answer("activity", heading, rows, lambda row: _cells(words, zone, row))
-
-
-async def _every_row(
-    parts: Parts, office_id: str, wanted: WantedActivity
-) -> AsyncIterator[ActivityRow]:
-    cursor: Cursor | None = None
-    while True:
-        read = partial(activity, office_id=office_id, limit=CSV_ROWS, wanted=wanted, cursor=cursor)
-        page = await parts.store.read(read)
-        for row in page.rows:
-            yield row
-        if page.next is None:
-            return
-        cursor = page.next
+    return csv_answer("activity", heading, every_row(read), lambda row: _cells(words, zone, row))
 
 
 COLUMNS = (

@@ -1,6 +1,6 @@
 """Every outbound call, and the life of one."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from functools import partial
 
@@ -24,7 +24,7 @@ from db.call_requests import HangUpRequest, requests_of
 from db.one_call import PaidCallLife, find_call
 from portal import call_words
 from portal.access import Reader, Visit
-from portal.csv_file import csv_answer, local, plain
+from portal.csv_file import csv_answer, every_row, local, plain
 from portal.filters import CallsFilter
 from portal.languages import marked
 from portal.offices import extension_choices
@@ -95,24 +95,16 @@ async def calls_csv(request: Request, visit: Reader, parts: Needs) -> Response:
     _, wanted = _filter(request, visit, parts)
     words = parts.pages.words(request)
     zone = parts.offices.office(visit.office_id).time_zone
-    rows = _every_call(parts, visit.office_id, wanted)
-    heading = [words.say(column) for column in COLUMNS]
-    return csv_answer("calls", heading, rows, lambda call: _cells(words, zone, call))
 
-
-async def _every_call(
-    parts: Parts, office_id: str, wanted: WantedCalls
-) -> AsyncIterator[ListedCall]:
-    before: Place | None = None
-    while True:
+    async def read(before: Place | None) -> tuple[Sequence[ListedCall], Place | None]:
+        office_id = visit.office_id
         page = await parts.store.read(
             partial(list_calls, office_id=office_id, limit=CSV_ROWS, wanted=wanted, before=before)
         )
-        for call in page.calls:
-            yield call
-        if page.before is None:
-            return
-        before = page.before
+        return page.calls, page.before
+
+    heading = [words.say(column) for column in COLUMNS]
+    return csv_answer("calls", heading, every_row(read), lambda call: _cells(words, zone, call))
 
 
 def _cells(words: Words, zone: tzinfo, call: ListedCall) -> Iterable[Cell]:
