@@ -6,6 +6,7 @@ import math
 import pytest
 
 from charging.ledger import CallRecord
+from charging.rates import charge_for
 from lab.carrier import CarrierCall, Rule, hangs_up_after
 from lab.paid_office import PaidOffice
 from tests.live.conftest import FRANCE, PER_INCREMENT, StartOffice
@@ -17,6 +18,11 @@ HOUR_S = 3600
 TALKS_S = 9
 RULES = (Rule("33142685300", hangs_up_after(TALKS_S * 1000 - 500)),)
 STOP_S = 3.0
+LONG_INCREMENTS = """\
+prefix,destination,per_minute,connection,per_call,initial_s,increment_s
+33,France landline,0.60,0,0,4,12
+"""
+RESUMED_TALKS_MS = 18_500  # into the third increment, which begins at 16 s
 
 
 async def ended(paid: PaidOffice) -> tuple[CarrierCall, CallRecord]:
@@ -36,8 +42,15 @@ def increments(record: CallRecord) -> int:
 async def test_clock_an_hour_out_changes_no_call_and_is_told(
     start_office: StartOffice, ahead_s: int
 ) -> None:
-    """New with a wrong clock, and resumed by a run whose clock is wrong the other way."""
-    async with start_office(rules=RULES) as paid, paid.office.phone("1001") as phone:
+    """New with a wrong clock, and resumed by a run whose clock is wrong the other way.
+
+    The second increment outlasts the slowest start; the third is the second run's to reserve.
+    """
+    rules = (Rule("33142685300", hangs_up_after(RESUMED_TALKS_MS)),)
+    async with (
+        start_office(deck=LONG_INCREMENTS, rules=rules) as paid,
+        paid.office.phone("1001") as phone,
+    ):
         await paid.application.kill()
         paid.application.clock_ahead_s = ahead_s
         await paid.application.start()
@@ -49,8 +62,9 @@ async def test_clock_an_hour_out_changes_no_call_and_is_told(
         call, record = await ended(paid)
         differ = await paid.application.wait_for("clocks_differ")
     assert abs(differ["asterisk_ahead_s"] + ahead_s) < 2
-    assert call.talk_s == pytest.approx(TALKS_S - 0.5, abs=0.4)
-    assert increments(record) == math.ceil(call.talk_s / INCREMENT_S)
+    assert call.talk_s == pytest.approx(RESUMED_TALKS_MS / 1000, abs=0.4)
+    assert record.debited == charge_for(math.ceil(call.talk_s), record.rate)
+    assert record.debited_intervals == 3
     assert record.end_unproved is None
 
 
