@@ -25,6 +25,10 @@ REGISTER_EVERY_S = 60
 # The phone hangs up when the file it speaks from ends.
 LONGEST_CALL_S = 15 * 60
 _EVENTS_KEPT = 1000
+_AS_DUMPED = "dump-*-dec.wav"  # baresip's own names, which hold the second
+
+# Recordings by their file's inode, which outlives its name: when each was written last.
+Kept = Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Phone(Runnable):
         self._codecs = codecs
         self._process: asyncio.subprocess.Process | None = None
         self._control: _Control | None = None
+        self._numbers = itertools.count(1)  # of recordings
 
     async def start(self) -> None:
         """Start and register.
@@ -110,6 +115,7 @@ class Phone(Runnable):
 
     async def dial(self, number: str) -> None:
         """Dial `number` as it stands, whatever characters it is made of."""
+        self._name_recordings()
         await self._control_open.send("dial", f"sip:{_escaped(number)}@{self._server}")
 
     async def answer(self) -> None:
@@ -145,16 +151,26 @@ class Phone(Runnable):
         """
         return await self._first(kind, detail=detail, after=after, timeout_s=timeout_s)
 
-    def recordings(self) -> list[Path]:
-        """What it heard, one WAV file for each stream of sound, oldest first."""
-        streams = sorted(self._heard.glob("dump-*-dec.wav"))
-        return [file for file in streams if file.stat().st_size > WAV_HEADER_BYTES]
+    def recordings(self, since: Kept | None = None) -> list[Path]:
+        """What it heard, one WAV file for each stream of sound, oldest first.
 
-    def kept(self) -> dict[Path, int]:
-        """Every recording, and when it was written last: what `heard_since` compares with."""
-        return {file: file.stat().st_mtime_ns for file in self.recordings()}
+        `since`: only the streams that were not there yet at that `kept`.
+        """
+        named = [*sorted(self._heard.glob("call-*.wav")), *sorted(self._heard.glob(_AS_DUMPED))]
+        files = [(file, file.stat()) for file in named]
+        before = since or {}
+        return [
+            file
+            for file, now in files
+            if now.st_size > WAV_HEADER_BYTES and now.st_ino not in before
+        ]
 
-    async def heard_since(self, before: Mapping[Path, int], *, timeout_s: float = 10) -> Path:
+    def kept(self) -> Kept:
+        """Every recording there is, for `recordings` and `heard_since` to compare with."""
+        now = [file.stat() for file in self.recordings()]
+        return {file.st_ino: file.st_mtime_ns for file in now}
+
+    async def heard_since(self, before: Kept, *, timeout_s: float = 10) -> Path:
         """The latest recording, once there is one of after `before`.
 
         A phone may say that a call is over before it has put its sound on disk.
@@ -162,13 +178,8 @@ class Phone(Runnable):
         Raises:
             LabError: it heard nothing.
         """
-        with FileWatch(self._heard) as watch:
-            try:
-                await watch.until(lambda: self.kept() != before, timeout_s=timeout_s)
-            except TimeoutError:
-                raise LabError(f"the phone {self.extension} heard nothing") from None
-        kept = self.kept()
-        return max(kept, key=kept.__getitem__)
+        await self.hear_until(lambda: self.kept() != before, "anything", timeout_s=timeout_s)
+        return max(self.recordings(), key=lambda file: file.stat().st_mtime_ns)
 
     async def hear(self, seconds: float, *, timeout_s: float = 20) -> None:
         """Return when it has kept that much more sound.
@@ -177,13 +188,23 @@ class Phone(Runnable):
             LabError: it did not hear that much in time.
         """
         wanted = self._heard_bytes() + int(seconds * SAMPLE_RATE_HZ) * 2
+        await self.hear_until(
+            lambda: self._heard_bytes() >= wanted, f"{seconds} s of sound", timeout_s=timeout_s
+        )
+
+    async def hear_until(
+        self, condition: Callable[[], bool], what: str, *, timeout_s: float = 20
+    ) -> None:
+        """Return as soon as `condition`, of what it has kept, is true.
+
+        Raises:
+            LabError: it did not hear `what` in time.
+        """
         with FileWatch(self._heard) as watch:
             try:
-                await watch.until(lambda: self._heard_bytes() >= wanted, timeout_s=timeout_s)
+                await watch.until(condition, timeout_s=timeout_s)
             except TimeoutError:
-                raise LabError(
-                    f"the phone {self.extension} did not hear {seconds} s of sound"
-                ) from None
+                raise LabError(f"the phone {self.extension} did not hear {what}") from None
 
     async def _first(
         self, *kinds: str, detail: str = "", after: int = 0, timeout_s: float
@@ -205,6 +226,11 @@ class Phone(Runnable):
     @property
     def _heard(self) -> Path:
         return self._folder / "heard"
+
+    def _name_recordings(self) -> None:
+        """A stream is named by the second: a call of the same second would write over it."""
+        for file in sorted(self._heard.glob(_AS_DUMPED)):
+            file.rename(self._heard / f"call-{next(self._numbers):06}.wav")
 
     def _heard_bytes(self) -> int:
         return sum(file.stat().st_size for file in self.recordings())
@@ -230,7 +256,7 @@ class Phone(Runnable):
 
     def _write_configuration(self) -> None:
         self._heard.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for old in self.recordings():
+        for old in self._heard.glob("*.wav"):
             old.unlink()
         silence = self._folder / "silence.wav"
         _write_silence(silence, LONGEST_CALL_S)

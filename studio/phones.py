@@ -108,8 +108,7 @@ async def _listen(phone: Phone, expected_s: Sequence[float]) -> list[Sound]:
         await phone.dial(ANY_NUMBER)
         await phone.wait_for("CALL_CLOSED", after=events, timeout_s=CLOSED_TIMEOUT_S)
         await phone.heard_since(before)
-        files = [file for file in phone.recordings() if file not in before]
-        recordings = parts(joined([read_sound(file) for file in files]))
+        recordings = parts(joined([read_sound(file) for file in phone.recordings(before)]))
         heard_s = [recording.duration_s for recording in recordings]
         if len(heard_s) == len(expected_s) and np.allclose(heard_s, expected_s, atol=LOST_MAX_S):
             return recordings

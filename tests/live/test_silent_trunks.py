@@ -58,7 +58,7 @@ async def listen(office: PaidOffice, phone: Phone, to_each: Sequence[Dialled]) -
     """What was heard of each call, by number and behaviour."""
     heard = {}
     for each in to_each:
-        before, seen = phone.recordings(), len(phone.events)
+        before, seen = phone.kept(), len(phone.events)
         await phone.dial(each.number)
         await office.office.carrier.wait_for(
             lambda call, each=each: call.dialled == each.at_carrier,  # type: ignore[misc]
@@ -67,8 +67,7 @@ async def listen(office: PaidOffice, phone: Phone, to_each: Sequence[Dialled]) -
         await phone.hear(LISTENS_S)
         await phone.hang_up()
         await phone.wait_for("CALL_CLOSED", after=seen)
-        new = [file for file in phone.recordings() if file not in before]
-        heard[f"{each.number}: {each.behaviour.name}"] = parts_heard(new)
+        heard[f"{each.number}: {each.behaviour.name}"] = parts_heard(phone.recordings(before))
     return heard
 
 
