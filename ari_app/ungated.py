@@ -7,7 +7,7 @@ calls: the log is read on every few seconds, and what is found is a row that the
 
 import asyncio
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 JUDGED_AFTER_S = 3.0  # by then the application has written an answer into the ledger
 KEPT_S = 10 * 60.0  # what was dialled: nothing rings for longer before it is answered
 ADDRESSES_KEPT_S = 60.0
+JUDGED_AT_ONCE = 50  # legs, by one question to the ledger
 
 _HOST = re.compile(r"@\[?(?P<host>[^;>:\]?]+)")
 _MADDR = re.compile(r"[;?&](?:maddr|route)=(?P<rest>.*)", re.IGNORECASE)
@@ -105,6 +106,11 @@ class Suspect:
     dialling: tuple[Dialled, ...]
     numbers: tuple[str, ...]
 
+    @property
+    def callers(self) -> frozenset[str]:
+        """The channels whose calls may pay for it."""
+        return frozenset({self.leg.call, *(dialled.channel for dialled in self.dialling)})
+
 
 def suspect_of(leg: AnsweredLeg, seen: Seen, carriers: Carriers) -> Suspect | None:
     """None: what was dialled explains the leg."""
@@ -151,12 +157,13 @@ def is_paid(suspect: Suspect, paid: Iterable[PaidLeg]) -> bool:
 
     Args:
         suspect: the leg.
-        paid: the calls of whoever dialled it.
+        paid: the calls of whoever dialled it, others among them.
     """
     return any(
         each.leg == suspect.leg.channel
         or any(number.endswith(each.dial_string) for number in suspect.numbers)
         for each in paid
+        if each.caller in suspect.callers
     )
 
 
@@ -197,20 +204,25 @@ class UngatedWatch:
         await self._learn_addresses(now_s)
         forget(self._seen, now_s)
         due = [leg for leg in self._seen.legs.values() if leg.read_at_s <= now_s - JUDGED_AFTER_S]
-        for leg in due:
-            del self._seen.legs[leg.channel]  # whatever comes of it, it is judged once
-            try:
-                await self._judge(leg)
-            except ChargingUnavailable:
-                self._seen.legs[leg.channel] = leg
-                raise
+        for first in range(0, len(due), JUDGED_AT_ONCE):
+            await self._judge(due[first : first + JUDGED_AT_ONCE])
 
-    async def _judge(self, leg: AnsweredLeg) -> None:
+    async def _judge(self, legs: Sequence[AnsweredLeg]) -> None:
+        for leg in legs:
+            del self._seen.legs[leg.channel]  # whatever comes of it, it is judged once
+        suspects = [found for leg in legs if (found := await self._suspect(leg)) is not None]
+        try:
+            for suspect in await self._unpaid(suspects):
+                await self._record(suspect)
+        except ChargingUnavailable:
+            self._seen.legs.update((leg.channel, leg) for leg in legs)
+            raise
+
+    async def _suspect(self, leg: AnsweredLeg) -> Suspect | None:
         suspect = suspect_of(leg, self._seen, self._carriers)
         if suspect is None and await self._is_led_to_a_carrier(leg):
-            suspect = Suspect(leg=leg, dialling=(), numbers=())
-        if suspect is not None and not await self._is_paid(suspect):
-            await self._record(suspect)
+            return Suspect(leg=leg, dialling=(), numbers=())
+        return suspect
 
     async def _is_led_to_a_carrier(self, leg: AnsweredLeg) -> bool:
         """A leg of a phone that goes to a carrier's address, by whatever its Contact said."""
@@ -253,9 +265,12 @@ class UngatedWatch:
         hosts = {host_of(uri) for contact in contacts for uri in contact.split(",") if uri}
         return frozenset().union(*[await addresses_of(host) for host in sorted(hosts)])
 
-    async def _is_paid(self, suspect: Suspect) -> bool:
-        callers = {dialled.channel for dialled in suspect.dialling} | {suspect.leg.call}
-        return is_paid(suspect, await self._ungated.paid(callers))
+    async def _unpaid(self, suspects: Sequence[Suspect]) -> Sequence[Suspect]:
+        if not suspects:
+            return ()
+        callers = frozenset[str]().union(*(suspect.callers for suspect in suspects))
+        paid = await self._ungated.paid(callers)
+        return [suspect for suspect in suspects if not is_paid(suspect, paid)]
 
     async def _record(self, suspect: Suspect) -> None:
         leg = suspect.leg

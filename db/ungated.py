@@ -27,6 +27,7 @@ class UngatedLeg:
 class PaidLeg:
     """What one call in the ledger pays for."""
 
+    caller: str  # the channel that made the call
     leg: str | None
     dial_string: str
 
@@ -41,11 +42,15 @@ class UngatedLegs:
         Raises:
             ChargingUnavailable: the database is away.
         """
-        query = select(calls.c.leg, calls.c.dial_string).where(calls.c.caller_channel.in_(callers))
+        made = calls.c.caller_channel
+        query = select(made, calls.c.leg, calls.c.dial_string).where(made.in_(callers))
         rows = await asyncio.to_thread(
             read_from, self._engine, lambda reader: reader.execute(query).all()
         )
-        return [PaidLeg(leg=row.leg, dial_string=row.dial_string) for row in rows]
+        return [
+            PaidLeg(caller=row.caller_channel, leg=row.leg, dial_string=row.dial_string)
+            for row in rows
+        ]
 
     async def add(self, leg: UngatedLeg) -> bool:
         """Whether it is new: a log may be read twice.

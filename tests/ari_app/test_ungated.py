@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +15,7 @@ from ari_app.leg_events import LegEvents
 from ari_app.tail import Tail
 from ari_app.ungated import (
     JUDGED_AFTER_S,
+    JUDGED_AT_ONCE,
     KEPT_S,
     Carriers,
     Seen,
@@ -125,10 +126,13 @@ def test_where_a_uri_leads(uri: str, goes: bool) -> None:  # noqa: FBT001 - a ta
 
 def test_one_call_in_the_ledger_pays_for_its_own_leg_alone() -> None:
     (found,) = suspected(dialled("PJSIP/33142685300@trunk"), answered())
-    assert is_paid(found, [PaidLeg(leg="a-1.1", dial_string="1")])
-    assert is_paid(found, [PaidLeg(leg=None, dial_string="33142685300")])
-    assert is_paid(found, [PaidLeg(leg="a-1.7", dial_string="142685300")])  # dialled again
-    assert not is_paid(found, [PaidLeg(leg="a-1.7", dial_string="4930123456")])
+    assert is_paid(found, [PaidLeg(caller=CALL, leg="a-1.1", dial_string="1")])
+    assert is_paid(found, [PaidLeg(caller=CALL, leg=None, dial_string="33142685300")])
+    assert is_paid(
+        found, [PaidLeg(caller=CALL, leg="a-1.7", dial_string="142685300")]
+    )  # dialled again
+    assert not is_paid(found, [PaidLeg(caller=CALL, leg="a-1.7", dial_string="4930123456")])
+    assert not is_paid(found, [PaidLeg(caller="b-1.0", leg=None, dial_string="33142685300")])
     assert not is_paid(found, [])
 
 
@@ -203,10 +207,11 @@ class LedgerOfLegs(UngatedLegs):
     def __init__(self) -> None:
         self.fails: list[Exception] = []
         self.added: list[str] = []
+        self.asked: list[Collection[str]] = []
         self.told = asyncio.Event()
 
-    async def paid(self, callers: object) -> Sequence[PaidLeg]:
-        del callers
+    async def paid(self, callers: Collection[str]) -> Sequence[PaidLeg]:
+        self.asked.append(callers)
         if self.fails:
             raise self.fails.pop(0)
         return ()
@@ -236,6 +241,19 @@ def watch_of(log: Path, ledger: UngatedLegs) -> LegEvents:
     return LegEvents(log, [watch], since_ms=not_far_before_the_end)
 
 
+async def test_the_ledger_is_asked_once_about_many_legs(tmp_path: Path) -> None:
+    log = tmp_path / "legs.json"
+    legs = [answered(channel=f"a-1.{n}", linkedid=f"a-1.{n}") for n in range(JUDGED_AT_ONCE + 1)]
+    log.write_bytes(b"\n".join((*legs, b"")))
+    ledger = LedgerOfLegs()
+    watch = watch_of(log, ledger)
+    await watch.look(0)
+    await watch.look(JUDGED_AFTER_S)
+    watch.close()
+    assert [len(callers) for callers in ledger.asked] == [JUDGED_AT_ONCE, 1]
+    assert len(ledger.added) == len(legs)
+
+
 async def test_leg_is_judged_again_when_the_database_is_back_and_others_are_not(
     tmp_path: Path,
 ) -> None:
@@ -258,6 +276,7 @@ async def test_defect_of_the_watch_ends_neither_it_nor_the_application(
 ) -> None:
     monkeypatch.setattr("ari_app.leg_events.READ_EVERY_S", 0)
     monkeypatch.setattr("ari_app.ungated.JUDGED_AFTER_S", 0)
+    monkeypatch.setattr("ari_app.ungated.JUDGED_AT_ONCE", 1)
     log = tmp_path / "legs.json"
     log.write_bytes(b"\n".join((answered(channel="a-1.1"), answered(channel="a-1.2"), b"")))
     ledger = LedgerOfLegs()
