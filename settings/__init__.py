@@ -6,7 +6,6 @@ sections that it needs, and no other: `load_sections`.
 """
 
 from settings.model import (
-    SETTINGS_VARIABLE,
     AgiSections,
     AgiSettings,
     AmiSettings,
@@ -24,11 +23,14 @@ from settings.model import (
     PortalSettings,
     PromptSettings,
     Settings,
-    SettingsError,
     SharedSections,
     SiteSettings,
     TopUpSections,
     TopUpSettings,
+)
+from settings.reading import (
+    SETTINGS_VARIABLE,
+    SettingsError,
     load_sections,
     load_settings,
     problems_of,

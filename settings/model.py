@@ -1,13 +1,13 @@
-"""What can be set, with its unit and default, and the one reader of the settings file."""
+"""What can be set: each setting with its unit and default, by section."""
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from ipaddress import IPv4Address, ip_address
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -19,7 +19,6 @@ from pydantic import (
     PositiveInt,
     PrivateAttr,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -32,21 +31,13 @@ from pydantic_settings import (
 
 from charging.office_settings import OFFICE_RULES
 from charging.rate_deck import STANDARD_DECK, require_deck_name
-from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
 
-DEFAULT_FILE = Path("tollgate.toml")
-SETTINGS_VARIABLE = "TOLLGATE_SETTINGS"
-STATE_FOLDER = Path(".tollgate")
 SQLITE = "sqlite:///"
 NO_SECRET = SecretStr("")
 
 _FEATURE_CODE = re.compile(r"[*#][0-9]{1,6}")  # never only digits: those are somebody's number
 
 _OFFICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")  # as dialplan/phones.py reads it
-
-
-class SettingsError(Exception):
-    """The settings cannot be used; the message is one sentence for the person who edits them."""
 
 
 class _Section(BaseModel):
@@ -76,7 +67,7 @@ def secrets_of(section: type[BaseModel]) -> Sequence[str]:
     return [name for name in fields if f"{name}_file" in fields]
 
 
-class _WithSecret(_Section):
+class WithSecret(_Section):
     """Whose secrets may each be in a file of its own: NAME_file beside NAME."""
 
     @model_validator(mode="after")
@@ -91,7 +82,7 @@ class _WithSecret(_Section):
         return self
 
 
-class AriSettings(_WithSecret):
+class AriSettings(WithSecret):
     """How the application and the doctor reach Asterisk's REST interface."""
 
     base_url: str = "http://127.0.0.1:8088"
@@ -166,7 +157,7 @@ Trunks = dict[str, TrunkSettings]
 OUR_TRUNK: Trunks = {"trunk": TrunkSettings()}
 
 
-class AmiSettings(_WithSecret):
+class AmiSettings(WithSecret):
     """How the application and the doctor reach Asterisk's manager interface."""
 
     host: str = "127.0.0.1"
@@ -516,7 +507,7 @@ class TopUpSettings(_Section):
         return tuple(sorted(amounts))
 
 
-class NoticeSettings(_WithSecret):
+class NoticeSettings(WithSecret):
     """Mails to offices and to the operator; without a server they are lines of the log."""
 
     smtp_host: str | None = Field(default=None, examples=["smtp.example.com"])
@@ -577,6 +568,11 @@ class SharedSections(BaseSettings):
     def file(self) -> Path | None:
         """Where they were read; None: nothing but the environment."""
         return self._file
+
+    def read_in(self, file: Path) -> Self:
+        """Remember it, for what `place_of` says."""
+        self._file = file
+        return self
 
     def place_of(self, *path: str) -> str:
         """Where a setting stands, the file or a variable: `place_of("offices", "nice", "plan")`."""
@@ -655,161 +651,3 @@ class Settings(AgiSections, PortalSections, PaymentSections):
     ami: AmiSettings | None = None
     trunks: Trunks = OUR_TRUNK
     prompts: PromptSettings = PromptSettings()
-
-
-Read = TypeVar("Read", bound=SharedSections)
-Section = TypeVar("Section", bound=BaseModel)
-
-
-def load_settings(file: Path | None = None) -> Settings:
-    """Every section; see load_sections."""
-    return load_sections(Settings, file)
-
-
-def load_sections(kind: type[Read], file: Path | None = None) -> Read:
-    """Read the sections of `kind`, from `file` and the environment.
-
-    Relative paths in the file start at its folder. Without a `file`: the one that TOLLGATE_SETTINGS
-    names, or tollgate.toml of the current folder, or else nothing but defaults, with the ledger in
-    the current folder's .tollgate.
-
-    Raises:
-        SettingsError: the file is missing, is not TOML, or a field of these sections is wrong.
-    """
-    found = file or settings_file()
-    if found is None:
-        return _checked(kind, {}, Path("the environment"), Path.cwd() / STATE_FOLDER)
-    settings = _checked(kind, _fields_in(found), found, found.resolve().parent)
-    settings._file = found.resolve()  # noqa: SLF001 - as much ours as the class
-    return settings
-
-
-def problems_of(file: Path | None = None) -> Sequence[str]:
-    """Everything that is wrong with any section, one sentence each."""
-    found = file or settings_file()
-    try:
-        Settings(**({} if found is None else _fields_in(found)))
-        load_settings(file)
-    except SettingsError as error:
-        return [str(error)]
-    except ValidationError as error:
-        source = found or "the environment"
-        return [f"{source}: {_sentence_of(each)}" for each in error.errors(include_input=False)]
-    return []
-
-
-def settings_file() -> Path | None:
-    """The file that is read where no other is named; None: nothing but the environment."""
-    name = os.environ.get(SETTINGS_VARIABLE)
-    if name:
-        return Path(name)
-    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
-
-
-def _fields_in(file: Path) -> dict[str, Any]:
-    try:
-        fields = parse_toml(read_text(file))
-    except FileMissing:
-        raise SettingsError(f"there is no settings file {file}") from None
-    except TomlFileError as error:
-        raise SettingsError(f"{file} {error}") from error
-    unknown = fields.keys() - Settings.model_fields.keys()
-    if unknown:
-        named = sentence(", ".join(sorted(unknown)))
-        raise SettingsError(f"{file} has a section that means nothing: {named}")
-    return fields
-
-
-def _checked(kind: type[Read], fields: dict[str, Any], source: Path, folder: Path) -> Read:
-    mine = {name: fields[name] for name in fields.keys() & kind.model_fields.keys()}
-    try:
-        return _with_secrets(_anchored(kind(**mine), folder))
-    except ValidationError as error:
-        first = _sentence_of(error.errors(include_input=False)[0])
-        raise SettingsError(f"{source}: {first}") from None
-    except SettingsError as error:
-        raise SettingsError(f"{source}: {error}") from None
-    except Exception as error:  # such as a variable of the environment that is no JSON
-        # What it says is not repeated: it may hold a password.
-        raise SettingsError(f"{source}: cannot be understood: {type(error).__name__}") from error
-
-
-def _sentence_of(error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "missing" and len(error["loc"]) == 1:
-        return f"the section [{where}] is missing"
-    return sentence(f"{where}: {_said(error['msg'])}")
-
-
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ")  # pydantic's own prefix tells the reader nothing
-
-
-def _anchored(section: Section, folder: Path) -> Section:
-    """Where a relative path starts must not depend on where a command is run."""
-    changed = {name: _from(folder, value) for name, value in section}
-    if isinstance(section, DatabaseSettings) and section.url.startswith(SQLITE):
-        changed["url"] = f"{SQLITE}{folder / section.url.removeprefix(SQLITE)}"
-    return _changed(section, changed)
-
-
-def _from(folder: Path, value: object) -> object:
-    match value:
-        case Path():
-            return folder / value
-        case BaseModel():
-            return _anchored(value, folder)
-        case dict():
-            return {name: _from(folder, each) for name, each in value.items()}
-        case _:
-            return value
-
-
-def _with_secrets(settings: Read) -> Read:
-    """Read the files in which secrets are.
-
-    Raises:
-        SettingsError: one cannot be read, or is empty.
-    """
-    return _changed(
-        settings,
-        {
-            name: _changed(section, _secrets_in_files(name, section))
-            for name, section in settings
-            if isinstance(section, _WithSecret)
-        },
-    )
-
-
-def _secrets_in_files(heading: str, section: _WithSecret) -> dict[str, object]:
-    files = {name: getattr(section, f"{name}_file") for name in secrets_of(type(section))}
-    return {
-        name: _secret_in(file, f"{heading}.{name}_file")
-        for name, file in files.items()
-        if file is not None
-    }
-
-
-def _secret_in(file: Path, setting: str) -> SecretStr:
-    try:
-        secret = read_text(file).strip()
-    except TomlFileError as error:
-        raise SettingsError(f"{setting}: {file} {error}") from None
-    if not secret:
-        raise SettingsError(f"{setting}: {file} is empty")
-    return SecretStr(secret)
-
-
-def secret_files(settings: SharedSections) -> Iterator[Path]:
-    """The files in which secrets of these sections are."""
-    for _, section in settings:
-        names = secrets_of(type(section)) if isinstance(section, BaseModel) else ()
-        files = (getattr(section, f"{name}_file") for name in names)
-        yield from (file for file in files if file is not None)
-
-
-def _changed(section: Section, values: Mapping[str, object]) -> Section:
-    """What is as it was does not count as set."""
-    known = dict(section)
-    update = {name: value for name, value in values.items() if value != known[name]}
-    return section.model_copy(update=update)

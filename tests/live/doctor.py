@@ -30,8 +30,7 @@ from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.postgresql import running_server
 from lab.telephony import find_telephony
 from plans.files import SAMPLE_DECKS
-from settings import load_settings
-from settings.model import SETTINGS_VARIABLE
+from settings import SETTINGS_VARIABLE, load_settings
 from telephony.tools import Telephony
 from tests.live.doctor_faults import FAULTS
 from tests.live.injected import PHONES as PHONES_FILE
