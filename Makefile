@@ -6,7 +6,8 @@ python := .venv/bin/python
 WORKERS ?= 6
 # The tests that compute go first and alone: a starved telephone loses sound.
 CORES ?= 2
-export PYTHONDONTWRITEBYTECODE ?=
+# A live test starts dozens of Pythons: what they compile is kept, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE =
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
