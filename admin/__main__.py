@@ -32,6 +32,10 @@ COMMANDS: Mapping[str, Listed] = {
     "doctor": Listed(
         "admin.doctor", "Look at everything a call needs, and say what to do about what is wrong."
     ),
+    "health": Listed(
+        "admin.health",
+        "Ask the programs of these settings, over a socket of this machine, whether they can work.",
+    ),
     "settings": Listed("admin.settings", "Look at the settings file.", is_group=True),
     "explain": Listed(
         "admin.rating",

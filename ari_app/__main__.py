@@ -18,13 +18,25 @@ from ari_app.hang_up_requests import HangUps
 from ari_app.leg_events import LegEvents
 from ari_app.messages import Reminder
 from ari_app.meter import Meter
+from ari_app.metrics import CallCounts, CountedNotes, watch_now
 from ari_app.only_one import only_one
 from ari_app.recovery import Recovery
 from ari_app.refill_wait import RefillWait
 from ari_app.ungated import Carriers, UngatedWatch
 from ari_app.unpaid_calls import UnpaidCallWriter, UnpaidLegWatch
 from assembly.charging import Assembled, open_charging
-from assembly.health import Question, answering, ledger_question, leg_log_question
+from assembly.health import (
+    AMI,
+    ARI,
+    LEDGER,
+    LEG_LOG,
+    Question,
+    answering,
+    connection_question,
+    ledger_question,
+    leg_log_question,
+)
+from assembly.metrics import count_log, of_commits, readable, registry_of
 from assembly.process import main
 from charging.errors import UnknownExtension
 from charging.numbering import Site
@@ -41,41 +53,56 @@ log = structlog.get_logger()
 
 async def serve(settings: ApplicationSections) -> None:
     """Run until cancelled. Calls under way stay up: Asterisk knows what they have paid."""
+    registry = registry_of("ari_app")
+    counts = CallCounts(registry)
+    count_log(registry, settings, counts.by_event)
     async with (
         only_one(settings, settings.ari),
-        open_charging(settings) as assembled,
+        open_charging(settings, committed=of_commits(registry)) as assembled,
         aiohttp.ClientSession() as session,
-        answering("ari_app", settings, _questions(settings, assembled)),
     ):
         over_http = AmiOverHttp(session, settings.ami, base_url=settings.ari.base_url)
         ami = Ami(settings.ami, fallback=over_http)
         ami.start()
+        ari = Ari(session, settings.ari)
         unpaid = UnpaidCallWriter(
             UnpaidCalls(assembled.engine),
             CallersInForce(assembled),
             asterisk=settings.asterisk.name,
         )
         try:
-            ari = Ari(session, settings.ari)
-            await _application(settings, assembled, ari, ami, unpaid).run()
+            questions = _questions(settings, assembled, ari, ami)
+            application = _application(settings, assembled, ari, ami, unpaid=unpaid, counts=counts)
+            watch_now(registry, application, ari=ari, ami=ami)
+            async with (
+                answering("ari_app", settings, questions),
+                readable("ari_app", settings, registry, questions),
+            ):
+                await application.run()
         finally:
             await ami.close()
             await unpaid.close()
 
 
-def _questions(settings: ApplicationSections, assembled: Assembled) -> Mapping[str, Question]:
+def _questions(
+    settings: ApplicationSections, assembled: Assembled, ari: Ari, ami: Ami
+) -> Mapping[str, Question]:
     return {
-        "ledger": ledger_question(assembled.engine),
-        "log of legs": leg_log_question(settings),
+        LEDGER: ledger_question(assembled.engine),
+        LEG_LOG: leg_log_question(settings),
+        ARI: connection_question(lambda: ari.connected),
+        AMI: connection_question(lambda: ami.connected),
     }
 
 
-def _application(
+def _application(  # noqa: PLR0913 - what it is made of
     settings: ApplicationSections,
     assembled: Assembled,
     ari: Ari,
     ami: Ami,
+    *,
     unpaid: UnpaidCallWriter,
+    counts: CallCounts,
 ) -> Application:
     def remind(call_id: str, event: Reminder) -> None:
         driver.remind(call_id, event)
@@ -88,7 +115,8 @@ def _application(
         meter=Meter(remind),
         settings=settings.call,
         look_for_missed=sweep_wanted.set,
-        unpaid=unpaid,
+        unpaid=CountedNotes(unpaid, counts),
+        measured=counts,
         announce=settings.prompts.announce,
         refill_wait=RefillWait(assembled.charging.money_news),
     )

@@ -77,6 +77,11 @@ class Ami:
         self._manager.connect = lambda *_, **__: None  # panoramisk would otherwise connect again
         self._manager.close()
 
+    @property
+    def connected(self) -> bool:
+        """Whether somebody answered our login and is there still."""
+        return self._logged_in.is_set()
+
     async def wait_until_connected(self) -> None:
         await self._logged_in.wait()
 

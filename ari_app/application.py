@@ -70,6 +70,10 @@ class Application:
         self._proved_at_s: float | None = None  # from then on the application name is ours
         self._replacements_left = REPLACEMENTS_MAX  # for being replaced until then
 
+    @property
+    def live_calls(self) -> int:
+        return self._driver.live_calls
+
     async def run(self) -> None:
         """Serve until cancelled. Calls under way stay up: Asterisk knows what they have paid.
 

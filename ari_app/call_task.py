@@ -23,6 +23,7 @@ from ari_app.messages import (
     CutOff,
     Debit,
     DebitFirst,
+    DebitPostponed,
     Event,
     ExtendTimeout,
     FoundTalking,
@@ -102,6 +103,27 @@ class UnpaidCallNotes(Protocol):
     def connected(self, request: CallRequest, authorised: UnmeteredAuthorisation) -> None: ...
 
 
+class Measured(Protocol):
+    """Told how late things are, without making a call wait."""
+
+    def debited(self, late_s: float) -> None:
+        """An increment was debited so long after it began."""
+
+    def event_read(self, lag_s: float) -> None:
+        """An event of Asterisk was read so long after it happened."""
+
+
+class Unmeasured:
+    def debited(self, late_s: float) -> None:
+        del late_s
+
+    def event_read(self, lag_s: float) -> None:
+        del lag_s
+
+
+UNMEASURED = Unmeasured()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What a call needs from the world."""
@@ -114,6 +136,7 @@ class Services:
     look_for_missed: Callable[[], None]  # ask for a sweep now: something ended unseen
     unpaid: UnpaidCallNotes  # told of what is not charged
     refill_wait: RefillWait
+    measured: Measured = UNMEASURED
     announce: bool = True  # the balance, before a paid call connects
 
 
@@ -142,6 +165,7 @@ class CallTask:
         self._settings = services.settings
         self._announces = services.announce and not forwarded
         self._meter = services.meter
+        self._measured = services.measured
         self._unpaid = services.unpaid
         self._refill_wait = services.refill_wait
         self._refilling: asyncio.Task[None] | None = None  # while the caller waits for money
@@ -226,6 +250,9 @@ class CallTask:
         """Ask, and note a refusal; nobody waits twice for a refill."""
         event = await self._ask_to_authorise()
         if isinstance(event, RefillUnderWay) and not self._may_wait:
+            self._log.info(
+                "call_refused", code=INSUFFICIENT, reason="the refill is under way still"
+            )
             event = Refused(INSUFFICIENT)
         if isinstance(event, Refused):
             self._unpaid.refused(self._request, event.code, self._billing.refusal)
@@ -312,10 +339,8 @@ class CallTask:
                 await self._channel.refuse(HANGUP_CAUSES.get(code, CALL_REJECTED))
             case LookForMissedEnd():
                 self._look_soon()
-            case DebitFirst():
-                return await self._billing.debit_first(command)
-            case Debit():
-                return await self._billing.debit(command)
+            case DebitFirst() | Debit():
+                return await self._debit(command)
             case CheckMoney():
                 return await self._billing.check_money(command)
             case Reserve():
@@ -342,6 +367,17 @@ class CallTask:
             case Settle():
                 await self._billing.settle(command)
         return None
+
+    async def _debit(self, command: DebitFirst | Debit) -> Event | None:
+        match command:
+            case DebitFirst():
+                event = await self._billing.debit_first(command)
+            case Debit():
+                event = await self._billing.debit(command)
+        if not isinstance(event, DebitPostponed):
+            due_s = self._answered_s + command.at_talk_s
+            self._measured.debited(asyncio.get_running_loop().time() - due_s)
+        return event
 
     async def _wait_for_refill(self, command: PlayOneMoment | StopOneMoment | AwaitRefill) -> None:
         match command:

@@ -190,12 +190,15 @@ class Driver:
 
     def _timed(self, event: Event) -> Event:
         """When it happened, whoever set a clock, and whether Asterisk ran then."""
-        clock = self._services.ari.clock
+        clock, measured = self._services.ari.clock, self._services.measured
         match event:
             case LegAnswered(at_ms=at_ms):
-                return replace(event, at_ms=clock.read(at_ms))
+                answered_ms = clock.read(at_ms)
+                measured.event_read((clock.now_ms() - answered_ms) / 1000)
+                return replace(event, at_ms=answered_ms)
             case ChannelEnded(at_ms=at_ms):
                 ended_ms = clock.read(at_ms)
+                measured.event_read((clock.now_ms() - ended_ms) / 1000)
                 earliest_ms = clock.may_have_been_ms(ended_ms)
                 if earliest_ms is None:
                     return replace(event, at_ms=ended_ms)

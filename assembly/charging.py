@@ -18,6 +18,7 @@ from charging.money import Money
 from charging.offices import OfficesSnapshot
 from charging.usecases import Charging
 from db.engine import DatabaseUrlError, open_engine
+from db.group_commit import Committed, tell_nobody
 from db.ledger import SqlLedger, read_from
 from db.managers_settings import read_currencies, read_settings
 from db.rate_decks import LiveDecks
@@ -44,8 +45,12 @@ class Assembled:
 
 
 @asynccontextmanager
-async def open_charging(settings: SharedSections) -> AsyncIterator[Assembled]:
+async def open_charging(
+    settings: SharedSections, *, committed: Committed = tell_nobody
+) -> AsyncIterator[Assembled]:
     """Charging, ready to be asked. Rate decks that are imported meanwhile take effect.
+
+    `committed` is told of each batch of commands that the ledger carried out.
 
     With the database away it starts all the same: included and emergency calls need none, and paid
     ones are refused until it is back.
@@ -56,7 +61,7 @@ async def open_charging(settings: SharedSections) -> AsyncIterator[Assembled]:
     """
     engine, offices = parts_of(settings)
     decks = LiveDecks(engine)
-    async with SqlLedger(engine) as ledger:
+    async with SqlLedger(engine, committed=committed) as ledger:
         charging = Charging(offices=offices, decks=decks, ledger=ledger, clock=SystemClock())
         enquiries = Enquiries(offices=offices, decks=decks, accounts=ledger, clock=SystemClock())
         ready = await prepare(engine, offices, decks)

@@ -33,6 +33,13 @@ _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 Question = Callable[[], str | None]  # what is wrong, or None; asked in a thread
 
 
+# What a program may be asked about; the doctor has a remedy for each.
+LEDGER = "ledger"
+LEG_LOG = "log of legs"
+ARI = "connection to ARI"
+AMI = "connection to AMI"
+
+
 class NoAnswerError(Exception):
     """Nobody answers, or not in time, or not us."""
 
@@ -42,7 +49,7 @@ class Health:
     program: str
     pid: int
     user: str
-    problems: Mapping[str, str]  # by what was asked: "ledger", "leg log"
+    problems: Mapping[str, str]  # by what was asked: LEDGER, LEG_LOG, …
 
 
 def socket_name(program: str, settings: SharedSections) -> str:
@@ -80,14 +87,19 @@ async def answering(
 
 
 async def _state(program: str, questions: Mapping[str, Question]) -> dict[str, object]:
-    asked = await asyncio.gather(*(asyncio.to_thread(ask) for ask in questions.values()))
-    found = zip(questions, asked, strict=True)
     return {
         "program": program,
         "pid": os.getpid(),
         "user": name_of_user(os.geteuid()),
-        "problems": {about: problem for about, problem in found if problem is not None},
+        "problems": await problems_of(questions),
     }
+
+
+async def problems_of(questions: Mapping[str, Question]) -> Mapping[str, str]:
+    """What is wrong, by what was asked; empty where all is well."""
+    asked = await asyncio.gather(*(asyncio.to_thread(ask) for ask in questions.values()))
+    found = zip(questions, asked, strict=True)
+    return {about: problem for about, problem in found if problem is not None}
 
 
 async def ask(program: str, settings: SharedSections) -> Health:
@@ -136,6 +148,15 @@ def ledger_question(engine: Engine) -> Question:
         except DBAPIError as error:
             return str(error.orig).partition("\n")[0]
         return None
+
+    return asked
+
+
+def connection_question(is_connected: Callable[[], bool]) -> Question:
+    """Whether a connection is there at this moment; that it is made anew is no business of ours."""
+
+    def asked() -> str | None:
+        return None if is_connected() else "there is none at this moment"
 
     return asked
 

@@ -42,7 +42,9 @@ def main(serve: Callable[[Read], Awaitable[None]], kind: type[Read]) -> int:
     configure_logging()
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
-        asyncio.run(_until_signalled(serve(load_sections(kind, file))))
+        sections = load_sections(kind, file)
+        configure_logging(masks_numbers=sections.privacy.mask_logs)
+        asyncio.run(_until_signalled(serve(sections)))
     except (SettingsError, AssemblyError) as error:
         sys.stderr.write(f"tollgate: {escaped(str(error))}\n")
         return os.EX_CONFIG

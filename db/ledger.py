@@ -14,7 +14,7 @@ from charging.ledger import Balances, CallRecord, LedgerCommand, MoneyNews
 from charging.money import Money
 from db.batches import BatchRunner, unavailable
 from db.call_rows import call_of
-from db.group_commit import GroupCommit
+from db.group_commit import Committed, GroupCommit, tell_nobody
 from db.models import balances, calls
 from db.money_news import money_news
 
@@ -26,10 +26,11 @@ READERS = 2  # threads; SQLite's readers do not wait for its writer
 class SqlLedger:
     """One per process. Reads and writes run in threads of their own, never in the event loop."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, committed: Committed = tell_nobody) -> None:
+        """`committed` is told of each batch of commands: how many, and how long it took."""
         self._engine = engine
         self._batches = BatchRunner(engine)
-        self._commit = GroupCommit(self._batches.run)
+        self._commit = GroupCommit(self._batches.run, committed=committed)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-reader")
 
     async def __aenter__(self) -> Self:

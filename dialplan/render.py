@@ -86,6 +86,7 @@ class AsteriskConfig:
     phones: tuple[Phone, ...]
     secrets: Secrets
     offices: tuple[OfficeRoutes, ...]
+    public_address: str | None = None  # told instead of sip_address, from behind a translation
     sip_port: int = 5060
     control_address: str = "127.0.0.1"  # ARI and AMI; loopback only
     http_port: int = 8088
@@ -301,6 +302,7 @@ def _address_problems(config: AsteriskConfig) -> Iterator[str]:
         ("sip", config.sip_address),
         ("control", config.control_address),
         ("agi", config.agi_address),
+        *([] if config.public_address is None else [("public", config.public_address)]),
     ):
         try:
             given = ipaddress.ip_address(address)
@@ -308,8 +310,10 @@ def _address_problems(config: AsteriskConfig) -> Iterator[str]:
             setting = "trunk_host" if name == "trunk" else f"{name}_address"
             yield f"{setting} {address!r} is not an IP address"
             continue
-        if name == "sip" and given.is_unspecified:
-            yield f"sip_address {address} is every address; name the one that phones register at"
+        if name in {"sip", "public"} and given.is_unspecified:
+            yield (
+                f"{name}_address {address} is every address; name the one that phones register at"
+            )
         if name in {"control", "agi"} and not given.is_loopback:
             yield f"{name}_address {address} is not of this machine alone, such as 127.0.0.1"
 

@@ -5,14 +5,15 @@ The only process that holds the card processor's key. Any number of it may run o
 
 import asyncio
 import sys
-from collections.abc import Mapping
 
 import structlog
 from sqlalchemy import Engine
 
 from assembly.charging import AssemblyError, require_tables
 from assembly.clock import SystemClock
-from assembly.health import Question, answering, ledger_question
+from assembly.health import LEDGER, answering, ledger_question
+from assembly.ledger_metrics import LedgerCollector
+from assembly.metrics import count_log, of_commits, readable, registry_of
 from assembly.money_in import receipt_terms
 from assembly.process import main
 from charging.card_processor import CardProcessor
@@ -20,6 +21,7 @@ from db.engine import DatabaseUrlError, open_engine
 from db.inbox import SqlInbox
 from db.ledger import SqlLedger
 from payments.keys import keys_of
+from payments.metrics import payment_counts
 from payments.notices import Outbox, mailer_of
 from payments.processors import connected
 from payments.webhooks import Webhooks, webhooks_served
@@ -31,21 +33,22 @@ log = structlog.get_logger()
 
 async def serve(settings: PaymentSections) -> None:
     """Run until cancelled. What is under way then is found again by whoever comes next."""
+    registry = registry_of("payments")
+    count_log(registry, settings, payment_counts(registry))
     try:
         engine = open_engine(settings.database.url)
     except DatabaseUrlError as error:
         raise AssemblyError(str(error)) from error
     await require_tables(engine)
+    registry.register(LedgerCollector(engine))
+    questions = {LEDGER: ledger_question(engine)}
     async with (
-        SqlLedger(engine) as ledger,
+        SqlLedger(engine, committed=of_commits(registry)) as ledger,
         connected(settings.payments) as processor,
-        answering("payments", settings, _questions(engine)),
+        answering("payments", settings, questions),
+        readable("payments", settings, registry, questions),
     ):
         await _work(settings, engine, ledger, processor)
-
-
-def _questions(engine: Engine) -> Mapping[str, Question]:
-    return {"ledger": ledger_question(engine)}
 
 
 async def _work(

@@ -20,9 +20,10 @@ from assembly.charging import (
     prepare,
 )
 from assembly.clock import SystemClock
-from assembly.health import answering, ledger_question
+from assembly.health import LEDGER, answering, ledger_question
 from assembly.live_offices import LiveOffices
 from assembly.managers_settings import change_setting
+from assembly.metrics import count_log, of_commits, readable, registry_of
 from assembly.money_in import money_in_of
 from assembly.process import main
 from charging.errors import ChargingUnavailable
@@ -35,6 +36,7 @@ from portal.app import portal_app
 from portal.assets import Assets
 from portal.languages import load_catalogues
 from portal.mail import LoggedMail
+from portal.metrics import MeasuredPages
 from portal.offices import Offices
 from portal.pages import Pages
 from portal.parts import ChangeSetting, Parts
@@ -53,10 +55,12 @@ PURGE_EVERY_S = 3600.0
 
 async def serve(settings: PortalSections) -> None:
     """Run until cancelled; pages that are under way are finished."""
+    registry = registry_of("portal")
+    count_log(registry, settings, {})
     engine, offices = parts_of(settings)
     async with AsyncExitStack() as stack:
         stack.callback(engine.dispose)
-        ledger = await stack.enter_async_context(SqlLedger(engine))
+        ledger = await stack.enter_async_context(SqlLedger(engine, committed=of_commits(registry)))
         known, decks = Offices(offices, lambda: offices.sources), LiveDecks(engine)
         ready = await prepare(engine, offices, decks)
         money_in = money_in_of(
@@ -73,16 +77,17 @@ async def serve(settings: PortalSections) -> None:
         )
         stack.callback(parts.store.close)
         stack.callback(parts.passwords.close)
-        await stack.enter_async_context(
-            answering("portal", settings, {"ledger": ledger_question(engine)})
-        )
+        questions = {LEDGER: ledger_question(engine)}
+        await stack.enter_async_context(answering("portal", settings, questions))
+        await stack.enter_async_context(readable("portal", settings, registry, questions))
         for kept in (
             _keep_purged(parts),
             keep_files_fresh(offices),
             keep_database_fresh(engine, offices, decks, ready=ready),
         ):
             await stack.enter_async_context(beside(kept))
-        await _run(settings.portal, parts)
+        pages = MeasuredPages(portal_app(parts, hosts=hosts_of(settings.portal)), registry)
+        await _run(settings.portal, parts, pages)
 
 
 def _parts(  # noqa: PLR0913 - what the pages are made of
@@ -137,10 +142,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _run(settings: PortalSettings, parts: Parts) -> None:
+async def _run(settings: PortalSettings, parts: Parts, pages: MeasuredPages) -> None:
     server = _Server(
         uvicorn.Config(
-            portal_app(parts, hosts=hosts_of(settings)),
+            pages,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -117,6 +117,10 @@ class AsteriskSettings(_Section):
     sip_address: str = "127.0.0.1"
     """Where phones register: this machine's address in their network."""
 
+    public_address: str | None = Field(default=None, examples=["192.0.2.10"])
+    """What phones and the carrier are told instead of `sip_address`, where that cannot be reached
+    from their network: Asterisk is in a container, or behind a router."""
+
     sip_port: PositiveInt = 5060
     """Where Asterisk listens for SIP."""
 
@@ -266,6 +270,39 @@ class PrivacySettings(_Section):
     """The last four digits of a call's numbers are masked after so many days; 0: never. Money,
     times and countries stay. 400 days are a year and a month: a month can be compared with the same
     one of the year before while its bill may be questioned; then nobody needs the number."""
+
+    mask_logs: bool = True
+    """Whether lines of the log show telephone numbers without their last four digits; `false` while
+    a fault is looked for."""
+
+
+class MetricsSettings(_Section):
+    """Figures of each process for Prometheus, as http://ADDRESS:PORT/metrics: docs/metrics.md."""
+
+    enabled: bool = False
+    """Whether they can be read: by every user of this machine. Sums and counts only, no number, no
+    name."""
+
+    address: str = "127.0.0.1"
+    """Where they are read; nobody is asked for a password, so loopback only."""
+
+    ari_app_port: PositiveInt = Field(default=9471, le=65535)
+    """The port of the application: calls, metering, connections to Asterisk."""
+
+    agi_port: PositiveInt = Field(default=9472, le=65535)
+    """The port of the feature codes."""
+
+    payments_port: PositiveInt = Field(default=9473, le=65535)
+    """The port of card payments, which also tells of the ledger: balances, reservations, refills,
+    and whether it agrees with itself."""
+
+    portal_port: PositiveInt = Field(default=9474, le=65535)
+    """The port of the portal."""
+
+    @field_validator("address")
+    @classmethod
+    def _stay_on_this_machine(cls, address: str) -> str:
+        return _require_loopback(address)
 
 
 class CallSettings(_Section):
@@ -456,8 +493,12 @@ class PaymentsSettings(_Section):
     sandbox_folder: Path = Path("sandbox")
     """Where the sandbox keeps its state, its log and its key."""
 
+    sandbox_address: str = "127.0.0.1"
+    """Where the sandbox listens. Anything but loopback wants `sandbox_url`: it is for a container,
+    whose ports are published on loopback, and never for a network."""
+
     sandbox_port: PositiveInt = Field(default=8183, le=65535)
-    """The port of the sandbox, which listens on loopback only."""
+    """The port of the sandbox."""
 
     sandbox_url: str | None = Field(default=None, examples=["https://sandbox.example.com"])
     """How browsers reach the sandbox's pages, where not on this machine."""
@@ -471,6 +512,12 @@ class PaymentsSettings(_Section):
     @classmethod
     def _without_a_path(cls, url: str | None) -> str | None:
         return _require_bare_url(url)
+
+    @model_validator(mode="after")
+    def _published_on_purpose(self) -> Self:
+        if self.sandbox_url is None and not ip_address(self.sandbox_address).is_loopback:
+            raise ValueError("sandbox_url is missing: browsers would not find the sandbox")
+        return self
 
 
 class TopUpSettings(_Section):
@@ -562,6 +609,7 @@ class SharedSections(BaseSettings):
     site: SiteSettings = SiteSettings()
     call: CallSettings = CallSettings()
     privacy: PrivacySettings = PrivacySettings()
+    metrics: MetricsSettings = MetricsSettings()
     _file: Path | None = PrivateAttr(default=None)
 
     @property

@@ -128,7 +128,7 @@ def test_every_package_that_ships_says_that_it_is_typed() -> None:
         assert (ROOT / package.partition(".")[0] / "py.typed").exists(), package
 
 
-STAYS_HERE = {"bench", "demo", "lab", "studio", "tests", "trials"}
+STAYS_HERE = {"bench", "demo", "docker", "lab", "studio", "tests", "trials"}
 
 
 def shipped() -> set[str]:
@@ -175,7 +175,7 @@ def distributions_of(*patterns: str) -> set[str]:
     """What the files import that is neither Python's own nor ours, as packages are called."""
     known = packages_distributions()
     return {
-        name.lower()
+        name.lower().replace("_", "-")
         for pattern in patterns
         for file in tracked(pattern)
         for module in _imported(ast.parse(file.read_text(encoding="utf-8")))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 from admin.checks.findings import Finding, ok, problem, warning
-from assembly.health import Health, NoAnswerError, ask
+from assembly.health import AMI, ARI, LEDGER, Health, NoAnswerError, ask
 from db.engine import file_of
 from settings import Settings
 
@@ -41,8 +41,13 @@ def judge_health(health: Health, settings: Settings) -> Iterator[Finding]:
 
 def _remedy(about: str, user: str, settings: Settings) -> str:
     file = file_of(settings.database.url)
-    if about == "ledger" and file is not None:
+    if about in {ARI, AMI}:
+        return (
+            "see that Asterisk runs; after a change of a password or a port, start"
+            " `tollgate serve` again, which reads the settings once"
+        )
+    if about == LEDGER and file is not None:
         return f"chown {user} {file.parent} {file}*"
-    if about == "ledger":
+    if about == LEDGER:
         return "let the database's user write to its tables, and see that PostgreSQL runs"
     return f"let {user} read {settings.asterisk.cel_file}, and the folder it is in"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from assembly.process import main
-from payments.addresses import LOOPBACK, sandbox_url, webhook_url
+from payments.addresses import sandbox_url, webhook_url
 from payments.http import served
 from payments.keys import sandbox_keys
 from payments.sandbox_server.api import Api
@@ -41,9 +41,10 @@ async def serve(settings: PaymentSections) -> None:
         exception_handlers={404: _not_there},
     )
     endpoint = Endpoint(url=webhook_url(payments, "sandbox"), secret=keys.webhook_secrets[0])
+    address, port = payments.sandbox_address, payments.sandbox_port
     try:
-        async with served(app, section="payments", address=LOOPBACK, port=payments.sandbox_port):
-            log.info("ready", program="sandbox", address=LOOPBACK, port=payments.sandbox_port)
+        async with served(app, section="payments", address=address, port=port):
+            log.info("ready", program="sandbox", address=address, port=port)
             await keep_telling(store, processor, endpoint, changed=changed, now=time.time)
     finally:
         store.close()

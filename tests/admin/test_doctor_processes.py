@@ -1,12 +1,14 @@
 """A program is asked itself whether it can work; an administrator's own rights say nothing."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,17 @@ from admin.checks.database import check_database
 from admin.checks.findings import Status
 from admin.checks.processes import check_processes
 from assembly import health
-from assembly.health import NoAnswerError, answering, ask, ledger_question, socket_name
+from assembly.health import (
+    NoAnswerError,
+    answering,
+    ask,
+    connection_question,
+    ledger_question,
+    socket_name,
+)
 from db.engine import open_engine
 from db.schema import upgrade
-from settings import Settings, load_settings
+from settings import SETTINGS_VARIABLE, Settings, load_settings
 from settings.model import FeatureCodes
 
 AS_NOBODY = Path(__file__).with_name("serve_as_nobody.py")
@@ -145,3 +154,62 @@ async def test_a_second_program_serves_calls_although_the_first_one_answers(
         answering("agi", settings, {"second": lambda: "two"}),
     ):
         assert (await ask("agi", settings)).problems == {"first": "one"}
+
+
+async def test_a_connection_that_is_away_is_the_programs_problem_until_it_is_back(
+    settings: Settings,
+) -> None:
+    connected = {health.ARI: True, health.AMI: False}
+    questions = {
+        about: connection_question(partial(connected.__getitem__, about)) for about in connected
+    }
+    async with answering("ari_app", settings, questions), answering("agi", settings, {}):
+        (away, _) = await asyncio.to_thread(list, check_processes(settings))
+        connected[health.AMI] = True
+        (back, _) = await asyncio.to_thread(said, settings)
+    assert away.status is PROBLEM
+    assert "cannot use the connection to AMI: there is none at this moment" in away.message
+    assert "see that Asterisk runs" in away.remedy
+    assert back[0] is OK
+
+
+def test_health_tells_by_its_exit_status_whether_all_that_was_asked_is_well(
+    settings: Settings,
+) -> None:
+    engine = open_engine(settings.database.url)
+
+    async def asked(*arguments: str) -> tuple[int, str]:
+        async with (
+            answering("ari_app", settings, {"ledger": ledger_question(engine)}),
+            answering("portal", settings, {"ledger": lambda: "database is locked"}),
+        ):
+            return await asyncio.to_thread(told_by_health, settings, *arguments)
+
+    status, words = asyncio.run(asked("ari_app"))
+    assert (status, words.splitlines()) == (0, [f"ari_app: well, run by {me()}"])
+    status, words = asyncio.run(asked())
+    assert status == 1
+    assert "portal: ledger: database is locked" in words
+    assert "agi: it is not running with these settings" in words
+    status, words = asyncio.run(asked("ari_app", "portal", "--json"))
+    said_of = json.loads(words)
+    assert (status, said_of["well"], said_of["programs"]["ari_app"]["well"]) == (1, False, True)
+    assert said_of["programs"]["portal"]["problems"] == {"ledger": "database is locked"}
+    status, words = asyncio.run(asked("everything"))
+    assert (status, "there is no program everything" in words) == (1, True)
+    engine.dispose()
+
+
+def told_by_health(settings: Settings, *arguments: str) -> tuple[int, str]:
+    run = subprocess.run(
+        [sys.executable, "-m", "admin", "health", *arguments],
+        env=os.environ | {SETTINGS_VARIABLE: str(settings.file)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.returncode, run.stdout + run.stderr
+
+
+def me() -> str:
+    return health.name_of_user(os.geteuid())

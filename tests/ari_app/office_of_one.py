@@ -9,10 +9,11 @@ import aiohttp
 from pydantic import SecretStr
 
 from ari_app.ami import Ami
-from ari_app.call_task import CallTask, Services
+from ari_app.call_task import UNMEASURED, CallTask, Services
 from ari_app.driver import Driver
 from ari_app.messages import LegAnswered, LegDialled, Reminder
 from ari_app.meter import Meter
+from ari_app.metrics import CallCounts, CountedNotes
 from ari_app.refill_wait import RefillWait
 from bench.recorded import WillingAri
 from charging.usecases import Charging
@@ -61,7 +62,9 @@ class RecordingAmi(Ami):
 
 
 class OfficeOfOne:
-    def __init__(self, *, charging: Charging | None = None) -> None:
+    def __init__(
+        self, *, charging: Charging | None = None, counts: CallCounts | None = None
+    ) -> None:
         self.ledger = MemoryLedger()
         self.charging = charging or charging_with(self.ledger)
         self.unpaid = NotedUnpaidCalls()
@@ -75,7 +78,8 @@ class OfficeOfOne:
                 charging=self.charging,
                 meter=Meter(self._remind),
                 settings=CallSettings(),
-                unpaid=self.unpaid,
+                unpaid=self.unpaid if counts is None else CountedNotes(self.unpaid, counts),
+                measured=counts or UNMEASURED,
                 refill_wait=RefillWait(self.charging.money_news),
                 look_for_missed=lambda: None,
             ),

@@ -1,9 +1,7 @@
 """What a call does to the stored ledger, on both databases."""
 
 import asyncio
-import contextlib
 import itertools
-import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta, timezone
 
@@ -18,6 +16,7 @@ from db.audit import audit
 from db.engine import open_engine
 from db.history import last_entries
 from db.ledger import SqlLedger, read_from
+from tests.db.tampering import without_rules
 from tests.fakes.charging import GERMANY, charging_with, gbp, heard, request
 from tests.fakes.clock import START, ManualClock
 
@@ -322,20 +321,6 @@ def movements_of(engine: Engine, kind: EntryKind) -> Iterator[tuple[str, str]]:
         )
         if not is_refused(engine, first, moved):
             yield source, target
-
-
-def without_rules(engine: Engine, damage: str) -> None:
-    """Somebody who owns the database can switch its rules off."""
-    if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
-            connection.execute(text("SET LOCAL session_replication_role = replica"))
-            connection.execute(text(damage))
-        return
-    with contextlib.closing(sqlite3.connect(str(engine.url.database))) as file, file:
-        rules = file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for (name,) in rules:
-            file.execute(f"DROP TRIGGER {name}")
-        file.execute(damage)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ WRONG = {
     "site": 'country = "UK"',
     "call": "ring_timeout_s = -1",
     "privacy": "keep_numbers_days = -1",
+    "metrics": "agi_port = 0",
     "agi": "port = 70000",
     "payments": "port = 0",
     "topups": "amounts = []",
