@@ -16,10 +16,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from assembly.serving import served
 from charging.card_processor import EventInbox, ProcessorEvent, WebhookRefused
 from charging.errors import ChargingUnavailable
 from payments.addresses import webhook_path
-from payments.http import served
 from payments.signatures import HEADER, require_signed
 from settings import PaymentsSettings
 

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from assembly.process import main
+from assembly.serving import served
 from payments.addresses import sandbox_url, webhook_url
-from payments.http import served
 from payments.keys import sandbox_keys
 from payments.sandbox_server.api import Api
 from payments.sandbox_server.control import control

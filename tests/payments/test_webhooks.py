@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from payments.http import served
+from assembly.serving import served
 from payments.outcomes import read_event
 from payments.signatures import HEADER, TOLERANCE, signature
 from payments.webhooks import BODY_MAX, Webhooks

@@ -16,8 +16,8 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 
+from assembly.serving import served
 from charging.card_processor import EventInbox
-from payments.http import served
 from payments.outcomes import read_event
 from payments.signatures import HEADER, signature
 from payments.webhooks import Webhooks
