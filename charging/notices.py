@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from charging.people import LinkPurpose, User
+
 
 class NoticeKind(StrEnum):
     LOW_BALANCE = "low_balance"
@@ -18,6 +20,8 @@ class NoticeKind(StrEnum):
     REFUND_FAILED = "refund_failed"
     DISPUTE = "dispute"
     OPERATOR = "operator"  # for the operator: what no manager can mend
+    INVITATION = "invitation"  # to one person, with a link
+    NEW_PASSWORD = "new_password"  # noqa: S105 - the same; it is a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +37,24 @@ class Notice:
     kind: NoticeKind
     at: datetime
     facts: Mapping[str, str | int] = field(default_factory=dict)
+
+
+# To one person instead of the office's addresses. Their notice holds no link: whoever sends the
+# mail makes one in that moment, so a row that is read by others lets nobody in.
+WITH_LINK = {
+    LinkPurpose.INVITATION: NoticeKind.INVITATION,
+    LinkPurpose.RESET: NoticeKind.NEW_PASSWORD,
+}
+
+
+def link_notice(  # noqa: PLR0913 - what a mail with a link is made of, by name
+    user: User, purpose: LinkPurpose, *, office_id: str, page: str, language: str, at: datetime
+) -> Notice:
+    """Ask for a link to be mailed; `page` is the address that the link's token is put behind."""
+    return Notice(
+        key=f"link:{user.user_id}:{at.isoformat()}",
+        office_id=office_id,
+        kind=WITH_LINK[purpose],
+        at=at,
+        facts={"user": user.user_id, "page": page, "language": language},
+    )

@@ -17,6 +17,7 @@ from charging.notices import Notice
 LANGUAGES = ("en", "fr")
 _LOCALES = {"en": "en_GB", "fr": "fr_FR"}
 _CENT_MICROS = 10_000
+_TEXTS = ("payment", "card", "code", "count", "receipt", "name", "link", "minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,7 @@ def _words(language: str) -> Mapping[str, Mapping[str, str]]:
 def _fields(notice: Notice, phrases: Mapping[str, str], language: str) -> dict[str, str]:
     """Every word that a text may name; what a notice does not say is empty."""
     facts = notice.facts
-    known = {
-        name: str(facts.get(name, "")) for name in ("payment", "card", "code", "count", "receipt")
-    }
+    known = {name: str(facts.get(name, "")) for name in _TEXTS}
     receipt = known["receipt"]
     return known | {
         "office": notice.office_id,

@@ -4,6 +4,7 @@ import asyncio
 import smtplib
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -14,8 +15,10 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from charging.errors import ChargingUnavailable
-from charging.notices import NoticeKind
+from charging.notices import WITH_LINK, Notice, NoticeKind
+from charging.people import LINK_LASTS, LinkPurpose
 from charging.ports import Clock
+from db import people
 from db.leases import acquire
 from db.ledger import read_from
 from db.outbox import (
@@ -33,6 +36,7 @@ from settings import NoticeSettings
 log = structlog.get_logger()
 
 LOOK_EVERY_S: Final = 2.0
+_PURPOSES: Final = {kind: purpose for purpose, kind in WITH_LINK.items()}
 AT_ONCE: Final = 20
 LEASE: Final = timedelta(minutes=5)  # longer than sending to every address of an office takes
 SEND_TIMEOUT_S: Final = 30
@@ -146,9 +150,10 @@ class Outbox:
     async def _send(self, waiting: WaitingNotice, now: datetime) -> None:
         """To every address in one go: a mail that some got is not sent again for the others."""
         problems = []
-        for to in await self._addresses(waiting):
+        for to, notice in await self._told(waiting.notice, now):
+            message = self._message(waiting, notice, to)
             try:
-                await asyncio.to_thread(self._mailer.send, self._message(waiting, to))
+                await asyncio.to_thread(self._mailer.send, message)
             except MailNotSentError as error:
                 log.error("mail_not_sent", key=waiting.notice.key, error=str(error))
                 problems.append(f"{to.address}: {error}")
@@ -163,27 +168,40 @@ class Outbox:
             )
         )
 
-    async def _addresses(self, waiting: WaitingNotice) -> Sequence[NoticeAddress]:
+    async def _told(self, notice: Notice, now: datetime) -> Sequence[tuple[NoticeAddress, Notice]]:
+        """To whom, and what."""
+        purpose = _PURPOSES.get(notice.kind)
+        if purpose is None:
+            return [(to, notice) for to in await self._addresses(notice)]
+        with_link: tuple[NoticeAddress, Notice] | None = await self._write(
+            lambda writer: _with_link(writer, notice, purpose, now)
+        )
+        return [] if with_link is None else [with_link]
+
+    async def _addresses(self, notice: Notice) -> Sequence[NoticeAddress]:
         """The office's; or the operator's, who also gets what nobody of the office would."""
         operator = NoticeAddress(self._settings.operator or "operator", "en")
-        if waiting.notice.kind is NoticeKind.OPERATOR:
+        if notice.kind is NoticeKind.OPERATOR:
             return [operator]
-        office_id = waiting.notice.office_id
         found: Sequence[NoticeAddress] = await self._read(
-            lambda reader: addresses_of(reader, office_id)
+            lambda reader: addresses_of(reader, notice.office_id)
         )
         return found or [operator]
 
-    def _message(self, waiting: WaitingNotice, to: NoticeAddress) -> EmailMessage:
-        """Its id is made of the notice's: a copy that is sent again is known as the same."""
-        told = letter(waiting.notice, to.language)
+    def _message(self, waiting: WaitingNotice, notice: Notice, to: NoticeAddress) -> EmailMessage:
+        """Its id is made of the notice's: a copy that is sent again is known as the same.
+
+        With a link no copy is the same: the link that an earlier one had no longer works.
+        """
+        told = letter(notice, to.language)
         message = EmailMessage(policy=SMTP)
         message["From"] = self._settings.sender
         message["To"] = to.address
         message["Subject"] = told.subject
         message["Date"] = format_datetime(waiting.notice.at)
         domain = self._settings.sender.rpartition("@")[2].rstrip(">")
-        message["Message-ID"] = f"<notice-{waiting.notice_id}.{_hex(to.address)}@{domain}>"
+        of_try = f".{waiting.tries}" if notice.kind in _PURPOSES else ""
+        message["Message-ID"] = f"<notice-{waiting.notice_id}{of_try}.{_hex(to.address)}@{domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(told.text)
         return message
@@ -193,6 +211,21 @@ class Outbox:
 
     async def _write(self, change: Callable[[Connection], Any]) -> Any:
         return await asyncio.to_thread(write_to, self._engine, change)
+
+
+def _with_link(
+    writer: Connection, notice: Notice, purpose: LinkPurpose, now: datetime
+) -> tuple[NoticeAddress, Notice] | None:
+    """A link that works from now on, and no earlier one does; None: the person has left."""
+    user = people.user_of(writer, int(notice.facts["user"]))
+    if user is None or user.disabled:
+        return None
+    facts: dict[str, str | int] = {
+        "name": user.name,
+        "link": f"{notice.facts['page']}{people.make_link(writer, user.user_id, purpose, now)}",
+        "minutes": LINK_LASTS // timedelta(minutes=1),
+    }
+    return NoticeAddress(user.address, str(notice.facts["language"])), replace(notice, facts=facts)
 
 
 def mailer_of(settings: NoticeSettings) -> Mailer:

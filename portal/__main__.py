@@ -1,14 +1,11 @@
 """`python -m portal SETTINGS`: serve the managers' pages until told to stop."""
 
 import asyncio
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
-import uvicorn
 from sqlalchemy import Engine
 
 from assembly.charging import (
@@ -26,6 +23,7 @@ from assembly.managers_settings import change_setting
 from assembly.metrics import count_log, of_commits, readable, registry_of
 from assembly.money_in import money_in_of
 from assembly.process import main
+from assembly.serving import served
 from charging.errors import ChargingUnavailable
 from charging.managers_settings import SettingChange
 from charging.money_in import MoneyIn
@@ -35,21 +33,19 @@ from db.rate_decks import LiveDecks
 from portal.app import portal_app
 from portal.assets import Assets
 from portal.languages import load_catalogues
-from portal.mail import LoggedMail
+from portal.mail import MailedLinks
 from portal.metrics import MeasuredPages
 from portal.offices import Offices
 from portal.pages import Pages
 from portal.parts import ChangeSetting, Parts
 from portal.passwords import Passwords
+from portal.printing import Printer
 from portal.sessions import Sessions
 from portal.store import Store
-from settings import PortalSections, PortalSettings, SettingsError
+from settings import PortalSections, PortalSettings
 
 log = structlog.get_logger()
 
-CONNECTIONS_MAX = 500
-KEEP_ALIVE_S = 15
-STOP_TIMEOUT_S = 5
 PURGE_EVERY_S = 3600.0
 
 
@@ -70,6 +66,7 @@ async def serve(settings: PortalSections) -> None:
         parts = _parts(
             settings.portal,
             engine,
+            is_mailed=settings.notices.smtp_host is not None,
             offices=known,
             money_in=money_in,
             decks=decks,
@@ -77,6 +74,7 @@ async def serve(settings: PortalSections) -> None:
         )
         stack.callback(parts.store.close)
         stack.callback(parts.passwords.close)
+        stack.callback(parts.printer.close)
         questions = {LEDGER: ledger_question(engine)}
         await stack.enter_async_context(answering("portal", settings, questions))
         await stack.enter_async_context(readable("portal", settings, registry, questions))
@@ -86,14 +84,24 @@ async def serve(settings: PortalSections) -> None:
             keep_database_fresh(engine, offices, decks, ready=ready),
         ):
             await stack.enter_async_context(beside(kept))
-        pages = MeasuredPages(portal_app(parts, hosts=hosts_of(settings.portal)), registry)
-        await _run(settings.portal, parts, pages)
+        portal = settings.portal
+        pages = MeasuredPages(portal_app(parts, hosts=hosts_of(portal)), registry)
+        async with served(
+            pages,
+            section="portal",
+            address=portal.address,
+            port=portal.port,
+            trusted_proxy=portal.trusted_proxy,
+        ):
+            log.info("ready", address=portal.address, port=portal.port, url=parts.public_url)
+            await asyncio.get_running_loop().create_future()
 
 
 def _parts(  # noqa: PLR0913 - what the pages are made of
     settings: PortalSettings,
     engine: Engine,
     *,
+    is_mailed: bool,
     offices: Offices,
     money_in: MoneyIn,
     decks: LiveDecks,
@@ -106,8 +114,9 @@ def _parts(  # noqa: PLR0913 - what the pages are made of
         store=store,
         sessions=Sessions(store, now, secure=public_url.startswith("https://")),
         passwords=Passwords(),
+        printer=Printer(),
         pages=Pages(load_catalogues(), assets, lambda office: offices.office(office).time_zone),
-        mail=LoggedMail(),
+        mail=MailedLinks(store, now, public_url=public_url, is_sent=is_mailed),
         offices=offices,
         money_in=money_in,
         decks=decks,
@@ -132,56 +141,6 @@ def hosts_of(settings: PortalSettings) -> set[str]:
     if settings.public_url is not None:
         return {settings.public_url.partition("://")[2]}
     return {settings.host, f"localhost:{settings.port}"}
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which leaves the signals to the process it runs in."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _run(settings: PortalSettings, parts: Parts, pages: MeasuredPages) -> None:
-    server = _Server(
-        uvicorn.Config(
-            pages,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            ws="none",
-            proxy_headers=settings.trusted_proxy is not None,
-            forwarded_allow_ips=settings.trusted_proxy or "",
-            limit_concurrency=CONNECTIONS_MAX,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        )
-    )
-    with _listening(settings) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        log.info("ready", address=settings.address, port=settings.port, url=parts.public_url)
-        try:
-            await asyncio.shield(serving)
-        finally:
-            server.should_exit = True
-            await serving
-
-
-def _listening(settings: PortalSettings) -> socket.socket:
-    """Bound before anything is served, so that a port that is taken is one sentence."""
-    family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.address, settings.port))
-    except OSError as error:
-        listener.close()
-        raise SettingsError(
-            f"portal: port {settings.port} of {settings.address} cannot be listened at:"
-            f" {error.strerror}"
-        ) from error
-    return listener
 
 
 async def _keep_purged(parts: Parts) -> None:

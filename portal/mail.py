@@ -1,26 +1,48 @@
-"""Mails with a link. They go to the outbox; until a mail server is set, they are only logged."""
+"""Mails with a link: asked for here, sent by `payments`, which alone knows the mail server."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
-import structlog
-
+from charging.notices import link_notice
 from charging.people import LinkPurpose, User
-
-log = structlog.get_logger()
+from db.money_rows import tell
+from portal.store import Store
 
 
 class Mail(Protocol):
-    async def send_link(self, user: User, purpose: LinkPurpose, address: str) -> None:
-        """Send somebody the address of a page that works once."""
+    @property
+    def is_sent(self) -> bool:
+        """Whether there is a mail server; without one the administrator hands links over."""
+        ...
+
+    async def send_link(
+        self, user: User, purpose: LinkPurpose, *, office_id: str, language: str
+    ) -> None:
+        """Have somebody sent the address of a page that works once."""
         ...
 
 
-class LoggedMail:
-    """For an installation without a mail server: whoever reads this log can pass the link on."""
+class MailedLinks:
+    """In the outbox of notices, which holds no link."""
 
-    def __init__(self, write: Callable[..., object] = log.warning) -> None:
-        self._write = write
+    def __init__(
+        self, store: Store, now: Callable[[], datetime], *, public_url: str, is_sent: bool
+    ) -> None:
+        self.is_sent = is_sent
+        self._store = store
+        self._now = now
+        self._page = f"{public_url}/welcome/"
 
-    async def send_link(self, user: User, purpose: LinkPurpose, address: str) -> None:
-        self._write("link_not_mailed", user=user.address, purpose=purpose.value, link=address)
+    async def send_link(
+        self, user: User, purpose: LinkPurpose, *, office_id: str, language: str
+    ) -> None:
+        notice = link_notice(
+            user,
+            purpose,
+            office_id=office_id,
+            page=self._page,
+            language=user.language or language,
+            at=self._now(),
+        )
+        await self._store.write(lambda writer: tell(writer, notice))

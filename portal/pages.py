@@ -26,7 +26,12 @@ _NOTICE_LASTS_S = 60
 NOTICES: Final[Mapping[str, str]] = {
     "signed_out": marked("You are signed out."),
     "password_set": marked("Your password is set, and you are signed in."),
-    "invited": marked("The invitation is on its way. Its link works for 15 minutes."),
+    "invited": marked("A link is on its way. It works for 15 minutes."),
+    "invited_known": marked("They have access now, with the password that they have already."),
+    "not_mailed": marked(
+        "They are listed. No mail server is set up here: your administrator makes the link, with"
+        " “tollgate user reset” and the mail address."
+    ),
     "link_sent": marked("If this address has access, a link is on its way to it."),
     "role_changed": marked("The role is changed."),
     "access_ended": marked("Access is ended, and every session with it."),
@@ -38,6 +43,7 @@ NOTICES: Final[Mapping[str, str]] = {
     "not_now": marked("That is not possible just now."),
     "cancelled": marked("The payment is cancelled; the unspent money goes back to the card."),
     "hanging_up": marked("The call is being hung up."),
+    "no_pdf": marked("No PDF can be made here. Print this page instead, also into a file."),
     "saved": marked("Your changes are saved."),
 }
 

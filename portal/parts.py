@@ -15,6 +15,7 @@ from portal.mail import Mail
 from portal.offices import Offices
 from portal.pages import Pages
 from portal.passwords import Passwords
+from portal.printing import Printer
 from portal.sessions import Sessions
 from portal.store import Store
 
@@ -27,6 +28,7 @@ class Parts:
     store: Store
     sessions: Sessions
     passwords: Passwords
+    printer: Printer
     pages: Pages
     mail: Mail
     offices: Offices

@@ -554,7 +554,15 @@ class TopUpSettings(_Section):
         return tuple(sorted(amounts))
 
 
-class NoticeSettings(WithSecret):
+class MailServerSettings(BaseModel):
+    """Of [notices], what a process may know that sends no mail: whether there is a server."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    smtp_host: str | None = None
+
+
+class NoticeSettings(MailServerSettings, WithSecret):
     """Mails to offices and to the operator; without a server they are lines of the log."""
 
     smtp_host: str | None = Field(default=None, examples=["smtp.example.com"])
@@ -683,6 +691,7 @@ class PortalSections(TopUpSections):
     """What `python -m portal` reads."""
 
     portal: PortalSettings = PortalSettings()
+    notices: MailServerSettings = MailServerSettings()
 
 
 class PaymentSections(TopUpSections):
@@ -699,3 +708,4 @@ class Settings(AgiSections, PortalSections, PaymentSections):
     ami: AmiSettings | None = None
     trunks: Trunks = OUR_TRUNK
     prompts: PromptSettings = PromptSettings()
+    notices: NoticeSettings = NoticeSettings()

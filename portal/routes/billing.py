@@ -4,17 +4,19 @@ import secrets
 from http import HTTPStatus
 from typing import NamedTuple
 
+import structlog
 from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from charging.receipts import Party
+from charging.receipts import Party, Receipt
 from db import people
 from db.audit_trail import Change, record
 from db.card_forms import CardFormRow, ask_for_form, find_form
 from db.money_reads import find_buyer
+from papers.receipts import NoPdfError
 from portal import money_words
-from portal.access import ProvenManager, Reader, visit_in
+from portal.access import ProvenManager, Reader, Visit, visit_in
 from portal.languages import marked
 from portal.links import web_address
 from portal.money_forms import BuyerForm, card_name
@@ -22,6 +24,7 @@ from portal.pages import done
 from portal.parts import Needs, Parts
 
 router = APIRouter()
+log = structlog.get_logger()
 
 PAYMENTS, RECEIPTS = 12, 24
 
@@ -126,14 +129,34 @@ async def card_form(request: Request, form_id: str, visit: Reader, parts: Needs)
     )
 
 
+@router.get("/receipts/{number}.pdf")
+async def receipt_as_pdf(number: int, visit: Reader, parts: Needs) -> Response:
+    """For whoever keeps files; the same in every year."""
+    found = await _receipt(visit, parts, number)
+    zone = parts.offices.office(visit.office_id).time_zone
+    try:
+        drawn = await parts.printer.pdf(found, zone=zone)
+    except NoPdfError as error:
+        log.warning("no_pdf", error=str(error))
+        return done(f"/receipts/{number}", "no_pdf")
+    headers = {"content-disposition": f'attachment; filename="{found.name}.pdf"'}
+    return Response(drawn, media_type="application/pdf", headers=headers)
+
+
 @router.get("/receipts/{number}")
 async def receipt(request: Request, number: int, visit: Reader, parts: Needs) -> Response:
     """As it was issued; printed by the browser."""
+    found = await _receipt(visit, parts, number)
+    return parts.pages.page(request, "receipt.html", receipt=found)
+
+
+async def _receipt(visit: Visit, parts: Parts, number: int) -> Receipt:
+    """A receipt of another office is not there."""
     receipts = await parts.money_in.receipts(visit.office_id, limit=1000)
     found = next((each for each in receipts if each.number == number), None)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return parts.pages.page(request, "receipt.html", receipt=found)
+    return found
 
 
 @router.post("/billing/support-code")

@@ -34,6 +34,8 @@ KINDS: Final = {
     NoticeKind.REFUND_FAILED: marked("A refund failed"),
     NoticeKind.DISPUTE: marked("A payment is disputed"),
     NoticeKind.OPERATOR: marked("For the operator"),
+    NoticeKind.INVITATION: marked("An invitation, to one person"),
+    NoticeKind.NEW_PASSWORD: marked("A link for a new password, to one person"),
 }
 
 

@@ -117,16 +117,21 @@ async def choose_office(request: Request, visit: Reader, parts: Needs) -> Respon
 
 @router.get("/forgotten", dependencies=[PUBLIC])
 async def forgotten_page(request: Request, parts: Needs) -> Response:
-    return parts.pages.page(request, "forgotten.html", form=ForgottenForm())
+    return parts.pages.page(
+        request, "forgotten.html", form=ForgottenForm(), mailed=parts.mail.is_sent
+    )
 
 
 @router.post("/forgotten", dependencies=[PUBLIC])
 async def forgotten(request: Request, parts: Needs) -> Response:
     """Says the same whether or not the address has access."""
     form = ForgottenForm(await request.form())
+    if not parts.mail.is_sent:
+        status = HTTPStatus.CONFLICT
+        return parts.pages.page(request, "forgotten.html", status=status, form=form, mailed=False)
     if not form.validate():
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return parts.pages.page(request, "forgotten.html", status=status, form=form)
+        return parts.pages.page(request, "forgotten.html", status=status, form=form, mailed=True)
     address, client, now = form.address.data or "", client_of(request).address, parts.now()
     may = await parts.store.write(
         lambda writer: people.may_attempt(
@@ -135,16 +140,9 @@ async def forgotten(request: Request, parts: Needs) -> Response:
     )
     user = await parts.store.read(lambda reader: people.find_user(reader, address))
     if may and user is not None and not user.disabled:
-        await send_link(parts, user, LinkPurpose.RESET)
+        office_id, language = next(iter(user.roles), ""), parts.pages.language(request)
+        await parts.mail.send_link(user, LinkPurpose.RESET, office_id=office_id, language=language)
     return done("/sign-in", "link_sent")
-
-
-async def send_link(parts: Parts, user: User, purpose: LinkPurpose) -> None:
-    now = parts.now()
-    token = await parts.store.write(
-        lambda writer: people.make_link(writer, user.user_id, purpose, now)
-    )
-    await parts.mail.send_link(user, purpose, f"{parts.public_url}/welcome/{token}")
 
 
 @router.get("/welcome/{token}", dependencies=[PUBLIC])

@@ -15,7 +15,6 @@ from portal.forms import InviteForm, RoleForm
 from portal.languages import marked
 from portal.pages import done
 from portal.parts import Needs
-from portal.routes.signing_in import send_link
 
 router = APIRouter()
 
@@ -38,7 +37,13 @@ async def _page(
     office_id = visit_in(request).office_id
     listed = await parts.store.read(lambda reader: people.users_of(reader, office_id))
     return parts.pages.page(
-        request, "users.html", status=status, users=listed, form=form, refused=refused
+        request,
+        "users.html",
+        status=status,
+        users=listed,
+        form=form,
+        refused=refused,
+        mailed=parts.mail.is_sent,
     )
 
 
@@ -72,7 +77,16 @@ async def invite(request: Request, visit: ProvenManager, parts: Needs) -> Respon
         form.refuse(form.address, str(error))
         return await _page(request, parts, form, status=HTTPStatus.CONFLICT)
     if user.password_hash is None:
-        await send_link(parts, user, LinkPurpose.INVITATION)
+        return await _send_link(request, parts, user, LinkPurpose.INVITATION)
+    return done("/users", "invited_known")
+
+
+async def _send_link(request: Request, parts: Needs, user: User, purpose: LinkPurpose) -> Response:
+    """Or say who can make one, where no mail is sent."""
+    if not parts.mail.is_sent:
+        return done("/users", "not_mailed")
+    office_id, language = visit_in(request).office_id, parts.pages.language(request)
+    await parts.mail.send_link(user, purpose, office_id=office_id, language=language)
     return done("/users", "invited")
 
 
@@ -111,15 +125,16 @@ async def end_access(
 
 
 @router.post("/users/{user_id}/invite")
-async def invite_again(user_id: int, visit: ProvenManager, parts: Needs) -> Response:
+async def invite_again(
+    request: Request, user_id: int, visit: ProvenManager, parts: Needs
+) -> Response:
     """Send the link once more, to somebody who has no password yet or has forgotten it."""
     user = await parts.store.read(lambda reader: _of_office(reader, user_id, visit.office_id))
     purpose = LinkPurpose.INVITATION if user.password_hash is None else LinkPurpose.RESET
     await parts.store.write(
         lambda writer: record(writer, _change(visit, "user.link", user.address))
     )
-    await send_link(parts, user, purpose)
-    return done("/users", "invited")
+    return await _send_link(request, parts, user, purpose)
 
 
 @router.post("/sessions/end-others")

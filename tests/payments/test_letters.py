@@ -27,6 +27,9 @@ FACTS: dict[str, str | int] = {
     "receipt": "MAIN-000012",
     "refill": "armed",
     "count": 5,
+    "name": "Anna",
+    "link": "https://tollgate.example.com/welcome/token",
+    "minutes": 15,
     "until": "2026-11-22T09:30:00+00:00",
 }
 EVERY = [(kind, language) for kind in NoticeKind for language in LANGUAGES]

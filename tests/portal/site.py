@@ -5,8 +5,9 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from email.message import EmailMessage
 from gettext import NullTranslations
 from pathlib import Path
 from typing import TypeVar, cast
@@ -22,7 +23,7 @@ from charging.ledger import Balances, CallRecord, LedgerCommand, MoneyNews
 from charging.managers_settings import SettingChange
 from charging.money_in import MoneyIn
 from charging.orders import offer_of
-from charging.people import Client, LinkPurpose, Role, User
+from charging.people import Client, Role, User
 from charging.provenance import FromFile, Sourced
 from charging.receipts import Party, ReceiptTerms, VatAt
 from db import people
@@ -33,16 +34,20 @@ from db.managers_settings import read_settings, store_setting
 from db.money_reads import SqlMoney
 from db.schema import upgrade
 from lab.believable import phones
+from payments.notices import Outbox
 from portal.app import portal_app
 from portal.assets import Assets
 from portal.languages import load_catalogues
+from portal.mail import MailedLinks
 from portal.offices import Offices
 from portal.pages import Pages
 from portal.parts import Parts
 from portal.passwords import Passwords
+from portal.printing import Printer
 from portal.sessions import COOKIE, Sessions
 from portal.store import Store
 from portal.words import Words
+from settings import NoticeSettings
 from tests.fakes.charging import UK_PLAN, FixedOffices, OneDeck, office_on
 from tests.fakes.clock import ManualClock
 
@@ -63,14 +68,24 @@ FRANCE_PLAN = replace(
 HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-@dataclass
 class SentMail:
-    """What would have been mailed."""
+    """The mail server of a test; what was sent there."""
 
-    links: list[tuple[str, LinkPurpose, str]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
 
-    async def send_link(self, user: User, purpose: LinkPurpose, address: str) -> None:
-        self.links.append((user.address, purpose, address))
+    def send(self, message: EmailMessage) -> None:
+        self.messages.append(message)
+
+    @property
+    def to(self) -> list[str]:
+        return [message["To"] for message in self.messages]
+
+    @property
+    def links(self) -> list[str]:
+        """The address in each mail with a link."""
+        texts = [message.get_content() for message in self.messages]
+        return [found[0] for text in texts if (found := re.search(r"http\S+", text))]
 
 
 class DirectLedger:
@@ -112,6 +127,14 @@ class Site:
     ledger: DirectLedger
     parts: Parts
     users: Mapping[str, User]
+
+    async def deliver(self) -> None:
+        """What the process of payments does with the outbox."""
+        settings = NoticeSettings(smtp_host="mail.example")
+        outbox = Outbox(
+            engine=self.engine, mailer=self.mail, settings=settings, clock=self.clock, name="test"
+        )
+        await outbox.send_due()
 
     def write(self, change: Callable[[Connection], Result]) -> Result:
         with self.engine.connect().execution_options(**WRITER) as writer, writer.begin():
@@ -191,19 +214,20 @@ def migrated(folder: Path) -> Path:
 
 
 @contextmanager
-def portal_site(
+def portal_site(  # noqa: PLR0913 - what a test may want otherwise, by name
     template: Path,
     folder: Path,
     *,
     catalogues: Mapping[str, NullTranslations] | None = None,
     speak: Callable[..., Words] = Words,
     host: str = HOST,
+    mailed: bool = True,
 ) -> Iterator[Site]:
     file = folder / "ledger.sqlite"
     shutil.copy(template, file)
     engine = open_engine(f"sqlite:///{file}")
     clock, mail, store = ManualClock(), SentMail(), Store(engine)
-    passwords, assets = Passwords(HASHER), Assets()
+    passwords, printer, assets = Passwords(HASHER), Printer(), Assets()
     known = FixedOffices([office_on(UK_PLAN), office_on(FRANCE_PLAN, "nice")], phones("main"))
     said = Said(engine, known)
     offices = Offices(known, lambda: said)
@@ -223,19 +247,21 @@ def portal_site(
         lambda office: offices.office(office).time_zone,
         speak=speak,
     )
+    public_url = f"http://{host}"
     parts = Parts(
         store=store,
         sessions=Sessions(store, clock.now, secure=False),
         passwords=passwords,
+        printer=printer,
         pages=pages,
-        mail=mail,
+        mail=MailedLinks(store, clock.now, public_url=public_url, is_sent=mailed),
         offices=offices,
         money_in=money_in,
         decks=OneDeck(),
         change_setting=said.change,
         assets=assets,
         now=clock.now,
-        public_url=f"http://{host}",
+        public_url=public_url,
     )
     site = Site(engine, clock, mail, ledger, parts, {})
     site.write(lambda writer: _add_people(writer, clock))
@@ -243,6 +269,7 @@ def portal_site(
     yield replace(site, users=users)
     store.close()
     passwords.close()
+    printer.close()
     engine.dispose()
 
 
