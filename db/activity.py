@@ -12,22 +12,26 @@ that began at one entry stays the same list, whatever is posted while it is read
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     FromClause,
     Row,
+    Select,
     and_,
     bindparam,
     case,
     func,
+    not_,
     or_,
     select,
     text,
+    union_all,
 )
 
 from charging.entries import CALL_KINDS, EntryKind, PostedEntry, extension_actor
@@ -48,6 +52,7 @@ EVERY_KIND = frozenset({CALL, REFUSED, *MONEY_KINDS})
 EXAMINED_MAX = 10_000  # entries of one page
 _CHANGES_AT_ONCE = 5_000
 _PER_ROW = 5  # entries of a call, debits aside, most often fewer
+_BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 _AFTER_EVERY_ID = "z"  # in the order of ids, which are hexadecimal
 _CURSOR = re.compile(r"(?P<top>[0-9]{1,18})\.(?P<before>[0-9]{1,18})(?:\.(?P<refused>.+))?")
 
@@ -192,26 +197,55 @@ def totals(reader: Connection, *, office_id: str, wanted: WantedActivity = EVERY
 
 
 def filtered_sum(reader: Connection, *, office_id: str, wanted: WantedActivity) -> FilteredSum:
-    """Add up what a filter lets through. Reads every entry of the period."""
+    """Add up what a filter lets through.
+
+    Of a call that lies in the period wholly, its own row says what it took; entries are read only
+    of calls that were under way when the period began or ended.
+    """
     first, end = _bounds(reader, office_id, wanted)
     currency = _currency(reader, office_id)
     period = _Period(office_id, range(first, end))
     number, micros = 0, 0
-    if CALL in wanted.every_kind:
-        table, of_calls = _of_calls(wanted.calls)
-        query = (
-            select(func.count(entries.c.call_id.distinct()), func.sum(_CHANGE))
-            .select_from(table.join(postings, _OF_ENTRY))
-            .where(*period.conditions, _NO_DEBIT, entries.c.call_id.is_not(None), *of_calls)
-        )
-        number, found = reader.execute(query).one()
-        micros = int(found or 0)
+    if CALL in wanted.every_kind and period.numbers:
+        whole, partly = _calls_in_period(office_id, wanted.calls)
+        number, took = reader.execute(whole).one()
+        numbers = _numbers_of_calls(reader, period, reader.scalars(partly))
+        changes = _changes(reader, period, chain.from_iterable(numbers.values()))
+        number += len(numbers)
+        micros = sum(changes.values()) - int(took or 0)
     money = _money_in_period(reader, period, wanted.money_kinds)
     return FilteredSum(
         calls=number,
         amount=Money(micros, currency),
         money=Money(sum(money.values()), currency),
     )
+
+
+# An entry may be posted later than its moment says, where the clock of the one before it was ahead.
+_EDGE = timedelta(hours=1)
+
+
+def _calls_in_period(
+    office_id: str, wanted: WantedCalls
+) -> tuple[Select[int, int], CompoundSelect[str]]:
+    """How many calls lie in the period wholly, and what they took; and the ids of the others.
+
+    No entry is earlier than its call was authorised; so a call that was authorised in the period
+    has none before it.
+    """
+    since, until = wanted.since or _BEGINNING, wanted.until or _END
+    of_office = calls.c.office_id == office_id, *filters_of(calls, wanted)
+    began_in_it = and_(calls.c.authorised_at >= since, calls.c.authorised_at < until)
+    settled_in_it = and_(calls.c.settled_at.is_not(None), calls.c.settled_at < until - _EDGE)
+    whole = select(func.count(), func.sum(calls.c.debited_micros)).where(
+        *of_office, began_in_it, settled_in_it
+    )
+    open_at_the_end = select(calls.c.call_id).where(*of_office, began_in_it, not_(settled_in_it))
+    open_at_the_beginning = [
+        select(calls.c.call_id).where(*of_office, calls.c.authorised_at < since, settled_later)
+        for settled_later in (calls.c.settled_at >= since, calls.c.settled_at.is_(None))
+    ]
+    return whole, union_all(open_at_the_end, *open_at_the_beginning)
 
 
 # --- the walk --------------------------------------------------------------------------------

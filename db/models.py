@@ -232,6 +232,8 @@ calls = Table(
         "ix_calls_office_id_authorised_at",
         *("office_id", "authorised_at", "call_id", "endpoint", "country"),
     ),
+    # Calls that were under way at a moment: settled later, and authorised before.
+    Index("ix_calls_office_id_settled_at", "office_id", "settled_at", "authorised_at"),
     Index(
         "ix_calls_open",
         "asterisk",

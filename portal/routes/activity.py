@@ -12,7 +12,6 @@ from starlette.responses import Response
 from charging.csv_text import Cell
 from charging.money import Money
 from db.activity import (
-    ActivityPage,
     ActivityRow,
     Cursor,
     FilteredSum,
@@ -27,44 +26,34 @@ from db.activity import (
 )
 from db.call_lists import CursorError
 from portal import call_words
-from portal.access import Reader, Visit
+from portal.access import Reader
 from portal.csv_file import csv_answer, every_row, local, plain
 from portal.filters import KIND_NAMES, ActivityFilter
 from portal.languages import marked
-from portal.offices import extension_choices
-from portal.parts import Needs, Parts
+from portal.lists import CSV_ROWS, filter_of, full_page
+from portal.parts import Needs
 from portal.words import Words
 
 router = APIRouter()
 
-ROWS = 50
-CSV_ROWS = 500  # read at a time
-
 
 class Shown(NamedTuple):
-    page: ActivityPage
+    rows: Sequence[ActivityRow]
+    next: Cursor | None
     totals: Totals
     filtered: FilteredSum | None
 
 
-def _filter(request: Request, visit: Visit, parts: Parts) -> tuple[ActivityFilter, WantedActivity]:
-    form = ActivityFilter(request.query_params)
-    office = parts.offices.office(visit.office_id)
-    form.offer(extension_choices(parts.offices, office.id), parts.pages.words(request).countries())
-    form.validate()
-    today = visit.at.astimezone(office.time_zone).date()
-    return form, form.wanted_activity(form.chosen(today), office.time_zone)
-
-
 @router.get("/activity")
 async def prepaid_activity(request: Request, visit: Reader, parts: Needs) -> Response:
-    form, wanted = _filter(request, visit, parts)
+    form, listed = filter_of(ActivityFilter, request, visit, parts)
+    wanted = form.wanted_activity(*listed)
     cursor = _cursor(request)
 
     def query(reader: Connection) -> Shown:
         office_id = visit.office_id
         return Shown(
-            activity(reader, office_id=office_id, limit=ROWS, wanted=wanted, cursor=cursor),
+            *full_page(partial(_read, reader, office_id, wanted), cursor),
             totals(reader, office_id=office_id, wanted=wanted),
             filtered_sum(reader, office_id=office_id, wanted=wanted) if form.narrows else None,
         )
@@ -84,6 +73,13 @@ async def prepaid_activity(request: Request, visit: Reader, parts: Needs) -> Res
     )
 
 
+def _read(
+    reader: Connection, office_id: str, wanted: WantedActivity, limit: int, cursor: Cursor | None
+) -> tuple[Sequence[ActivityRow], Cursor | None]:
+    page = activity(reader, office_id=office_id, limit=limit, wanted=wanted, cursor=cursor)
+    return page.rows, page.next
+
+
 def _cursor(request: Request) -> Cursor | None:
     text = request.query_params.get("after")
     try:
@@ -94,7 +90,7 @@ def _cursor(request: Request) -> Cursor | None:
 
 def _amounts(shown: Shown) -> Iterator[Money]:
     """Everything in the columns of money, so that all of it has equally many decimals."""
-    for row in shown.page.rows:
+    for row in shown.rows:
         if isinstance(row, PaidCallRow | MoneyRow):
             yield from (row.amount, row.balance_after)
     yield from (shown.totals.opening, shown.totals.closing)
@@ -113,19 +109,18 @@ def _shape_of(row: ActivityRow) -> str:
 @router.get("/activity.csv")
 async def activity_csv(request: Request, visit: Reader, parts: Needs) -> Response:
     """The same rows as the page, all of them; read some at a time."""
-    _, wanted = _filter(request, visit, parts)
-    words = parts.pages.words(request)
-    zone = parts.offices.office(visit.office_id).time_zone
+    form, listed = filter_of(ActivityFilter, request, visit, parts)
+    wanted, words = form.wanted_activity(*listed), parts.pages.words(request)
 
     async def read(cursor: Cursor | None) -> tuple[Sequence[ActivityRow], Cursor | None]:
-        office_id = visit.office_id
-        page = await parts.store.read(
-            partial(activity, office_id=office_id, limit=CSV_ROWS, wanted=wanted, cursor=cursor)
+        return await parts.store.read(
+            lambda reader: _read(reader, visit.office_id, wanted, CSV_ROWS, cursor)
         )
-        return page.rows, page.next
 
     heading = [words.say(column) for column in COLUMNS]
-    return csv_answer("activity", heading, every_row(read), lambda row: _cells(words, zone, row))
+    return csv_answer(
+        "activity", heading, every_row(read), lambda row: _cells(words, listed.zone, row)
+    )
 
 
 COLUMNS = (

@@ -12,7 +12,6 @@ from charging.call_price import explain_price
 from charging.csv_text import Cell
 from charging.unpaid_calls import UnpaidCall
 from db.call_lists import (
-    CallPage,
     CursorError,
     ListedCall,
     Place,
@@ -23,19 +22,16 @@ from db.call_lists import (
 from db.call_requests import HangUpRequest, requests_of
 from db.one_call import PaidCallLife, find_call
 from portal import call_words
-from portal.access import Reader, Visit
+from portal.access import Reader
 from portal.csv_file import csv_answer, every_row, local, plain
 from portal.filters import CallsFilter
 from portal.languages import marked
-from portal.offices import extension_choices
-from portal.parts import Needs, Parts
+from portal.lists import CSV_ROWS, filter_of, full_page
+from portal.parts import Needs
 from portal.timeline import timeline
 from portal.words import Words
 
 router = APIRouter()
-
-ROWS = 50
-CSV_ROWS = 500  # read at a time
 
 COLUMNS = (
     marked("Time"),
@@ -52,33 +48,31 @@ COLUMNS = (
 )
 
 
-def _filter(request: Request, visit: Visit, parts: Parts) -> tuple[CallsFilter, WantedCalls]:
-    form = CallsFilter(request.query_params)
-    office = parts.offices.office(visit.office_id)
-    choices = extension_choices(parts.offices, office.id)
-    form.offer(choices, parts.pages.words(request).countries())
-    form.validate()
-    today = visit.at.astimezone(office.time_zone).date()
-    return form, form.wanted_calls(form.chosen(today), office.time_zone)
-
-
 @router.get("/calls")
 async def calls(request: Request, visit: Reader, parts: Needs) -> Response:
-    form, wanted = _filter(request, visit, parts)
-    before = _place(request)
-    page: CallPage = await parts.store.read(
-        partial(list_calls, office_id=visit.office_id, limit=ROWS, wanted=wanted, before=before)
+    form, listed = filter_of(CallsFilter, request, visit, parts)
+    wanted, before = form.wanted_calls(*listed), _place(request)
+    found, next_place = await parts.store.read(
+        lambda reader: full_page(partial(_read, reader, visit.office_id, wanted), before)
     )
-    costs = [call.cost for call in page.calls if call.cost is not None]
+    costs = [call.cost for call in found if call.cost is not None]
     return parts.pages.page(
         request,
         "calls.html",
         form=form,
-        shown=page,
+        calls=found,
+        next=next_place,
         decimals=parts.pages.words(request).decimals(costs),
         say=call_words,
         first_page=before is None,
     )
+
+
+def _read(
+    reader: Connection, office_id: str, wanted: WantedCalls, limit: int, before: Place | None
+) -> tuple[Sequence[ListedCall], Place | None]:
+    page = list_calls(reader, office_id=office_id, limit=limit, wanted=wanted, before=before)
+    return page.calls, page.before
 
 
 def _place(request: Request) -> Place | None:
@@ -92,19 +86,18 @@ def _place(request: Request) -> Place | None:
 @router.get("/calls.csv")
 async def calls_csv(request: Request, visit: Reader, parts: Needs) -> Response:
     """The same calls as the page, all of them; read some at a time."""
-    _, wanted = _filter(request, visit, parts)
-    words = parts.pages.words(request)
-    zone = parts.offices.office(visit.office_id).time_zone
+    form, listed = filter_of(CallsFilter, request, visit, parts)
+    wanted, words = form.wanted_calls(*listed), parts.pages.words(request)
 
     async def read(before: Place | None) -> tuple[Sequence[ListedCall], Place | None]:
-        office_id = visit.office_id
-        page = await parts.store.read(
-            partial(list_calls, office_id=office_id, limit=CSV_ROWS, wanted=wanted, before=before)
+        return await parts.store.read(
+            lambda reader: _read(reader, visit.office_id, wanted, CSV_ROWS, before)
         )
-        return page.calls, page.before
 
     heading = [words.say(column) for column in COLUMNS]
-    return csv_answer("calls", heading, every_row(read), lambda call: _cells(words, zone, call))
+    return csv_answer(
+        "calls", heading, every_row(read), lambda call: _cells(words, listed.zone, call)
+    )
 
 
 def _cells(words: Words, zone: tzinfo, call: ListedCall) -> Iterable[Cell]:
