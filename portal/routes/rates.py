@@ -1,9 +1,9 @@
 """Rates: what a number costs, or every price of a country; included or not, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -14,14 +14,14 @@ from charging.numbering import Number, written_number
 from charging.offices import Office
 from charging.plan import Category
 from charging.quotation import Quotation, quote
-from charging.rate_deck import RateDeck
-from db.rate_decks import rates_beginning
+from charging.rate_deck import STANDARD_DECK, DeckKey, RateDeck
+from db.rate_decks import decks_in_force, rates_beginning
 from portal import call_words
 from portal.access import Reader
 from portal.country_rates import CountryRate, DeckLine, code_of, deck_lines, rates_of
 from portal.forms import Choice, PortalForm
 from portal.languages import marked
-from portal.parts import Needs
+from portal.parts import Needs, Parts
 
 router = APIRouter()
 
@@ -50,6 +50,14 @@ class Answer:
     quotation: Quotation | None  # None: barred, or without a price
 
 
+class OtherDeck(NamedTuple):
+    """What the same costs on another price list."""
+
+    name: str
+    answer: Answer | None
+    rates: Mapping[str, CountryRate]  # by kind
+
+
 @router.get("/rates")
 async def rates(request: Request, visit: Reader, parts: Needs) -> Response:
     form = RatesForm(request.query_params)
@@ -59,19 +67,27 @@ async def rates(request: Request, visit: Reader, parts: Needs) -> Response:
     form.validate()
     office = parts.offices.office(visit.office_id)
     deck = parts.decks.deck(office.deck_key)
+    today = office.day_of(visit.at)
     answer, listed = None, list[CountryRate]()
+    others = list[OtherDeck]()
     lines: Sequence[DeckLine] = ()
-    if form.number.data:
-        answer = _answer(form, office, deck, office.day_of(visit.at))
-    elif form.country.data and not form.country.errors:
+    if form.number.data and (number := _number(form, office)) is not None:
+        answer = _answer(number, office, deck, today)
+        for key in await _other_decks(parts, office):
+            on_other = _answer(number, office, parts.decks.deck(key), today)
+            others.append(OtherDeck(key.name, on_other, {}))
+    elif form.country.data and not form.number.data and not form.country.errors:
         country = form.country.data
-        listed = rates_of(country, office, deck, office.day_of(visit.at))
+        listed = rates_of(country, office, deck, today)
+        for key in await _other_decks(parts, office):
+            there = rates_of(country, office, parts.decks.deck(key), today)
+            others.append(OtherDeck(key.name, None, {each.kind: each for each in there}))
         rows = await parts.store.read(
             lambda reader: rates_beginning(
                 reader, office.deck_key, prefix=code_of(country), limit=ROWS
             )
         )
-        lines = deck_lines(rows, office.currency, office.day_of(visit.at))
+        lines = deck_lines(rows, office.currency, today)
     return parts.pages.page(
         request,
         "rates.html",
@@ -79,6 +95,7 @@ async def rates(request: Request, visit: Reader, parts: Needs) -> Response:
         answer=answer,
         categories=CATEGORIES,
         listed=listed,
+        others=others,
         lines=lines,
         plan=office.plan.title,
         say=call_words,
@@ -87,13 +104,28 @@ async def rates(request: Request, visit: Reader, parts: Needs) -> Response:
     )
 
 
-def _answer(form: RatesForm, office: Office, deck: RateDeck, on: date) -> Answer | None:
+async def _other_decks(parts: Parts, office: Office) -> Sequence[DeckKey]:
+    """The price lists that this office could be on, besides its own.
+
+    What is made for another office alone is that office's business.
+    """
+    in_force = await parts.store.read(decks_in_force)
+    every = (parts.offices.office(name) for name in parts.offices.names())
+    of_others = {each.deck_key for each in every if each.deck != STANDARD_DECK}
+    of_currency = {key for key in in_force if key.currency == office.currency}
+    return sorted(of_currency - of_others - {office.deck_key})
+
+
+def _number(form: RatesForm, office: Office) -> Number | None:
     text = (form.number.data or "").strip()[:NUMBER_MAX]
     try:
-        number = office.parse(written_number(text))
+        return office.parse(written_number(text))
     except InvalidNumber:
         form.refuse(form.number, NOT_A_NUMBER)
         return None
+
+
+def _answer(number: Number, office: Office, deck: RateDeck, on: date) -> Answer:
     try:
         quotation = quote(number, plan=office.plan, deck=lambda: deck, on=on)
     except DestinationBarred:
