@@ -31,6 +31,7 @@ from admin.checks.loaded import check_loaded
 from admin.checks.machine import check_clock, check_python
 from admin.checks.money_in import check_money_in
 from admin.checks.offices import check_offices
+from admin.checks.portal import check_portal
 from admin.checks.processes import check_processes
 from admin.checks.site import (
     check_addresses,
@@ -67,6 +68,7 @@ SITE: Mapping[str, Check] = {
     "ledger": check_ledger,
     "balance": check_balances,
     "money in": check_money_in,
+    "portal": check_portal,
     "rates": check_rates,
     "prompts": check_prompts,
     "engines": check_engines,
