@@ -234,7 +234,7 @@ async def _run(folder: Path, ports: Ports, number: str, talk_s: int, *, once: bo
     agrees = False
     with contextlib.suppress(asyncio.CancelledError):
         async with paid:
-            if await live_a_month(paid.settings_file):
+            if await live_a_month(paid):
                 out.print("Wrote a month of the office's calls, so that there is one to look at.")
             await _fill(paid, out)
             demonstration = await _one_call(paid, number, talk_s, out)

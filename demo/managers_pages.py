@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from assembly.charging import parts_of
+from assembly.money_in import receipt_terms
 from charging.people import Role
 from db import people
 from db.engine import WRITER, open_engine
@@ -23,9 +24,9 @@ from lab.application import Application
 from lab.believable import Setting, fill, phones
 from lab.paid_office import OFFICE_ID, PaidOffice
 from lab.ports import find_free_port
-from lab.sandbox import TEST_CARD
+from lab.sandbox import EXPIRED_CARD, TEST_CARD, put_card_on_file
 from portal.passwords import Passwords
-from settings import PortalSections, SharedSections, load_sections
+from settings import PortalSections, TopUpSections, load_sections
 
 LOOPBACK = "127.0.0.1"
 MANAGER = "manager@example.com"
@@ -58,12 +59,13 @@ def sections_for(sip_address: str) -> Mapping[str, Mapping[str, Any]]:
     return {
         "portal": {"address": sip_address if loopback else LOOPBACK},
         "payments": {"port": find_free_port(), "sandbox_port": find_free_port()},
+        "topups": {"seller_name": "Example Telecom Ltd", "vat_number": "GB123456789"},
     }
 
 
-async def live_a_month(settings_file: Path) -> bool:
+async def live_a_month(paid: PaidOffice) -> bool:
     """Write the month that is over, into a ledger that holds nothing. Whether it did."""
-    settings = load_sections(SharedSections, settings_file)
+    settings = load_sections(TopUpSections, paid.settings_file)
     engine, offices = parts_of(settings)
     try:
         with engine.connect() as reader:
@@ -72,9 +74,18 @@ async def live_a_month(settings_file: Path) -> bool:
         office = offices.snapshot().office(OFFICE_ID)
         decks = LiveDecks(engine)
         await decks.refresh()
-        setting = Setting(office=office, deck=decks.deck(office.deck_key), until=datetime.now(UTC))
+        # The worker must not be there while the month plays the card processor.
+        async with running(paid, "payments.sandbox_server", "payments"):
+            await put_card_on_file(engine, currency=office.currency, number=EXPIRED_CARD)
     finally:
         engine.dispose()
+    setting = Setting(
+        office=office,
+        deck=decks.deck(office.deck_key),
+        until=datetime.now(UTC),
+        by_card=True,
+        terms=receipt_terms(settings.topups),
+    )
     await asyncio.to_thread(fill, settings.database.url, setting)
     return True
 
@@ -101,12 +112,17 @@ async def let_in(settings_file: Path) -> SignIn:
 
 
 @asynccontextmanager
+async def running(paid: PaidOffice, *programs: str) -> AsyncIterator[None]:
+    """Programs of the office, for as long as the block lasts."""
+    async with AsyncExitStack() as stack:
+        for program in programs:
+            folder = paid.office.folder / program
+            await stack.enter_async_context(Application(paid.settings_file, folder, module=program))
+        yield
+
+
+@asynccontextmanager
 async def managers_pages(paid: PaidOffice) -> AsyncIterator[SignIn]:
     """The portal, card payments and their sandbox, for as long as the block lasts."""
-    async with AsyncExitStack() as running:
-        for program in PROGRAMS:
-            folder = paid.office.folder / program
-            await running.enter_async_context(
-                Application(paid.settings_file, folder, module=program)
-            )
+    async with running(paid, *PROGRAMS):
         yield await let_in(paid.settings_file)

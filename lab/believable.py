@@ -29,14 +29,17 @@ from charging.offices import Office
 from charging.quotation import quote
 from charging.rate_deck import RateDeck
 from charging.rates import Rate, funded_s
+from charging.receipts import ReceiptTerms
 from charging.unpaid_calls import UnpaidCall
 from db.batches import BatchRunner
 from db.engine import open_engine
 from db.unpaid_calls import UnpaidCalls
+from lab.believable_money import CardMoney
 
 ASTERISK = "pbx"
 NORMAL_CLEARING, NO_ANSWER = 16, 19
 TOP_UP_UNITS = 10
+DECLINES_FOR = timedelta(hours=30)  # before the month ends
 LOW = 3  # units: below, somebody tops up
 CALLS_OF_A_DAY = 24
 RINGS = timedelta(seconds=12)
@@ -68,6 +71,8 @@ class Setting:
     deck: RateDeck
     until: datetime
     days: int = 30
+    by_card: bool = False  # a card is on file: it refills the account, until one is declined
+    terms: ReceiptTerms | None = None
 
 
 def phones(office_id: str, *, first: int = 1001) -> tuple[Extension, ...]:
@@ -99,7 +104,18 @@ def fill(url: str, setting: Setting, *, seed: int = 1) -> None:
     if engine.dialect.name == "sqlite":  # what can be made anew need not be synced at every step
         event.listen(engine, "connect", _do_not_sync)
     batches = BatchRunner(engine)
-    _Month(batches, UnpaidCalls(engine), setting, random.Random(seed)).write()  # noqa: S311 - no secret
+    card = None
+    if setting.by_card:
+        card = CardMoney(
+            engine=engine,
+            batches=batches,
+            office_id=setting.office.id,
+            currency=setting.office.currency,
+            terms=setting.terms,
+            decline_from=setting.until - DECLINES_FOR,
+        )
+    drawn = random.Random(seed)  # noqa: S311 - no secret
+    _Month(batches, UnpaidCalls(engine), setting, drawn, card).write()
     batches.close()
     engine.dispose()
 
@@ -111,23 +127,39 @@ def _do_not_sync(connection: Any, record: Any) -> None:
 
 class _Month:
     def __init__(
-        self, batches: BatchRunner, unpaid: UnpaidCalls, setting: Setting, drawn: random.Random
+        self,
+        batches: BatchRunner,
+        unpaid: UnpaidCalls,
+        setting: Setting,
+        drawn: random.Random,
+        card: CardMoney | None,
     ) -> None:
         self._batches = batches
         self._unpaid = unpaid
         self._of = setting
         self._drawn = drawn
+        self._card = card
         self._phones = phones(setting.office.id)
         self._calls = 0
         self._top_ups = 0
 
     def write(self) -> None:
         first = self._local(self._of.until).date() - timedelta(days=self._of.days)
-        self._top_up(datetime.combine(first, OPENS, self._of.office.time_zone))
-        for day in (first + timedelta(days=each) for each in range(self._of.days + 1)):
+        opens = datetime.combine(first, OPENS, self._of.office.time_zone)
+        if self._card is None:
+            self._top_up(opens)
+        else:
+            self._card.switch_on(opens)
+        ends = self._of.until - timedelta(hours=1)
+        for number, day in enumerate(first + timedelta(d) for d in range(self._of.days + 1)):
+            if self._card is not None and number == self._of.days // 2:
+                closes = datetime.combine(day, CLOSES, self._of.office.time_zone)
+                self._card.buy_by_mistake(closes - timedelta(days=1), key="mistake")
             for moment in self._moments(day):
-                if moment < self._of.until - timedelta(hours=1):
+                if moment < ends:
                     self._call(moment)
+        if self._card is not None:
+            self._card.end_declined(ends)
 
     def _local(self, moment: datetime) -> datetime:
         return moment.astimezone(self._of.office.time_zone)
@@ -189,7 +221,7 @@ class _Month:
         outcomes = self._batches.run([*self._begun(call, wanted_s)])
         if isinstance(outcomes[0], InsufficientBalance):
             self._refused(call, "insufficient_balance")
-            self._top_up(call.authorised_at + timedelta(minutes=1))
+            self._fill_again(call.authorised_at + timedelta(minutes=1))
             return
         refused = [isinstance(outcome, InsufficientBalance) for outcome in outcomes]
         intervals = (refused.index(True) if True in refused else len(refused)) // 2
@@ -207,8 +239,14 @@ class _Month:
             ]
         )
         low = settled.available.micros < LOW * MICROS_PER_UNIT
-        if low and self._drawn.random() > FORGOTTEN:
-            self._top_up(ended_at + timedelta(seconds=3))
+        if self._card is not None or (low and self._drawn.random() > FORGOTTEN):
+            self._fill_again(ended_at + timedelta(seconds=3))
+
+    def _fill_again(self, at: datetime) -> None:
+        if self._card is None:
+            self._top_up(at)
+        else:
+            self._card.answer(at)
 
     def _begun(self, call: CallRecord, talk_s: int) -> Iterator[LedgerCommand[Any]]:
         """Authorised, answered, and each interval reserved and debited: two commands for each."""

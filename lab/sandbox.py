@@ -1,14 +1,22 @@
 """The sandbox of card payments on a laboratory's own ports, and what is ordered of it."""
 
+import asyncio
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+from sqlalchemy import Engine
 
+from db.card_forms import CardFormRow, ask_for_form, find_form
+from db.ledger import read_from
+from db.writing import write_to
 from lab.errors import LabError
+from lab.paid_office import OFFICE_ID
 from lab.ports import find_free_port
 from payments.addresses import sandbox_url
 from payments.keys import sandbox_keys
@@ -16,6 +24,8 @@ from settings import PaymentsSettings
 
 PROGRAM: Final = "payments.sandbox_server"
 TEST_CARD: Final = "4242424242424242"
+EXPIRED_CARD: Final = "4000000000000069"  # it can be saved, and every charge is declined
+LOOK_EVERY_S: Final = 0.1
 ORDER_TIMEOUT_S: Final = 30.0
 _ASKED: Final = frozenset({"log", "waiting", "faults"})  # what changes nothing
 
@@ -72,6 +82,42 @@ class Sandbox:
         """How often it charged for a payment, by its own log."""
         log = await self.order("log")
         return sum(row["what"] == "charged" and row["payment"] == payment_id for row in log)
+
+
+async def put_card_on_file(engine: Engine, *, currency: str, number: str) -> None:
+    """As a manager does: a page asks, the worker opens the form, and a person fills it in.
+
+    Raises:
+        LabError: the card was not saved.
+        TimeoutError: no worker of card payments runs.
+    """
+    now = datetime.now(UTC)
+    form = CardFormRow(
+        form_id=secrets.token_hex(16),
+        office_id=OFFICE_ID,
+        asked_by="user:anna@example.com",
+        asked_at=now,
+        return_url="http://127.0.0.1/",
+        cancel_url="http://127.0.0.1/",
+        language="en",
+        currency=currency,
+        due_at=now,
+    )
+    await asyncio.to_thread(write_to, engine, lambda writer: ask_for_form(writer, form))
+    await enter_card((await _form_in(engine, form.form_id, "open")).page_url, number)
+    await _form_in(engine, form.form_id, "saved")
+
+
+async def _form_in(engine: Engine, form_id: str, state: str) -> CardFormRow:
+    """The form as soon as it is in a state; nothing tells a row's change, so it is looked at."""
+    async with asyncio.timeout(ORDER_TIMEOUT_S):
+        while True:
+            found = await asyncio.to_thread(
+                read_from, engine, lambda reader: find_form(reader, form_id)
+            )
+            if found is not None and found.state == state:
+                return found
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def enter_card(page_url: str, number: str = TEST_CARD) -> str:

@@ -1,6 +1,5 @@
 """A call that lacks money while the account's card is charged: real processes, real phones."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,14 +11,12 @@ from sqlalchemy import Engine
 
 from charging.money_commands import SetRefill
 from charging.orders import Consent, refill_rule
-from db.card_forms import CardFormRow, ask_for_form, find_form
 from db.engine import open_engine
-from db.ledger import SqlLedger, read_from
-from db.writing import write_to
+from db.ledger import SqlLedger
 from lab.application import Application
 from lab.paid_office import OFFICE_ID, PaidOffice
 from lab.phone import Phone
-from lab.sandbox import PROGRAM, Sandbox, enter_card
+from lab.sandbox import PROGRAM, Sandbox, put_card_on_file
 from payments.sandbox_server.cards import CARDS
 from prompts.phrases import balance_phrase, not_enough_money_phrase, refilling_phrase
 from tests.db.money import WORDS, Spend
@@ -42,30 +39,7 @@ class CardOffice:
     engine: Engine
 
     async def save_card(self, card: str) -> None:
-        """As a manager does: the portal asks, the worker opens the form, a person fills it in."""
-        now = datetime.now(UTC)
-        form = CardFormRow(
-            form_id="form",
-            office_id=OFFICE_ID,
-            asked_by="user:anna",
-            asked_at=now,
-            return_url="http://127.0.0.1/",
-            cancel_url="http://127.0.0.1/",
-            language="en",
-            currency="GBP",
-            due_at=now,
-        )
-        write_to(self.engine, lambda writer: ask_for_form(writer, form))
-        await enter_card((await self._form("open")).page_url, CARD_NUMBERS[card])
-        await self._form("saved")
-
-    async def _form(self, state: str) -> CardFormRow:
-        async with asyncio.timeout(30):
-            while True:
-                form = read_from(self.engine, lambda reader: find_form(reader, "form"))
-                if form is not None and form.state == state:
-                    return form
-                await asyncio.sleep(0.1)
+        await put_card_on_file(self.engine, currency="GBP", number=CARD_NUMBERS[card])
 
     async def arm(self) -> None:
         now = datetime.now(UTC)
