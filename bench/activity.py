@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
@@ -46,7 +46,8 @@ def run() -> list[Figure]:
 def _measure(name: str, engine: Engine) -> Iterator[Figure]:
     fill(engine, CALLS)
     upgrade(engine)
-    _fill_unpaid(engine)
+    spacing = timedelta(seconds=CALLS / UNPAID)
+    fill_unpaid(engine, UNPAID, first=START, spacing=spacing)
     with engine.connect() as reader:
         if engine.dialect.name == "postgresql":
             reader.execute(text("ANALYZE"))
@@ -103,16 +104,15 @@ def _report(by: SpentBy, reader: Connection) -> object:
     return report(reader, office_id="main", by=by, first=first, last=last, currency="GBP")
 
 
-def _fill_unpaid(engine: Engine) -> None:
-    """As many again that cost nothing, one in twenty refused."""
+def fill_unpaid(engine: Engine, count: int, *, first: datetime, spacing: timedelta) -> None:
+    """Calls that cost nothing, one in twenty refused."""
     rows = UnpaidCalls(engine)
-    made = map(_unpaid, range(UNPAID))
+    made = (_unpaid(number, first + number * spacing) for number in range(count))
     while chunk := list(islice(made, 5000)):
         rows.write(known=chunk)
 
 
-def _unpaid(number: int) -> UnpaidCall:
-    at = START + timedelta(seconds=number * CALLS // UNPAID)
+def _unpaid(number: int, at: datetime) -> UnpaidCall:
     refused = number % 20 == 0
     return UnpaidCall(
         call_id=f"{number:032x}",

@@ -61,8 +61,15 @@ _balances = sa.table("balances", *map(sa.column, ("account", "currency", "micros
 class Office:
     """Writes down what the first version would have."""
 
-    def __init__(self, office_id: str) -> None:
+    def __init__(
+        self,
+        office_id: str,
+        first: datetime = START,
+        spacing: timedelta = timedelta(seconds=1),
+    ) -> None:
+        """Its calls begin at a moment, one after each spacing."""
         self.office_id = office_id
+        self._first, self._spacing = first, spacing
         self.balances = {"available": 0, "reserved": 0}
 
     def post(
@@ -91,7 +98,7 @@ class Office:
     def call(self, number: int, dice: random.Random) -> tuple[Row, list[Row]]:
         """One call: most were answered, some never, a few still talk."""
         call_id = f"{number:012d}-{self.office_id}"
-        at = START + timedelta(seconds=number)
+        at = self._first + number * self._spacing
         intervals = dice.choice((0, 1, 2, 3, 3, 4))
         over = dice.random() > 0.001
         key = f"call:{call_id}"
@@ -158,13 +165,19 @@ def _call_row(call_id: str, office_id: str, at: datetime, *, over: bool) -> Row:
     }
 
 
-def fill(engine: Engine, calls: int) -> None:
+def fill(
+    engine: Engine,
+    calls: int,
+    *,
+    first: datetime = START,
+    spacing: timedelta = timedelta(seconds=1),
+) -> None:
     """Make a ledger of the first schema: two offices, their money in and out, and calls."""
     upgrade(engine, to=FIRST)
     dice = random.Random(calls)  # noqa: S311 - every run is the same
-    offices = [Office(name) for name in OFFICES]
+    offices = [Office(name, first, spacing) for name in OFFICES]
     with engine.connect().execution_options(**WRITER) as writer:
-        rows_of_all = _rows(offices, calls, dice)
+        rows_of_all = _rows(offices, calls, dice, first)
         while chunk := list(itertools.islice(rows_of_all, CHUNK)):
             with writer.begin():
                 posted = [row for _, rows in chunk for row in rows]
@@ -182,23 +195,23 @@ def fill(engine: Engine, calls: int) -> None:
 
 
 def _rows(
-    offices: list[Office], calls: int, dice: random.Random
+    offices: list[Office], calls: int, dice: random.Random, began: datetime
 ) -> Iterator[tuple[Row | None, list[Row]]]:
     """In the order in which they were posted: the two offices take turns."""
     first, second = offices
     enough = PRICE * 10 * (calls + 10)
     for office in offices:
         funds = ("funding", "available", enough)
-        yield None, list(office.post(f"topup:{office.office_id}", START, funds))
-    yield None, list(first.post("topup:inv7", START, ("funding", "available", 100)))
+        yield None, list(office.post(f"topup:{office.office_id}", began, funds))
+    yield None, list(first.post("topup:inv7", began, ("funding", "available", 100)))
     back = ("available", "funding", 100)
-    yield None, list(first.post("topup:inv7:cancel", START, back))
+    yield None, list(first.post("topup:inv7:cancel", began, back))
     # What a key of the first version could be mistaken for, and what the second one wrote.
     inwards = ("funding", "available", 5)
-    yield None, list(first.post("topup:x:cancel", START, inwards))
-    yield None, list(second.post("top-up:branch:inv8", START, inwards))
+    yield None, list(first.post("topup:x:cancel", began, inwards))
+    yield None, list(second.post("top-up:branch:inv8", began, inwards))
     outwards = ("available", "funding", 5)
-    yield None, list(second.post("top-up-cancel:branch:inv8", START, outwards))
+    yield None, list(second.post("top-up-cancel:branch:inv8", began, outwards))
     for number in range(calls):
         yield offices[number % 7 == 0].call(number, dice)
 
