@@ -77,6 +77,9 @@ money-chaos: .setup/venv .setup/system  ## kill whatever moves money 200 times, 
 soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n SEED=n)
 	@$(python) -m trials soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 
+slow-clients: setup  ## 1,000 slow clients at the portal for three minutes, beside browsing and calls (CLIENTS=n MINUTES=n)
+	@$(python) -m trials slow-clients $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(MINUTES),--minutes $(MINUTES))
+
 emergency: setup  ## 100 emergency calls under each condition that stops a paid one
 	@$(python) -m trials emergency
 
@@ -129,4 +132,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

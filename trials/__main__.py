@@ -19,6 +19,7 @@ from trials.dialplans import compare
 from trials.evidence import kept_if_wrong
 from trials.money_chaos import MoneyPlan
 from trials.money_chaos import run as break_money
+from trials.slow_clients import SlowPlan, crowd
 from trials.soak import SoakOutcome, SoakPlan
 from trials.soak import soak as run_soak
 from trials.ungated_calls import confirm
@@ -204,6 +205,34 @@ def soak(
     outcome = asyncio.run(run_soak(plan, out.print))
     _report_soak(outcome)
     sys.exit(1 if outcome.problems else 0)
+
+
+@app.command("slow-clients")
+def slow_clients(
+    *,
+    clients: Annotated[int, typer.Option(min=1, help="Slow ones, at once.")] = 1000,
+    minutes: Annotated[float, typer.Option(help="How long calls are placed.")] = 3,
+    rate: Annotated[int, typer.Option(help="New calls each second.")] = 5,
+    seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
+) -> None:
+    """Slow clients at the portal, while somebody browses there and calls go on.
+
+    Exit status 0 only if every page was served and no call is wrong. Sends traffic to loopback
+    addresses only.
+    """
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    out.print(f"seed {drawn}")
+    plan = SlowPlan(clients=clients, minutes=minutes, rate_per_s=rate, seed=drawn)
+    found = asyncio.run(crowd(plan, out.print))
+    dropped = ", ".join(f"{count} {kind}" for kind, count in sorted(found.dropped.items()))
+    out.print(
+        f"{clients} slow clients connected {found.connected} times and were dropped: {dropped};"
+        f" {len(found.pages_s)} pages served meanwhile, 95 of 100 within {found.page_p95_s:.2f} s;"
+        f" {found.verdict.answered} calls answered, {len(found.problems)} problems"
+    )
+    for problem in found.problems:
+        out.print(f"WRONG: {problem}")
+    sys.exit(1 if found.problems else 0)
 
 
 @app.command()

@@ -102,7 +102,7 @@ async def _soak(plan: SoakPlan, folder: Path, report: Callable[[str], None]) -> 
     async with paid:
         looks = Looks(paid, report)
         looking = asyncio.create_task(looks.keep())
-        placed = await _place(paid, numbers, plan)
+        placed = await place(paid, numbers, plan)
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
         await until_quiet(paid)
@@ -154,9 +154,10 @@ class Looks:
         self._report(str(look))
 
 
-async def _place(
+async def place(
     paid: PaidOffice, numbers: Sequence[TrialNumber], plan: SoakPlan
 ) -> list[PlacedCall]:
+    """All of them, at the rate of the plan, by one phone; done when the last has ended."""
     config = paid.office.config
     return await place_calls(
         paid.office.telephony,

@@ -1,7 +1,7 @@
 """Every screen: as HTML, in a browser, for people who cannot see it, and in another language."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from functools import partial
 from gettext import NullTranslations
 from html.parser import HTMLParser
@@ -11,12 +11,15 @@ import html5lib
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
+from babel import Locale
 from playwright.async_api import Browser, Response, async_playwright
 
+from portal.sessions import LANGUAGE_COOKIE
 from portal.words import Words
 from tests.portal.served import CHROMIUM, Screen, Served, lived_in, screens_of, serving
 from tests.portal.site import Site
 from tests.portal.test_access import routes
+from tests.portal.test_translations import catalogue, texts_of
 
 PAGE_BYTES_MAX = 150_000  # with style and script
 NAMES = (
@@ -31,6 +34,7 @@ NAMES = (
 NO_SCREENS = {
     *("/static/{name}", "/welcome/{token}", "/live", "/activity.csv", "/calls.csv"),
     "/payments/latest",
+    "/receipts/{number}.pdf",
 }
 
 
@@ -265,3 +269,40 @@ async def test_every_word_is_translated_and_every_amount_and_date_is_babels(
     assert len(reader.read) > 10
     left = [outside_brackets(text) for text in reader.read]
     assert [text for text in left if re.search(r"[^\W\d_]|[£€$]|\d[.,:]\d", text)] == []
+
+
+# --- in French -----------------------------------------------------------------------------------
+
+
+def words_in(texts: Iterable[str]) -> set[str]:
+    return {word.lower() for text in texts for word in re.findall(r"[^\W\d_]{3,}", text)}
+
+
+def english_words() -> set[str]:
+    """Words of English texts, months and countries that no French one has."""
+    english, french = set[str](), set[str]()
+    for each in catalogue("fr"):
+        english |= words_in(texts_of(each.id))
+        french |= words_in(texts_of(each.string))
+    for language, words in (("en", english), ("fr", french)):
+        locale = Locale(language)
+        words.update(words_in(locale.months["format"]["wide"].values()))
+        words.update(words_in(locale.territories.values()))
+    return english - french
+
+
+def test_the_list_of_english_words_holds_words_that_a_page_would_show() -> None:
+    words = english_words()
+    assert {"balance", "the", "show", "nothing", "germany", "november"} <= words
+    assert not {"france", "compte", "minute"} & words
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_french_page_shows_no_english_word(week: Site, screen: Screen) -> None:
+    async with week.browser(screen.who) as browser:
+        browser.cookies.set(LANGUAGE_COOKIE, "fr", domain="127.0.0.1")
+        answer = await browser.get(screen.path)
+    assert '<html lang="fr">' in answer.text
+    reader = Reader()
+    reader.feed(answer.text)
+    assert words_in(reader.read) & english_words() == set()

@@ -10,6 +10,8 @@ from babel.messages.pofile import read_po
 
 import portal
 from portal.languages import DOMAIN, FOLDER, NAMES, load_catalogues, preferred
+from portal.routes import audit
+from portal.routes.audit import ACTIONS
 
 ROOT = Path(portal.__file__).parent
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
@@ -43,7 +45,7 @@ def test_every_text_is_translated_and_no_translation_is_left_over(language: str)
     assert len(said) > 100
     assert {str(each.id) for each in said} == {str(each.id) for each in translated}
     for each in translated:
-        assert all(_texts(each.string)), each.id
+        assert all(texts_of(each.string)), each.id
         assert not each.fuzzy, each.id
     assert not translated.obsolete
 
@@ -53,12 +55,12 @@ def test_a_translation_takes_the_values_that_the_text_takes(language: str) -> No
     for each in catalogue(language):
         if not each.id:
             continue
-        wanted = {name for text in _texts(each.id) for name in _values(text)}
-        taken = {name for text in _texts(each.string) for name in _values(text)}
+        wanted = {name for text in texts_of(each.id) for name in _values(text)}
+        taken = {name for text in texts_of(each.string) for name in _values(text)}
         assert taken == wanted, each.id
 
 
-def _texts(said: object) -> tuple[str, ...]:
+def texts_of(said: object) -> tuple[str, ...]:
     """One, or one for each plural form."""
     return (said,) if isinstance(said, str) else tuple(map(str, said or ()))  # type: ignore[call-overload]
 
@@ -86,3 +88,15 @@ def test_a_browser_gets_the_language_it_asks_for_first(accepted: str, language: 
 def test_catalogues_are_read_from_their_source() -> None:
     assert load_catalogues()["fr"].gettext("Sign in") == "Se connecter"
     assert load_catalogues()["en"].gettext("Sign in") == "Sign in"
+
+
+def test_every_change_that_is_recorded_has_its_words_in_the_audit_trail() -> None:
+    """By the names in the code of whoever records: "refill.set"."""
+    heads = "|".join({name.partition(".")[0] for name in ACTIONS} | {"topup"})
+    recorded = set[str]()
+    for package in ("charging", "db", "admin", "portal", "payments", "assembly"):
+        for file in (ROOT.parent / package).rglob("*.py"):
+            if file != Path(audit.__file__):
+                text = file.read_text(encoding="utf-8")
+                recorded |= set(re.findall(rf'"((?:{heads})\.[a-z]+(?:_[a-z]+)*)"', text))
+    assert {name for name in recorded if not name.endswith(".html")} == set(ACTIONS)
