@@ -20,6 +20,7 @@ from portal.parts import Needs, Parts
 router = APIRouter()
 
 _MOVES = frozenset({State.CLAIMED, State.SENT, State.UNKNOWN, State.REFUNDING})
+ANSWERED = "answered"  # in the address to which a bank's page sends the browser back
 WRONG_CODE = marked("This is not the code that works now. The office can make a new one.")
 SPENT = marked("Nothing of this payment is unspent.")
 NOT_REFUNDABLE = marked("This payment cannot be sent back to the card any more.")
@@ -29,7 +30,7 @@ NOT_REFUNDABLE = marked("This payment cannot be sent back to the card any more."
 async def latest(visit: Reader, parts: Needs) -> Response:
     """Where a bank's page sends the browser back to."""
     found = await parts.money_in.payments(visit.office_id, limit=1)
-    to = f"/payments/{found[0].payment_id}" if found else "/"
+    to = f"/payments/{found[0].payment_id}?{ANSWERED}" if found else "/"
     return RedirectResponse(to, status_code=HTTPStatus.SEE_OTHER)
 
 
@@ -59,6 +60,8 @@ async def _page(
         said=money_words.payment_said(words, found),
         kind=money_words.KINDS[found.attempt.kind],
         asks_bank=found.state is State.AUTHENTICATION,
+        # Back from the bank, of which the card processor tells us in a moment.
+        answered=ANSWERED in request.query_params and found.state is State.AUTHENTICATION,
         bank_page=web_address(found.attempt.page_url),
         moves=found.state in _MOVES,
         declined=found.state in {State.REFUSED, State.DECLINED},
@@ -76,7 +79,7 @@ async def confirm(payment_id: str, visit: Manager, parts: Needs) -> Response:
         visit.office_id,
         payment_id,
         by=visit.user.actor,
-        return_url=f"{parts.public_url}/payments/{payment_id}",
+        return_url=f"{parts.public_url}/payments/{payment_id}?{ANSWERED}",
     )
     return RedirectResponse(f"/payments/{payment_id}", status_code=HTTPStatus.SEE_OTHER)
 

@@ -343,3 +343,23 @@ async def test_confirming_or_cancelling_is_answered_in_every_state_of_a_payment(
         sent = {"code": code[1], "reason": "by mistake"}
         cancelled = await care.post(f"/payments/{payment.payment_id}/cancel", data=sent)
     assert cancelled.status_code in {303, 409}
+
+
+async def test_back_from_the_bank_the_page_waits_for_what_it_said(site: Site) -> None:
+    """And does not ask again, while the card processor has not told us yet."""
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        await buy(browser)
+        [payment] = payments_of(site)
+        await told(site, payment, asked_by_bank(payment))
+        asked = await browser.get(f"/payments/{payment.payment_id}")
+        assert "Your bank wants you to confirm this payment." in asked.text
+        assert "data-reload" not in asked.text
+        back = await browser.get("/payments/latest")
+        page = await browser.get(back.headers["location"])
+        assert "What your bank said is on its way to us." in page.text
+        assert "data-reload" in page.text
+        await told(site, payment, succeeded(payment))
+        done = await browser.get(back.headers["location"])
+    assert "The money is in your account." in done.text
+    assert "data-reload" not in done.text
