@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import structlog
 
-from ari_app.cel import fields_of
 from ari_app.tail import Tail
 from charging.errors import ChargingUnavailable
+from telephony.cel import fields_of
 
 log = structlog.get_logger()
 

@@ -15,7 +15,6 @@ import structlog
 
 from ari_app.call_billing import Terms, schedule_of
 from ari_app.call_task import CallTask, Services
-from ari_app.cel import Leg, LegLog, Legs, carrier_leg, created_ms, end_of
 from ari_app.driver import Driver, Since
 from ari_app.events import CallOffered, waiting_call
 from ari_app.flow import Call, State, talk_seconds
@@ -34,6 +33,7 @@ from charging.evidence import EndUnproved
 from charging.ledger import CallRecord
 from charging.rates import funded_s
 from charging.usecases import CallRequest
+from telephony.cel import Leg, LegLog, Legs, carrier_leg, created_ms, end_of
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ari_app.cel import COMPRESSED, decompressed, files_of, first_since
+from telephony.cel import COMPRESSED, decompressed, files_of, first_since
 
 READ_MAX = 1024 * 1024  # bytes at once, some 2,500 lines; the rest is read the next time
 

@@ -17,12 +17,12 @@ import structlog
 from ari_app.ami import Ami
 from ari_app.ami_errors import AmiRefusedError, AmiUnavailableError
 from ari_app.ari import Ari, AriError, AriUnavailableError
-from ari_app.cel import event_ms
 from ari_app.unpaid_legs import OUTGOING, endpoint_of
 from charging.errors import ChargingUnavailable
 from charging.masking import masked
 from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
 from dialplan.walk.targets import Target, targets_of
+from telephony.cel import event_ms
 
 log = structlog.get_logger()
 

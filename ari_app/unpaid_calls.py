@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import structlog
 
-from ari_app.cel import created_ms
 from ari_app.flow import talk_seconds
 from ari_app.unpaid_legs import LegAttempt, LegAttempts
 from charging.errors import ChargingUnavailable, ConstraintBroken, Refusal
@@ -36,6 +35,7 @@ from charging.unpaid_calls import (
     unpaid_call_id,
 )
 from charging.usecases import CallRequest, UnmeteredAuthorisation
+from telephony.cel import created_ms
 
 log = structlog.get_logger()
 

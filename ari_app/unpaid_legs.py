@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ari_app.cel import event_ms
 from dialplan.walk.targets import targets_of
+from telephony.cel import event_ms
 
 OPEN_MAX_MS = 24 * 60 * 60 * 1000  # no end comes after that: Asterisk did not write it
 _CHANNEL = re.compile(r"PJSIP/(?P<endpoint>.+)-[0-9a-f]{8}")

@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ari_app.cel import (
+from ari_app.messages import MeteringSchedule
+from ari_app.recovery import found_talking, missed_end, settlement
+from charging.evidence import EndUnproved
+from charging.ledger import NO_LIMITS, CallRecord
+from charging.money import Money
+from charging.rates import Rate
+from telephony.cel import (
     CLOSE_BYTES,
     Leg,
     LegLog,
@@ -22,12 +28,6 @@ from ari_app.cel import (
     files_of,
     first_since,
 )
-from ari_app.messages import MeteringSchedule
-from ari_app.recovery import found_talking, missed_end, settlement
-from charging.evidence import EndUnproved
-from charging.ledger import NO_LIMITS, CallRecord
-from charging.money import Money
-from charging.rates import Rate
 
 SCHEDULE = MeteringSchedule(reserve_ahead_s=10, warn_ahead_s=60)
 CALLER, TRUNK = "tg-1.1", "tg-1.2"

@@ -11,7 +11,6 @@ import pytest
 
 from ari_app.ari import Ari
 from ari_app.call_task import Services
-from ari_app.cel import Leg
 from ari_app.clock import AsteriskClock, Stop
 from ari_app.driver import Driver
 from ari_app.flow import State
@@ -23,6 +22,7 @@ from bench.recorded import WillingAmi
 from charging.evidence import EndUnproved
 from charging.money import Money
 from settings import CallSettings
+from telephony.cel import Leg
 from tests.fakes.charging import FRANCE_MOBILE, charging_with, gbp, request
 from tests.fakes.clock import ManualClock
 from tests.fakes.ledger import MemoryLedger

@@ -10,7 +10,6 @@ import pytest
 
 from ari_app.ami import Ami
 from ari_app.ari import Ari, AriUnavailableError
-from ari_app.cel import fields_of
 from ari_app.leg_events import LegEvents
 from ari_app.tail import Tail
 from ari_app.ungated import (
@@ -32,6 +31,7 @@ from charging.errors import ChargingUnavailable
 from charging.masking import masked
 from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
 from dialplan.walk.targets import Target, targets_of
+from telephony.cel import fields_of
 
 CARRIERS = Carriers(
     endpoints=frozenset({"trunk", "emergency"}),

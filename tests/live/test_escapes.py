@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from ari_app.cel import Leg, LegLog
 from charging.money import Money
 from dialplan.render import AsteriskConfig, Trunk
 from lab.caller import Calls, place_calls
@@ -21,6 +20,7 @@ from lab.carrier import (
 )
 from lab.paid_office import PaidOffice
 from lab.phone import Phone
+from telephony.cel import Leg, LegLog
 from tests.live.administrator import (
     Ami,
     administrator,
