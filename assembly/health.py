@@ -38,6 +38,8 @@ LEDGER = "ledger"
 LEG_LOG = "log of legs"
 ARI = "connection to ARI"
 AMI = "connection to AMI"
+PROCESSOR = "card processor"
+PROCESSORS_CLOCK = "card processor's clock"
 
 
 class NoAnswerError(Exception):

@@ -402,6 +402,7 @@ class CardProcessor(Protocol):
     """One request each, within a time limit; never raises for what the other side does."""
 
     name: str  # "sandbox", "stripe": where events come from
+    clock_ahead: timedelta | None  # of ours, by its last answer; None: it has not said
 
     async def begin_card(self, request: SaveCardRequest) -> SaveCardAnswer:
         """Open a form for a card; nothing is saved before a person fills it in."""

@@ -8,6 +8,8 @@ Where a card stands behind it, the key is that of the payment:
 
     top-up, refill, top-up-cancel, top-up-restore, chargeback, repay:<office>:<payment>
 
+where a bank may take a payment back, and give it back, more than once, with ".<n>" behind it.
+
 What follows the kind cannot change it: neither an office nor a new key has a colon in it. The
 database refuses an entry whose key does not begin with its kind and its office.
 """

@@ -15,6 +15,7 @@ from charging.card_processor import (
     Refunded,
     RefundFailed,
     RefundPending,
+    Succeeded,
 )
 from charging.changes import Change
 from charging.entries import (
@@ -497,6 +498,63 @@ class RecordFact(LedgerCommand[Recorded]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdoptPayment(LedgerCommand[Payment]):
+    """Money was taken for a payment that a restored ledger has lost: enter it, and credit it once.
+
+    Whether a person bought it or a rule is lost, too; it stands as a top-up.
+    """
+
+    fact: Succeeded
+    processor: str
+    charged_at: datetime
+    by: str
+    at: datetime
+    terms: ReceiptTerms | None = None
+    reason: str = "found at the card processor after the ledger was restored"
+
+    @property
+    def office_id(self) -> str:  # type: ignore[override]
+        return self.fact.office_id
+
+    @property
+    def money_wanted(self) -> MoneyWanted:  # type: ignore[override]
+        return MoneyWanted(payment_ids=(self.fact.payment_id,))
+
+    def decide(self, snapshot: LedgerSnapshot) -> Decision[Payment]:
+        state = snapshot.money_of(self.office_id)
+        known = state.payments.get(self.fact.payment_id)
+        payment = self._payment(state) if known is None else known
+        after, _ = _advance(snapshot, payment, self.fact, at=self.at, terms=self.terms)
+        if known is not None:
+            return after
+        adopted = _change(self, "payment.adopt", payment.payment_id, after=str(payment.amount))
+        return replace(after, money=(*after.money, adopted))
+
+    def _payment(self, state: MoneyState) -> Payment:
+        card = state.card
+        return Payment(
+            attempt=Attempt(
+                payment_id=self.fact.payment_id,
+                office_id=self.office_id,
+                kind=PaymentKind.TOP_UP,
+                amount=self.fact.amount,
+                state=State.UNKNOWN,
+                tries=1,
+                sent_at=self.charged_at,
+                intent_id=self.fact.intent_id,
+            ),
+            key=f"adopted:{self.fact.payment_id}",
+            actor=self.by,
+            reason=self.reason,
+            created_at=self.charged_at,
+            processor=self.processor,
+            customer_id="" if card is None else card.card.customer_id,
+            method_id="" if card is None else card.card.method_id,
+            card="" if card is None else card.name,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConfirmPayment(LedgerCommand[Payment]):
     """A person wants to answer their bank: the same intent is confirmed on session."""
 
@@ -682,7 +740,7 @@ class _Effects:
         self._payment = payment
         # An entry is reversed at most once.
         self._reversed_before = (
-            before.refund_failed or before.state is State.REFUNDED or before.closed_dispute != ""
+            before.refund_failed or before.state is State.REFUNDED or before.charge_backs > 0
         )
         self._at = at
         self._actor = actor
@@ -737,9 +795,8 @@ class _Effects:
         match command:
             case TakeOut():
                 movement = (self._available, _CARD, amount)
-                yield self._entry(
-                    EntryKind.TOP_UP_CANCEL, movement, reverses=self._payment.entry_key
-                )
+                credited = None if self._reversed_before else self._payment.entry_key
+                yield self._entry(EntryKind.TOP_UP_CANCEL, movement, reverses=credited)
             case Restore():
                 cancelled = self._key_of(EntryKind.TOP_UP_CANCEL)
                 movement = (_CARD, self._available, amount)
@@ -758,6 +815,7 @@ class _Effects:
             (self._available, _CARD, unspent),
             (owed(self._payment.office_id), _CARD, amount - unspent),
             reverses=None if self._reversed_before else self._payment.entry_key,
+            key=self._key_of_charge_back(),
         )
 
     def _return(self, amount: Money) -> Iterator[LedgerEntry]:
@@ -765,13 +823,18 @@ class _Effects:
         yield self._entry(
             EntryKind.TOP_UP_RESTORE,
             (_CARD, self._available, amount),
-            reverses=self._key_of(EntryKind.CHARGEBACK),
+            reverses=self._key_of_charge_back(),
+            key=self._key_of(EntryKind.TOP_UP_RESTORE, time=self._payment.attempt.charge_backs),
         )
         owing = owed(self._payment.office_id)
         debt = Money(-self._snapshot.balance(owing, amount.currency).micros, amount.currency)
         repaid = min(debt, amount)
         if repaid:
-            yield self._entry(EntryKind.REPAY, (self._available, owing, repaid))
+            yield self._entry(
+                EntryKind.REPAY,
+                (self._available, owing, repaid),
+                key=self._key_of(EntryKind.REPAY, time=self._payment.attempt.charge_backs),
+            )
 
     def _issue_credit_note(self, amount: Money) -> None:
         of = self._state.receipts.get((self._payment.payment_id, ReceiptKind.RECEIPT))
@@ -799,8 +862,15 @@ class _Effects:
     def _available(self) -> Account:
         return available(self._payment.office_id)
 
-    def _key_of(self, kind: EntryKind) -> EntryKey:
-        return payment_key(kind, self._payment.office_id, self._payment.payment_id)
+    def _key_of(self, kind: EntryKind, *, time: int = 0) -> EntryKey:
+        """Of what may happen to a payment more than once, which time it is stands behind it."""
+        name = self._payment.payment_id
+        return payment_key(kind, self._payment.office_id, f"{name}.{time}" if time else name)
+
+    def _key_of_charge_back(self) -> EntryKey:
+        """The first has the payment's name alone, as it had before there could be a second."""
+        times = self._payment.attempt.charge_backs
+        return self._key_of(EntryKind.CHARGEBACK, time=times if times > 1 else 0)
 
     def _entry(
         self,
@@ -808,9 +878,10 @@ class _Effects:
         *movements: tuple[Account, Account, Money],
         reverses: EntryKey | None = None,
         reason: str | None = None,
+        key: EntryKey | None = None,
     ) -> LedgerEntry:
         return LedgerEntry(
-            key=self._key_of(kind),
+            key=key or self._key_of(kind),
             kind=kind,
             office_id=self._payment.office_id,
             actor=self._actor,

@@ -101,6 +101,7 @@ class Attempt:
     taken_back: Money | None = None  # refunded, or being refunded, or disputed
     refund_failed: bool = False
     closed_dispute: str = ""  # events come in any order
+    charge_backs: int = 0  # times that the money was taken back; each has an entry of its own
 
     @property
     def open(self) -> bool:
@@ -428,8 +429,11 @@ def _credited(  # noqa: PLR0911 - one arm per row
             return _dispute(replace(attempt, closed_dispute=event.dispute_id), event.amount)
         case DisputeClosed():  # its opening is still to come, and means nothing any more
             return replace(attempt, closed_dispute=event.dispute_id), ()
-        case Refunded(amount=amount) if event.key != attempt.refund_key:  # at the processor's desk
-            refunded = replace(attempt, state=State.REFUNDED, taken_back=amount)
+        # At the processor's desk; or asked for by us, which a ledger that was restored forgot.
+        case Refunded(amount=amount) if (
+            event.key != attempt.refund_key or not attempt.refund_failed
+        ):
+            refunded = replace(_charged_back(attempt), state=State.REFUNDED, taken_back=amount)
             mail = Mail(NoticeKind.REFUND_DONE)
             return refunded, (ChargeBack(amount), IssueCreditNote(amount), mail)
         case FraudWarning():
@@ -473,10 +477,8 @@ def _refunded(attempt: Attempt, event: Event, _now: datetime) -> Step:
         case DisputeOpened() if amount < attempt.amount:
             rest = attempt.amount - amount
             pause = (Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE))
-            return replace(attempt, state=State.DISPUTED, taken_back=rest), (
-                ChargeBack(rest),
-                *pause,
-            )
+            disputed = replace(_charged_back(attempt), state=State.DISPUTED, taken_back=rest)
+            return disputed, (ChargeBack(rest), *pause)
         case _:
             return attempt, ()
 
@@ -600,12 +602,16 @@ def _not_there(attempt: Attempt, now: datetime) -> Step:
 
 def _dispute(attempt: Attempt, amount: Money) -> Step:
     lost = min(amount, attempt.amount)
-    disputed = replace(attempt, state=State.DISPUTED, taken_back=lost)
+    disputed = replace(_charged_back(attempt), state=State.DISPUTED, taken_back=lost)
     return disputed, (
         ChargeBack(lost),
         Pause(PauseReason.DISPUTE),
         Mail(NoticeKind.DISPUTE),
     )
+
+
+def _charged_back(attempt: Attempt) -> Attempt:
+    return replace(attempt, charge_backs=attempt.charge_backs + 1)
 
 
 def _restore(attempt: Attempt, code: str, amount: Money) -> Step:

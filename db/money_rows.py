@@ -251,6 +251,7 @@ def _payment_row(payment: Payment) -> dict[str, Any]:
         "taken_back_micros": _micros(attempt.taken_back),
         "refund_failed": attempt.refund_failed,
         "closed_dispute": attempt.closed_dispute,
+        "charge_backs": attempt.charge_backs,
         "entry_key": payment.entry_key,
     }
 
@@ -291,6 +292,7 @@ def _attempt_of(row: Row[Any]) -> Attempt:
         taken_back=_money(row.taken_back_micros, row.currency),
         refund_failed=row.refund_failed,
         closed_dispute=row.closed_dispute,
+        charge_backs=row.charge_backs,
     )
 
 

@@ -58,6 +58,7 @@ payments = Table(
     Column("taken_back_micros", BigInteger),
     Column("refund_failed", Boolean, nullable=False),
     Column("closed_dispute", String(255), nullable=False),
+    Column("charge_backs", Integer, nullable=False, server_default="0"),
     Column("entry_key", String(_ENTRY_KEY), ForeignKey("entries.key")),
     CheckConstraint("micros > 0", name="positive"),
     CheckConstraint("kind IN ('top-up', 'refill')", name="kind"),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -31,7 +31,7 @@ from charging.card_processor import (
     WebhookRefused,
 )
 from charging.errors import ChargingError, ChargingUnavailable
-from charging.money_commands import ForgetCard, RecordFact, ReplaceCard
+from charging.money_commands import AdoptPayment, ForgetCard, RecordFact, ReplaceCard
 from charging.money_state import Payment, StoredCard
 from charging.ports import Clock, Ledger
 from charging.receipts import ReceiptTerms
@@ -40,6 +40,7 @@ from db.card_forms import change_form, find_form_of
 from db.inbox import KeptEvent, SqlInbox
 from db.ledger import read_from
 from db.money_reads import card_of_method, find_by_intent, find_payment
+from db.restorations import restorations_since
 from db.writing import write_to
 
 log = structlog.get_logger()
@@ -48,6 +49,7 @@ AT_ONCE: Final = 64
 TOO_EARLY_AGAIN: Final = timedelta(seconds=30)
 PROBLEM_AGAIN: Final = timedelta(minutes=5)
 TRIES_MAX: Final = 50  # then it is the operator's: `tollgate doctor` tells of it
+CLOCKS_APART: Final = timedelta(minutes=10)  # ours and the processor's, at most
 
 PaymentFact = (
     Succeeded
@@ -72,8 +74,10 @@ class FactHandler:
         engine: Engine,
         inbox: SqlInbox,
         terms_of: Callable[[str], ReceiptTerms | None],
+        is_office: Callable[[str], bool],
         clock: Clock,
     ) -> None:
+        self._is_office = is_office
         self._processor = processor
         self._ledger = ledger
         self._engine = engine
@@ -100,7 +104,8 @@ class FactHandler:
     async def _problem_with(self, event: KeptEvent) -> str | None:
         """Act on it; None: it is handled."""
         try:
-            return await self._act_on(self._processor.read_event(event.body).fact)
+            told = self._processor.read_event(event.body)
+            return await self._act_on(told.fact, at=told.at)
         except ChargingUnavailable:
             raise
         except (ChargingError, WebhookRefused) as error:
@@ -116,7 +121,7 @@ class FactHandler:
             until = self._clock.now() + pause
             await self._inbox.postpone(event, until, problem=problem)
 
-    async def _act_on(self, fact: Fact) -> str | None:
+    async def _act_on(self, fact: Fact, *, at: datetime) -> str | None:
         """What is the matter; None: it is handled."""
         match fact:
             case NothingOfOurs():
@@ -126,17 +131,16 @@ class FactHandler:
             case CardUpdated() | CardRemoved():
                 await self._change_card(fact)
             case _:
-                return await self._record(fact)
+                return await self._record(fact, at=at)
         return None
 
-    async def _record(self, fact: PaymentFact) -> str | None:
+    async def _record(self, fact: PaymentFact, *, at: datetime) -> str | None:
         name = getattr(fact, "payment_id", "") or await self._payment_named_by(fact.intent_id)
         if isinstance(name, Unknown | Invalid):
             return _NOT_SAID
         payment = await self._payment(name)
         if payment is None:
-            told = isinstance(fact, Succeeded)
-            return f"{_NOT_OURS}: no payment {name or fact.intent_id}" if told else None
+            return await self._of_no_payment(fact, name or fact.intent_id, at=at)
         recorded = await self._ledger.carry_out(
             RecordFact(
                 office_id=payment.office_id,
@@ -147,6 +151,34 @@ class FactHandler:
             )
         )
         return None if recorded.handled else _TOO_EARLY
+
+    async def _of_no_payment(self, fact: PaymentFact, name: str, *, at: datetime) -> str | None:
+        """Somebody else's; or lost, where the ledger was restored from a backup of before."""
+        lost = await self._lost_at(at)
+        if not isinstance(fact, Succeeded):
+            follows = isinstance(fact, Refunded | RefundFailed | DisputeOpened | DisputeClosed)
+            return _TOO_EARLY if lost and follows else None
+        if not (lost and fact.payment_id and self._is_office(fact.office_id)):
+            return f"{_NOT_OURS}: no payment {name}"
+        adopted = await self._ledger.carry_out(
+            AdoptPayment(
+                fact=fact,
+                processor=self._processor.name,
+                charged_at=at,
+                by="card processor",
+                at=self._clock.now(),
+                terms=self._terms_of(fact.office_id),
+            )
+        )
+        log.warning("payment_adopted", payment_id=name, state=str(adopted.state))
+        return None
+
+    async def _lost_at(self, at: datetime) -> bool:
+        """Whether what happened then may be missing, since the ledger is of an earlier moment."""
+        restored = await asyncio.to_thread(
+            read_from, self._engine, lambda reader: restorations_since(reader, at - CLOCKS_APART)
+        )
+        return any(each.taken_at - CLOCKS_APART <= at for each in restored)
 
     async def _payment_named_by(self, intent_id: str) -> str | Unknown | Invalid:
         """A dispute names the intent alone, and may come before the reply that tells it to us."""

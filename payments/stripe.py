@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -106,6 +107,7 @@ class StripeProcessor:
 
     def __init__(self, client: stripe.StripeClient, *, name: str, time_limit_s: float) -> None:
         self.name = name
+        self.clock_ahead: timedelta | None = None
         self._api = client.v1
         self._time_limit_s = time_limit_s
 
@@ -310,6 +312,11 @@ class StripeProcessor:
 
     # --- one request -----------------------------------------------------------------------------
 
+    def _note_clock(self, answer: Any) -> None:
+        date = _date_of(answer)
+        if date is not None:
+            self.clock_ahead = date - datetime.now(UTC)
+
     async def _list(
         self, request: Callable[..., Awaitable[Any]], params: _Params
     ) -> list[dict[str, Any]] | Unknown | Invalid:
@@ -340,6 +347,7 @@ class StripeProcessor:
         try:
             async with asyncio.timeout(self._time_limit_s):
                 reply = await request(*arguments, **options)
+            self._note_clock(reply.last_response)
             return model.model_validate(reply.to_dict(for_json=True))
         except stripe.StripeError as error:
             return _refusal(error)
@@ -347,6 +355,16 @@ class StripeProcessor:
             return Unknown(type(error).__name__)
         except ValidationError:
             return Unknown("a reply that cannot be read")
+
+
+def _date_of(answer: Any) -> datetime | None:
+    """When the other side says it answered; a proxy between us may say so for it."""
+    headers = {} if answer is None else answer.headers
+    named = {name.lower(): value for name, value in headers.items()}
+    try:
+        return parsedate_to_datetime(named["date"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _minor(amount: Money) -> int | Invalid:

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from assembly.clock import SystemClock
-from charging.card_processor import CardProcessor
+from charging.card_processor import CardProcessor, Invalid, Unknown
 from charging.errors import ChargingError, ChargingUnavailable
 from charging.money_commands import LookAgain, RecordFact, StartWork
 from charging.money_state import Payment
@@ -28,10 +28,11 @@ from db.inbox import SqlInbox
 from db.leases import acquire, release
 from db.ledger import read_from
 from db.money_reads import due_payments, due_policies
+from db.restorations import restorations_since
 from db.writing import write_to
 from payments.card_forms import CardForms
 from payments.facts import FactHandler
-from payments.poll import Poll
+from payments.poll import FIRST_LOOK, LOOK_AGAIN, Poll
 from payments.requests import ask
 
 log = structlog.get_logger()
@@ -39,6 +40,8 @@ log = structlog.get_logger()
 LOOK_EVERY_S: Final = 0.25  # a caller may be waiting for what is due
 LEASE: Final = timedelta(seconds=30)  # longer than a request takes; a dead worker keeps it so long
 POLL_EVERY: Final = timedelta(seconds=60)
+CATCH_UP_EVERY: Final = timedelta(seconds=5)
+LISTED_FOR: Final = timedelta(days=30)  # how long a processor lists what happened
 AT_ONCE: Final = 32  # requests under way: a processor that stalls holds up none of the others
 AWAY_S: Final = 1.0  # between two looks while the database is away
 
@@ -52,6 +55,7 @@ class Worker:
         engine: Engine,
         inbox: SqlInbox,
         terms_of: Callable[[str], ReceiptTerms | None],
+        is_office: Callable[[str], bool],
         clock: Clock | None = None,
         name: str | None = None,
     ) -> None:
@@ -69,6 +73,7 @@ class Worker:
             engine=engine,
             inbox=inbox,
             terms_of=terms_of,
+            is_office=is_office,
             clock=self._clock,
         )
         self._forms = CardForms(
@@ -76,6 +81,8 @@ class Worker:
         )
         self._poll = Poll(processor=processor, inbox=inbox)
         self._polled_at: datetime | None = None
+        self.trouble: str | None = None  # what the processor last answered that was no answer
+        self._caught_up = False  # a ledger that was restored has heard of what it lost
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
 
@@ -116,6 +123,8 @@ class Worker:
 
     async def _look_once(self) -> None:
         now = self._clock.now()
+        if not self._caught_up and not await self._catch_up(now):
+            return
         free = AT_ONCE - len(self._under_way)
         for payment in await self._read(lambda reader: due_payments(reader, now, AT_ONCE)):
             if free > 0 and self._begin(f"payment:{payment.payment_id}", self._carry_out(payment)):
@@ -129,7 +138,7 @@ class Worker:
             self._polled_at = now
             self._begin("poll", self._ask_for_events())
 
-    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> bool:
+    def _begin(self, name: str, work: Coroutine[Any, Any, object]) -> bool:
         """In a task, unless it is under way here, or another worker has its lease."""
         if name in self._under_way:
             work.close()
@@ -144,7 +153,7 @@ class Worker:
         if not task.cancelled() and (defect := task.exception()) is not None:
             log.error("work_failed", work=name, exc_info=defect)
 
-    async def _leased(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _leased(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         try:
             async with self._lease(name) as ours:
                 if ours:
@@ -205,9 +214,31 @@ class Worker:
             state=str(recorded.payment.state),
         )
 
-    async def _ask_for_events(self) -> None:
-        await self._poll.ask(now=self._clock.now())
+    async def _ask_for_events(self) -> bool:
+        """Whether there was an answer."""
+        found = await self._poll.ask(now=self._clock.now())
+        self.trouble = None if isinstance(found, int) else _told(found)
         self.wake()
+        return isinstance(found, int)
+
+    async def _catch_up(self, now: datetime) -> bool:
+        """A restored ledger hears of what it lost before a card is charged: it might be again."""
+        oldest = now - LISTED_FOR
+        restored = await self._read(lambda reader: restorations_since(reader, oldest))
+        if not restored:
+            self._caught_up = True
+        elif self._polled_at is None or now - self._polled_at >= CATCH_UP_EVERY:
+            self._polled_at = now
+            self._poll.since = max(oldest, min(now - FIRST_LOOK, restored[0].taken_at - LOOK_AGAIN))
+            self._caught_up = await self._ask_for_events()
+            await self._facts.handle_due()
+        return self._caught_up
 
     async def _read(self, query: Callable[[Connection], Any]) -> Any:
         return await asyncio.to_thread(read_from, self._engine, query)
+
+
+def _told(answer: Unknown | Invalid) -> str:
+    if isinstance(answer, Unknown):
+        return f"it does not answer: {answer.cause}"
+    return f"it refuses to answer: {answer.code}: {answer.message}"

@@ -19,6 +19,10 @@ from settings import NoticeSettings, PaymentsSettings, Settings
 
 LATE = timedelta(minutes=5)  # for what a worker does within a second
 SMTP_TIMEOUT_S = 10
+WORKERS_REMEDIES = {
+    "card processor": "see that this machine reaches it, and [payments] stripe_key_file",
+    "card processor's clock": "set the clock and let it be kept: timedatectl set-ntp true",
+}
 
 
 def check_money_in(settings: Settings) -> Iterator[Finding]:
@@ -105,8 +109,9 @@ def judge_worker(settings: Settings) -> Iterator[Finding]:
         return
     for about, said in health.problems.items():
         yield problem(
-            f"the worker of card payments, run by {health.user}, cannot use the {about}: {said}",
-            "let that user write to the ledger and its folder",
+            f"the worker of card payments, run by {health.user}, has trouble with the {about}:"
+            f" {said}",
+            WORKERS_REMEDIES.get(about, "let that user write to the ledger and its folder"),
         )
     if not health.problems:
         yield ok(f"the worker of card payments is well, run by {health.user}")

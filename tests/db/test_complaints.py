@@ -16,6 +16,7 @@ from charging.card_processor import (
     Declined,
     DisputeClosed,
     DisputeOpened,
+    FraudWarning,
     Refunded,
     RefundFailed,
     Succeeded,
@@ -472,6 +473,56 @@ async def test_a_dispute_that_is_won_pays_what_was_owed_by_it(office: Office) ->
     assert (await office.available(), office.owed()) == (gbp("6"), 0)
 
 
+async def test_a_bank_may_take_a_payment_back_more_than_once(office: Office) -> None:
+    """Each time has entries of its own, and each is won or lost by itself."""
+    payment = await office.bought("20")
+    for name in ("first", "second", "third"):
+        await office.tell(payment, dispute(payment, name))
+        assert (await office.available(), office.owed()) == (gbp("0"), 0)
+        await office.tell(payment, dispute_won(payment, name))
+        assert (await office.available(), office.owed()) == (gbp("20"), 0)
+    await office.spend("14")
+    await office.tell(payment, dispute(payment, "fourth"))
+    assert (await office.available(), office.owed()) == (gbp("0"), -14_000_000)
+    await office.tell(payment, dispute_won(payment, "fourth"))
+    assert (await office.available(), office.owed()) == (gbp("6"), 0)
+
+
+async def test_money_that_could_not_be_sent_back_may_be_taken_back_and_returned(
+    office: Office,
+) -> None:
+    payment = await office.bought("20")
+    await office.tell(payment, dispute(payment))
+    await office.tell(payment, dispute_won(payment))
+    await office.cancel(payment)
+    await office.tell(
+        payment,
+        RefundFailed(
+            refund_id="r",
+            intent_id=f"intent-of-{payment.payment_id}",
+            payment_id=payment.payment_id,
+            amount=gbp("20"),
+            code="lost_card",
+            key=payment.attempt.refund_key,
+        ),
+    )
+    assert await office.available() == gbp("20")
+    await office.tell(payment, dispute(payment, "again"))
+    await office.tell(payment, dispute_won(payment, "again"))
+    assert (await office.available(), office.owed()) == (gbp("20"), 0)
+
+
+async def test_a_fraud_warning_pauses_the_refill_mails_and_takes_nothing(office: Office) -> None:
+    payment = await office.bought("20")
+    await office.arm("10", "5")
+    await office.tell(payment, FraudWarning(intent_id=f"intent-of-{payment.payment_id}"))
+    assert (await office.available(), office.owed()) == (gbp("20"), 0)
+    assert (await office.policy()).paused_for == "dispute"
+    assert NoticeKind.DISPUTE in office.mails()
+    await office.spend("19")
+    assert await office.refills() == []
+
+
 async def test_a_dispute_that_is_told_before_the_success_waits_for_it(office: Office) -> None:
     await office.save_card()
     payment = await office.buy("20")
@@ -767,9 +818,19 @@ def declined(payment: Payment, *, final: bool = False) -> Declined:
     )
 
 
-def dispute(payment: Payment) -> DisputeOpened:
+def dispute_won(payment: Payment, name: str = "d") -> DisputeClosed:
+    return DisputeClosed(
+        dispute_id=name,
+        intent_id=f"intent-of-{payment.payment_id}",
+        payment_id="",
+        amount=payment.amount,
+        won=True,
+    )
+
+
+def dispute(payment: Payment, name: str = "d") -> DisputeOpened:
     return DisputeOpened(
-        dispute_id="d",
+        dispute_id=name,
         intent_id=f"intent-of-{payment.payment_id}",
         payment_id=payment.payment_id,
         amount=payment.amount,

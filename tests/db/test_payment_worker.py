@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
 
-from charging.card_processor import Changed
+from charging.card_processor import Changed, ChargeRequest, RefundRequest, Succeeded
 from charging.errors import InsufficientBalance
 from charging.money_state import Payment
 from charging.refill import State
@@ -18,6 +18,7 @@ from db.card_forms import CardFormRow, ask_for_form, find_form
 from db.inbox import SqlInbox, events_with_problems
 from db.leases import acquire, release
 from db.ledger import SqlLedger, read_from
+from db.restorations import Restoration, write_down
 from db.writing import write_to
 from payments.worker import POLL_EVERY, Worker
 from tests.db.money import SELLER_TERMS, Office
@@ -58,6 +59,7 @@ def a_worker(
         engine=engine,
         inbox=SqlInbox(engine),
         terms_of=lambda _office_id: SELLER_TERMS,
+        is_office=lambda _: True,
         clock=clock,
     )
 
@@ -298,3 +300,117 @@ def test_a_lease_has_one_holder_until_it_ends(engine: Engine) -> None:
     assert not take("one", 120)
     write_to(engine, lambda writer: release(writer, "work", holder="other"))
     assert take("one", 121)
+
+
+# --- a ledger that was restored ------------------------------------------------------------------
+
+
+def forget(office: Office, *, since: datetime, until: datetime) -> None:
+    """As if the ledger were of a backup: the row that says so, in one without the payments."""
+    restored = Restoration(taken_at=since, restored_at=until, actor="cli:root")
+    write_to(office.engine, lambda writer: write_down(writer, restored))
+
+
+async def charged_elsewhere(
+    processor: MemoryProcessor, clock: ManualClock, *, payment_id: str = "lost-1"
+) -> str:
+    """What the processor knows of the time that the ledger has lost."""
+    answer = await processor.charge(
+        ChargeRequest(
+            key=f"top-up:{payment_id}:1",
+            payment_id=payment_id,
+            office_id="main",
+            amount=gbp("20"),
+            customer_id="cus",
+            method_id="pm_succeeds",
+            off_session=True,
+        )
+    )
+    assert isinstance(answer, Succeeded)
+    clock.advance(1)
+    return answer.intent_id
+
+
+async def test_what_a_restored_ledger_lost_is_found_and_credited_once(
+    office: Office, worker: Worker, processor: MemoryProcessor, clock: ManualClock
+) -> None:
+    taken_at = clock.now()
+    clock.advance(7 * 24 * 3600)  # longer ago than a poll looks back by itself
+    await charged_elsewhere(processor, clock)
+    clock.advance(5 * 24 * 3600)
+    forget(office, since=taken_at, until=clock.now())
+    for _ in range(3):
+        await worker.settle()
+        clock.advance(61)
+    again = a_worker(processor, office.ledger, office.engine, clock)
+    await again.settle()
+    await again.settle()
+    assert await office.available() == gbp("20")
+    (payment,) = await office.money_in.payments("main", limit=10)
+    assert (payment.state, payment.payment_id) == (State.CREDITED, "lost-1")
+    assert office.receipt(payment).total == gbp("20")
+    assert ("payment.adopt", "card processor", payment.reason) in office.changes()
+    assert read_from(office.engine, events_with_problems) == []
+
+
+async def test_what_was_charged_outside_of_the_lost_time_is_nobodys(
+    office: Office, worker: Worker, processor: MemoryProcessor, clock: ManualClock
+) -> None:
+    """Another Tollgate may share the account at the processor."""
+    await charged_elsewhere(processor, clock, payment_id="before")
+    clock.advance(3600)
+    forget(office, since=clock.now(), until=clock.now() + timedelta(hours=1))
+    clock.advance(2 * 3600)
+    await charged_elsewhere(processor, clock, payment_id="after")
+    await worker.settle()
+    clock.advance(61)
+    await worker.settle()
+    assert await office.available() == gbp("0")
+    assert {why for _, _, why in read_from(office.engine, events_with_problems)} == {
+        "not ours: no payment before",
+        "not ours: no payment after",
+    }
+
+
+async def test_what_was_refunded_in_the_lost_time_is_taken_out_again(
+    office: Office, worker: Worker, processor: MemoryProcessor, clock: ManualClock
+) -> None:
+    taken_at = clock.now()
+    intent_id = await charged_elsewhere(processor, clock)
+    await processor.refund(
+        RefundRequest(
+            key="refund:lost-1",
+            intent_id=intent_id,
+            payment_id="lost-1",
+            office_id="main",
+            amount=gbp("20"),
+        )
+    )
+    clock.advance(60)
+    forget(office, since=taken_at, until=clock.now())
+    for _ in range(4):
+        await worker.settle()
+        clock.advance(61)
+    assert await office.available() == gbp("0")
+    (payment,) = await office.money_in.payments("main", limit=10)
+    assert payment.state is State.REFUNDED
+    assert read_from(office.engine, events_with_problems) == []
+
+
+async def test_a_restored_ledger_charges_no_card_before_it_knows_what_it_lost(
+    office: Office, worker: Worker, processor: MemoryProcessor, clock: ManualClock
+) -> None:
+    await enter_card(office, worker, processor)
+    taken_at = clock.now()
+    await charged_elsewhere(processor, clock)
+    clock.advance(60)
+    forget(office, since=taken_at, until=clock.now())
+    bought = await office.buy("10", key="due at once")
+    again = a_worker(processor, office.ledger, office.engine, clock)
+    processor.lie = lambda what: "lost_before" if what == "changed" else ""
+    await again.settle()
+    assert processor.charges_of(bought.payment_id) == []
+    processor.lie = lambda _: ""
+    clock.advance(6)
+    await again.settle()
+    assert await office.available() == gbp("30")

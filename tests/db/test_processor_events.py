@@ -35,6 +35,7 @@ async def test_a_dispute_that_comes_before_the_reply_is_not_forgotten(
         engine=engine,
         inbox=inbox,
         terms_of=lambda _office_id: None,
+        is_office=lambda _: True,
         clock=clock,
     )
     await office.save_card(method_id="pm_succeeds")
@@ -67,6 +68,7 @@ async def test_a_dispute_of_somebody_elses_payment_is_let_go(
         engine=engine,
         inbox=inbox,
         terms_of=lambda _office_id: None,
+        is_office=lambda _: True,
         clock=clock,
     )
     await office.save_card(method_id="pm_succeeds")

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from charging.card_processor import (
@@ -87,6 +87,7 @@ class MemoryProcessor:
     """
 
     name = "memory"
+    clock_ahead: timedelta | None = None
 
     def __init__(
         self, clock: ManualClock | None = None, *, lie: Callable[[str], str] = lambda _: ""

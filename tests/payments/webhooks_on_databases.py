@@ -51,6 +51,7 @@ class OnDatabase:
             engine=engine,
             inbox=self.inbox,
             terms_of=lambda _office_id: None,
+            is_office=lambda _: True,
             clock=SystemClock(),
         )
 
