@@ -45,6 +45,7 @@ from charging.usecases import (
 )
 
 SHORTEST_WARNING_S = 10.0
+REFILL_AHEAD_S = 120.0  # a card may take a minute, and its decline leaves time for a warning
 SETTLE_RETRY_S = (0.2, 1.0, 5.0)  # and the last of them again and again
 
 
@@ -128,6 +129,8 @@ class CallBilling:
         if balances.available >= needed:
             return None
         await self._want_refill(self._terms.office_id, needed)
+        if not command.warns:
+            return None
         left_s = round(schedule_of(rate, self._reserve_ahead_s).warn_ahead_s)
         return MoneyShort(left_s=left_s, talk_s=command.talk_s)
 
@@ -243,6 +246,7 @@ def schedule_of(rate: Rate, reserve_ahead_s: float) -> MeteringSchedule:
     return MeteringSchedule(
         reserve_ahead_s=min(reserve_ahead_s, half_s),
         warn_ahead_s=SECONDS_PER_MINUTE if per_minute else max(SHORTEST_WARNING_S, half_s),
+        refill_ahead_s=REFILL_AHEAD_S,
     )
 
 

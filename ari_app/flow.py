@@ -45,6 +45,7 @@ from ari_app.messages import (
     PlayRefusal,
     PlayWhisper,
     PromptFinished,
+    RefillDue,
     RefillSettled,
     RefillUnderWay,
     Refused,
@@ -99,6 +100,7 @@ class Talk:
     leg: str
     answered_ms: int
     warned_of_s: int | None = None  # the end of the money that the caller was warned of
+    refilled_for_s: int | None = None  # the end of the money before which a refill was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +253,7 @@ def _talking(call: Call, event: Event) -> Step:  # noqa: PLR0911 - one arm per r
             return _reserve(call, talk, event)
         case DebitDue() | DebitPostponed() | PaidTimeOver():
             return _meter(call, talk, event)
-        case MoneyLasts() | WarningDue() | MoneyShort() | WhisperReady():
+        case MoneyLasts() | RefillDue() | WarningDue() | MoneyShort() | WhisperReady():
             return _warn(call, talk, event)
         case _:
             return _ignore(call, event)
@@ -332,11 +334,16 @@ def _meter(call: Call, talk: Talk, event: DebitDue | DebitPostponed | PaidTimeOv
 
 
 def _warn(
-    call: Call, talk: Talk, event: MoneyLasts | WarningDue | MoneyShort | WhisperReady
+    call: Call, talk: Talk, event: MoneyLasts | RefillDue | WarningDue | MoneyShort | WhisperReady
 ) -> Step:
     match event:
         case MoneyLasts(talk_s):
-            return call, _warning(call, talk_s)
+            return call, (*_refill_ahead(call, talk, talk_s), *_warning(call, talk_s))
+        case RefillDue(talk_s):
+            if talk.refilled_for_s == talk_s:
+                return call, ()
+            asked = replace(call, talk=replace(talk, refilled_for_s=talk_s))
+            return asked, (CheckMoney(talk_s, funded_s=call.funded_s, warns=False),)
         case WarningDue(talk_s):
             warned = talk.warned_of_s is not None
             return call, () if warned else (CheckMoney(talk_s, funded_s=call.funded_s),)
@@ -371,6 +378,7 @@ def _ignore(call: Call, event: Event) -> Step:
             | DebitPostponed()
             | PaidTimeOver()
             | MoneyLasts()
+            | RefillDue()
             | WarningDue()
             | MoneyShort()
         ):
@@ -463,6 +471,14 @@ def _reminders(call: Call, *, next_interval: int) -> tuple[Command, ...]:
         Remind(reserve_s, ReserveDue(interval=next_interval, at_talk_s=reserve_s)),
         Remind(call.funded_s, PaidTimeOver(call.funded_s)),
     )
+
+
+def _refill_ahead(call: Call, talk: Talk, talk_s: int) -> tuple[Command, ...]:
+    """Long enough before a warning that the caller need not hear one."""
+    refill_s = talk_s - call.schedule.refill_ahead_s
+    if refill_s >= call.funded_s or talk.refilled_for_s == talk_s:
+        return ()
+    return (Remind(max(0.0, refill_s), RefillDue(talk_s)),)
 
 
 def _warning(call: Call, talk_s: int) -> tuple[Command, ...]:

@@ -17,6 +17,7 @@ class MeteringSchedule:
 
     reserve_ahead_s: float  # before an increment begins, it is reserved
     warn_ahead_s: float  # before the money ends, the caller is warned
+    refill_ahead_s: float = 0  # before the money ends, the account's card is charged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,13 @@ class MoneyLasts:
 
 
 @dataclass(frozen=True, slots=True)
+class RefillDue:
+    """It is time to charge the account's card, unless money came in since."""
+
+    talk_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class WarningDue:
     """It is time to warn, unless money came in since."""
 
@@ -227,6 +235,7 @@ Event = (
     | PaidTimeOver
     | HangUpRequested
     | MoneyLasts
+    | RefillDue
     | WarningDue
     | MoneyShort
     | WhisperReady
@@ -337,15 +346,16 @@ class Remind:
     event: "Reminder"
 
 
-Reminder = ReserveDue | DebitDue | PaidTimeOver | WarningDue
+Reminder = ReserveDue | DebitDue | PaidTimeOver | RefillDue | WarningDue
 
 
 @dataclass(frozen=True, slots=True)
 class CheckMoney:
-    """Before warning: does the money still end at `talk_s`? Up to `funded_s` it is reserved."""
+    """Does the money still end at `talk_s`? Then refill. Up to `funded_s` it is reserved."""
 
     talk_s: int
     funded_s: int
+    warns: bool = True  # whether it is also time to tell the caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from ari_app.messages import (
     MoneyShort,
     PaidTimeOver,
     PromptFinished,
+    RefillDue,
     RefillSettled,
     RefillUnderWay,
     Refused,
@@ -40,7 +41,7 @@ from charging.state_table import NOTHING, lines_of, words_of
 CALLER, LEG, SECOND_LEG = "caller", "leg", "second-leg"
 DIALLED = {State.DIALLING, State.DIALLING_UNSEEN}
 UNRESERVED = {State.AUTHORISING, State.REFILLING, State.REFUSING, State.PASSED}
-SCHEDULE = MeteringSchedule(reserve_ahead_s=10, warn_ahead_s=60)
+SCHEDULE = MeteringSchedule(reserve_ahead_s=10, warn_ahead_s=60, refill_ahead_s=120)
 BALANCE = Money(12_400_000, "GBP")
 
 EVERY_EVENT: dict[str, Event] = {
@@ -71,6 +72,7 @@ EVERY_EVENT: dict[str, Event] = {
     "first increment to be debited again": DebitDue(interval=0, at_talk_s=1),
     "debit could not be written": DebitPostponed(interval=1, at_talk_s=60),
     "money is seen to last no further": MoneyLasts(60),
+    "refill due": RefillDue(60),
     "warning due": WarningDue(60),
     "money is short": MoneyShort(left_s=60, talk_s=60),
     "whisper channel open": WhisperReady("whisper"),

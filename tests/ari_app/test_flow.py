@@ -33,6 +33,7 @@ from ari_app.messages import (
     LegDialled,
     LegFailed,
     LookForMissedEnd,
+    MeteringSchedule,
     MoneyLasts,
     MoneyShort,
     NoteAnnounced,
@@ -41,6 +42,7 @@ from ari_app.messages import (
     PlayRefusal,
     PlayWhisper,
     PromptFinished,
+    RefillDue,
     Refused,
     RefuseInDialplan,
     Remind,
@@ -299,9 +301,27 @@ def test_caller_is_warned_a_minute_ahead_when_the_money_is_seen_to_end() -> None
     ]
 
 
+def test_the_card_is_charged_two_minutes_before_the_money_ends_and_nobody_is_warned() -> None:
+    schedule = MeteringSchedule(reserve_ahead_s=10, warn_ahead_s=60, refill_ahead_s=120)
+    call, _ = run(*TALKING)
+    talking = replace(call, funded_s=240, schedule=schedule)
+    looked, commands = step(talking, MoneyLasts(300))
+    assert commands == (Remind(180, RefillDue(300)),)
+    asked, commands = step(looked, RefillDue(300))
+    assert commands == (CheckMoney(300, funded_s=240, warns=False),)
+    assert not warned(asked)
+    assert step(asked, MoneyLasts(300)) == (asked, ())  # once for one end of the money
+    assert step(asked, RefillDue(300)) == (asked, ())
+    assert step(asked, MoneyLasts(290))[1] == (
+        Remind(170, RefillDue(290)),
+        Remind(230, WarningDue(290)),
+    )
+
+
 def test_caller_is_not_warned_while_the_next_increment_can_still_be_paid() -> None:
     call, commands = run(*TALKING)
-    assert step(call, MoneyLasts(120)) == (call, ())
+    assert step(call, MoneyLasts(180)) == (call, ())
+    assert step(call, MoneyLasts(120)) == (call, (Remind(0, RefillDue(120)),))
     assert WarnCaller(60) not in commands
 
 

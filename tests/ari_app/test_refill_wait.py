@@ -19,6 +19,7 @@ from ari_app.messages import (
     PlayOneMoment,
     PlayRefusal,
     PromptFinished,
+    RefillDue,
     RefillSettled,
     RefillUnderWay,
     Refused,
@@ -238,6 +239,18 @@ async def test_a_live_call_that_will_run_out_has_the_card_charged_before_it_does
     await settle_down()
     (refill,) = office.ledger.money["main"].payments.values()
     assert refill.amount == gbp("10")
+
+
+async def test_a_live_call_has_the_card_charged_before_it_would_be_warned() -> None:
+    office = OfficeOfOne()
+    task = await office.talk()
+    await office.ledger.carry_out(Spend("main", gbp("499.80"), key="s", at=START))
+    await save_card_and_arm(office, threshold="0.01")
+    office.driver.remind(task.call.call_id, RefillDue(240))
+    await settle_down()
+    assert len(office.ledger.money["main"].payments) == 1
+    assert task.call.talk is not None
+    assert task.call.talk.warned_of_s is None
 
 
 async def test_a_live_call_is_warned_although_no_refill_can_be_begun() -> None:
