@@ -92,7 +92,11 @@ class Receipt:
     @property
     def name(self) -> str:
         """As it is called in letters: "MAIN-000012"."""
-        return f"{self.office_id.upper()}-{self.number:06d}"
+        return self.name_of(self.number)
+
+    def name_of(self, number: int) -> str:
+        """The same of another receipt of the office."""
+        return f"{self.office_id.upper()}-{number:06d}"
 
 
 def receipt(  # noqa: PLR0913 - everything that is on it

@@ -48,7 +48,7 @@ def receipt_page(receipt: Receipt, *, zone: tzinfo, language: str | None = None)
         what=words[f"what_{kind}"],
         total_word=words[f"total_{kind}"],
         day=format_date(day, format="long", locale=locale),
-        of_name="" if receipt.of_number is None else _name_of(receipt, receipt.of_number),
+        of_name="" if receipt.of_number is None else receipt.name_of(receipt.of_number),
         net=_amount(receipt.net, locale),
         vat=_amount(receipt.vat, locale) if shows_vat else "",
         percent=_percent(receipt.vat_basis_points or 0, locale),
@@ -79,10 +79,6 @@ def receipt_pdf(receipt: Receipt, *, zone: tzinfo, language: str | None = None) 
 
 def _fetch_nothing(url: str, **_: object) -> dict[str, object]:
     raise ValueError(f"a receipt fetches nothing: {url}")
-
-
-def _name_of(receipt: Receipt, number: int) -> str:
-    return f"{receipt.office_id.upper()}-{number:06d}"
 
 
 def _amount(amount: Money, locale: str) -> str:
