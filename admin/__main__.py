@@ -79,6 +79,19 @@ COMMANDS: Mapping[str, Listed] = {
         "admin.activity",
         "Show what was spent by day, country or extension, in the office's own days.",
     ),
+    "export": Listed(
+        "admin.export",
+        "Write what changed each office's balance in a period, its receipts, and their sums.",
+    ),
+    "backup": Listed(
+        "admin.backup",
+        "Copy the ledger while calls go on, prove the copy, and keep it with the site's files.",
+        is_group=True,
+    ),
+    "restore": Listed(
+        "admin.restore",
+        "Put the ledger of a backup in place of the one that the settings name.",
+    ),
     "privacy": Listed("admin.privacy", "Mask numbers that were kept long enough.", is_group=True),
     "office": Listed(
         "admin.offices",

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine
-from typer.core import TyperGroup
 
 from admin.call_words import money_words, price_lines, refusal_words, signed, talk_words
 from admin.context import AsJson, Office, actor, command, fail
+from admin.default_command import WithDefault
 from admin.output import print_json, say, say_in_columns
 from charging.call_price import CallPrice, CallState, explain_price
 from charging.entries import PostedEntry, available
@@ -26,13 +26,10 @@ CARRIED_OUT_MAX_S = 10.0
 LOOK_EVERY_S = 0.2
 
 
-class ShowsByDefault(TyperGroup):
+class ShowsByDefault(WithDefault):
     """`tollgate call ID` is `tollgate call show ID`: an id is no command's name."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            args = ["show", *args]
-        return super().resolve_command(ctx, args)
+    invoked_by_itself = "show"
 
 
 app = typer.Typer(

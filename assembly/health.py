@@ -46,6 +46,10 @@ class NoAnswerError(Exception):
     """Nobody answers, or not in time, or not us."""
 
 
+class NotRunningError(NoAnswerError):
+    """There is nobody to answer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     program: str
@@ -119,7 +123,7 @@ async def ask(program: str, settings: SharedSections) -> Health:
     except TimeoutError:
         raise NoAnswerError(f"it does not answer within {ANSWER_TIMEOUT_S:.0f} s") from None
     except OSError:
-        raise NoAnswerError("it is not running with these settings") from None
+        raise NotRunningError("it is not running with these settings") from None
     if not told:
         raise NoAnswerError(f"it answers only root and {name_of_user(user)}, who runs it")
     try:
