@@ -22,6 +22,7 @@ from admin.checks.asterisk import (
     check_feature_codes,
     check_program,
 )
+from admin.checks.certificate import check_certificate
 from admin.checks.contacts import check_contacts
 from admin.checks.database import check_database, check_disk, check_durability, check_ledger
 from admin.checks.endpoints import check_endpoints
@@ -69,6 +70,7 @@ SITE: Mapping[str, Check] = {
     "balance": check_balances,
     "money in": check_money_in,
     "portal": check_portal,
+    "certificate": check_certificate,
     "rates": check_rates,
     "prompts": check_prompts,
     "engines": check_engines,

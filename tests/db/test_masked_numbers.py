@@ -1,13 +1,14 @@
 """Numbers that were kept long enough are masked; money, and its proof, stay."""
 
 import asyncio
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, String, Text, select
 
 from ari_app.daily_masking import DailyMasking
 from charging.masking import masked
@@ -16,7 +17,7 @@ from db.audit import audit
 from db.call_lists import ListedCall, list_calls
 from db.ledger import read_from
 from db.masked_numbers import mask_numbers, to_be_masked
-from db.models import calls
+from db.models import calls, metadata
 from db.unpaid_calls import UnpaidCalls
 from tests.db.activity_histories import History
 from tests.fakes.clock import START
@@ -134,3 +135,43 @@ async def test_the_application_masks_by_itself(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert any(call.number.endswith("xxxx") for call in calls_of(engine))
+
+
+NUMBER_COLUMNS = {  # of every table, what is somebody's telephone number
+    ("calls", "dialled"),
+    ("calls", "number"),
+    ("calls", "dial_string"),
+    ("unpaid_calls", "dialled"),
+    ("unpaid_calls", "number"),
+    ("ungated_legs", "number"),  # masked before it is written
+}
+
+
+def test_a_new_column_of_a_number_has_to_be_masked_too() -> None:
+    """Whoever adds one adds it here, and to what is masked."""
+    named = {
+        (table.name, column.name)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, String | Text)
+        and re.search(r"dial|phone|callee|called|(^|_)number$|e164", column.name)
+        and not column.name.endswith("vat_number")
+    }
+    assert named == NUMBER_COLUMNS
+
+
+def test_after_masking_no_table_holds_a_number_anywhere(engine: Engine, history: History) -> None:
+    """Not in a reason, a detail, a key or an actor either: every cell of every table is read."""
+    history.settle_all()
+    numbers = {n for call in calls_of(engine) for n in (call.number, call.dialled) if len(n) > 6}
+    assert len(numbers) > 5
+    mask(engine, history.moments[-1] + timedelta(seconds=1))
+    cells = {str(cell) for cell in every_cell(engine)}
+    assert not [number for number in numbers for cell in cells if number in cell]
+
+
+def every_cell(engine: Engine) -> Iterator[object]:
+    with engine.connect() as reader:
+        for table in metadata.sorted_tables:
+            for row in reader.execute(select(table)):
+                yield from row

@@ -1,0 +1,82 @@
+"""What the doctor says of a certificate, over real TLS on loopback."""
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from admin.checks.certificate import check_certificate, judge
+from admin.checks.findings import Status
+from settings import PortalSettings, Settings
+
+DAYS = 30
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For this machine's own name, by nobody else; good for thirty days."""
+    folder = tmp_path_factory.mktemp("certificate")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", str(DAYS)),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+        ],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@asynccontextmanager
+async def served(certificate: Path) -> AsyncIterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("days_later", "status", "said"),
+    [(0, Status.OK, "good until"), (DAYS - 10, Status.WARNING, "ends on")],
+)
+async def test_a_certificate_is_told_of_before_it_ends(
+    certificate: Path, days_later: int, status: Status, said: str
+) -> None:
+    trusted = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
+    now = datetime.now(UTC) + timedelta(days=days_later)
+    async with served(certificate) as port:
+        found = await asyncio.to_thread(judge, "localhost", port, now=now, context=trusted)
+    assert found.status is status
+    assert said in found.message
+
+
+async def test_one_that_browsers_do_not_believe_is_a_problem(certificate: Path) -> None:
+    async with served(certificate) as port:
+        found = await asyncio.to_thread(judge, "localhost", port, now=datetime.now(UTC))
+    assert found.status is Status.PROBLEM
+    assert "do not believe" in found.message
+
+
+async def test_where_nobody_answers_it_was_not_seen(certificate: Path) -> None:
+    async with served(certificate) as port:
+        pass
+    found = await asyncio.to_thread(judge, "localhost", port, now=datetime.now(UTC))
+    assert found.status is Status.WARNING
+
+
+def test_without_a_public_address_there_is_nothing_to_look_at() -> None:
+    assert list(check_certificate(Settings())) == []
+    plain = Settings(portal=PortalSettings(public_url="http://tollgate.example.com"))
+    assert list(check_certificate(plain)) == []
