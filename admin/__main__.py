@@ -36,6 +36,16 @@ COMMANDS: Mapping[str, Listed] = {
         "admin.health",
         "Ask the programs of these settings, over a socket of this machine, whether they can work.",
     ),
+    "setup": Listed(
+        "admin.setup.commands", "Set Tollgate up on this machine's Asterisk.", is_group=True
+    ),
+    "upgrade": Listed(
+        "admin.setup.life",
+        "After installing another version: bring everything up to it, and look at it.",
+    ),
+    "uninstall": Listed(
+        "admin.setup.life", "Stop Tollgate and take back what set-up wrote; the ledger stays."
+    ),
     "settings": Listed("admin.settings", "Look at the settings file.", is_group=True),
     "explain": Listed(
         "admin.rating",

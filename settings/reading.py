@@ -18,6 +18,7 @@ from settings.model import (
 from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
 
 DEFAULT_FILE = Path("tollgate.toml")
+SYSTEM_FILE = Path("/etc/tollgate/tollgate.toml")  # where `tollgate setup asterisk` writes it
 SETTINGS_VARIABLE = "TOLLGATE_SETTINGS"
 STATE_FOLDER = Path(".tollgate")
 
@@ -39,8 +40,8 @@ def load_sections(kind: type[Read], file: Path | None = None) -> Read:
     """Read the sections of `kind`, from `file` and the environment.
 
     Relative paths in the file start at its folder. Without a `file`: the one that TOLLGATE_SETTINGS
-    names, or tollgate.toml of the current folder, or else nothing but defaults, with the ledger in
-    the current folder's .tollgate.
+    names, or tollgate.toml of the current folder, or that of the system, or else nothing but
+    defaults, with the ledger in the current folder's .tollgate.
 
     Raises:
         SettingsError: the file is missing, is not TOML, or a field of these sections is wrong.
@@ -71,7 +72,7 @@ def settings_file() -> Path | None:
     name = os.environ.get(SETTINGS_VARIABLE)
     if name:
         return Path(name)
-    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+    return next((file for file in (DEFAULT_FILE, SYSTEM_FILE) if file.exists()), None)
 
 
 def _fields_in(file: Path) -> dict[str, Any]:

@@ -38,9 +38,10 @@ Made from `settings/model.py` by `make docs`. [tollgate.example.toml](../tollgat
 the same as a file to copy.
 
 Tollgate reads the file that `TOLLGATE_SETTINGS` names, or else `tollgate.toml` of the current
-folder, or else nothing but the environment. Each setting may also be a variable of the environment,
-which wins: `TOLLGATE_DATABASE__URL` is `url` of `[database]`. Relative paths start at the file's
-folder. A section or a setting that Tollgate does not know is refused.
+folder, or else `/etc/tollgate/tollgate.toml`, or else nothing but the environment. Each setting may
+also be a variable of the environment, which wins: `TOLLGATE_DATABASE__URL` is `url` of
+`[database]`. Relative paths start at the file's folder. A section or a setting that Tollgate does
+not know is refused.
 
 Each process reads the sections that it needs and keeps nothing of the others: `python -m agi` knows
 no password of ARI or AMI, and a mistake in `[ami]` does not stop it. `tollgate settings check` and

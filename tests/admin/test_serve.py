@@ -8,12 +8,17 @@ import socket
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
+import admin.watch
+import assembly.health
 from admin.serve import LONGEST_PAUSE_S, PROGRAMS, SANDBOX, longer, programs_of
+from admin.watch import watch
+from assembly.systemd import Notifier
 from lab.ports import find_free_port
+from settings import SharedSections, load_sections
 from tests.programs import make_ledger, python_program
 
 PATIENCE_S = 100  # each program takes seconds to start, many on a busy machine
@@ -63,6 +68,30 @@ def serving(file: Path) -> AbstractAsyncContextManager[asyncio.subprocess.Proces
     return python_program("-m", "admin", "serve", "--settings", str(file), patience_s=PATIENCE_S)
 
 
+class Systemd:
+    """Where a service of Type=notify says how it is."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(file))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    async def told(self, word: str) -> None:
+        """Return once the word was said."""
+        async with asyncio.timeout(PATIENCE_S):
+            while word not in (await self._word()).split("\n"):
+                pass
+
+    async def _word(self) -> str:
+        return (await asyncio.get_running_loop().sock_recv(self._socket, 4096)).decode()
+
+
 async def next_line(process: asyncio.subprocess.Process, **facts: object) -> Mapping[str, Any]:
     """The next line of the log with these facts."""
     assert process.stdout is not None
@@ -71,6 +100,10 @@ async def next_line(process: asyncio.subprocess.Process, **facts: object) -> Map
         if all(entry.get(name) == value for name, value in facts.items()):
             return entry
     raise AssertionError(f"no line with {facts}")
+
+
+def environment_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_text(encoding="utf-8")
 
 
 def runs(pid: int) -> bool:
@@ -95,6 +128,40 @@ async def test_all_run_until_a_signal_and_none_is_left(
         await next_line(process, event="stopped")
         assert await process.wait() == 0
     assert not any(runs(pid) for pid in started.values())
+
+
+async def test_systemd_is_told_when_all_answer_and_that_it_runs_on(
+    settings_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every program is asked first; and none of them is told where systemd listens."""
+    with Systemd(tmp_path / "notify") as systemd:
+        monkeypatch.setenv("NOTIFY_SOCKET", str(systemd.file))
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        async with serving(settings_file) as process:
+            first = await next_line(process, event="program_started", program="agi")
+            assert "NOTIFY_SOCKET" not in environment_of(first["pid"])
+            await systemd.told("READY=1")
+            await systemd.told("WATCHDOG=1")
+            process.send_signal(signal.SIGTERM)
+            await systemd.told("STOPPING=1")
+
+
+async def test_one_that_hangs_is_ended_and_started_again(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin.watch, "ASK_EVERY_S", 0.05)
+    monkeypatch.setattr(admin.watch, "HUNG_S", 0.2)
+    monkeypatch.setattr(assembly.health, "ANSWER_TIMEOUT_S", 0.3)
+    settings = load_sections(SharedSections, settings_file)
+    running: dict[str, asyncio.subprocess.Process] = {}
+    watching = asyncio.create_task(watch(["agi"], running, settings, Notifier()))
+    async with python_program("-m", "agi", str(settings_file), patience_s=PATIENCE_S) as process:
+        running["agi"] = process
+        await next_line(process, event="ready")
+        process.send_signal(signal.SIGSTOP)
+        assert await process.wait() == -signal.SIGKILL
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
 
 
 async def test_one_that_dies_is_started_again(settings_file: Path, free_port: int) -> None:
@@ -125,7 +192,7 @@ async def test_wrong_setting_is_told_in_one_sentence(
     file = written(tmp_path, text.replace(old, new))
     async with serving(file) as process:
         logged, complaint = await process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == os.EX_CONFIG
     assert said in complaint.decode()
     assert complaint.count(b"\n") == 1
     assert logged == b""
@@ -137,7 +204,7 @@ async def test_port_that_is_taken_stops_everything(settings_file: Path, free_por
         other.listen()
         async with serving(settings_file) as process:
             _, complaints = await process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == os.EX_CONFIG
     assert f"tollgate: agi: port {free_port} of 127.0.0.1".encode() in complaints
 
 

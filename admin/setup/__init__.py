@@ -1,0 +1,1 @@
+"""`tollgate setup asterisk`: looks at the Asterisk that is there, plans, writes, takes back."""
