@@ -109,6 +109,12 @@ ledger: setup .setup/system  ## 10,000 histories, 16 processes, a migration kill
 refills: .setup/venv  ## 10,000 histories of refills with a card processor that lies; some minutes
 	@$(python) -m tests.payments.refill_histories 10000
 
+wheel: .setup/venv  ## what an office is installed from, in dist/: a wheel, and a list of all packages with hashes
+	@requirements/wheel.sh $(python) dist
+
+install-trial: setup  ## docs/install.md as a script on bare systems: from nothing to a paid call, undone, upgraded (SUITE=)
+	@$(python) -m tests.install $(SUITE)
+
 distros:  ## make run, make test and the production install on bare Debian 12, 13 and forky (SUITE= ONLY=)
 	@ONLY="$(ONLY)" requirements/distros.sh $(SUITE)
 
@@ -132,4 +138,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: wheel install-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

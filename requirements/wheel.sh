@@ -8,7 +8,8 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git archive HEAD | tar --extract --directory "$copy"
 mkdir -p "$out"
-(cd "$copy" && "$python" -c "from setuptools import build_meta; print(build_meta.build_wheel('$out'))" >"$copy/said")
+build="from setuptools import build_meta; print(build_meta.build_wheel('$out'))"
+(cd "$copy" && "$python" -c "$build" >said 2>noise) || { cat "$copy/noise" >&2; exit 1; }
 wheel=$(tail -n 1 "$copy/said")
 version=${wheel#tollgate-} version=${version%%-*}
 {

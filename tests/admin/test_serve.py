@@ -147,21 +147,23 @@ async def test_systemd_is_told_when_all_answer_and_that_it_runs_on(
 
 
 async def test_one_that_hangs_is_ended_and_started_again(
-    settings_file: Path, monkeypatch: pytest.MonkeyPatch
+    settings_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin.watch, "ASK_EVERY_S", 0.05)
-    monkeypatch.setattr(admin.watch, "HUNG_S", 0.2)
-    monkeypatch.setattr(assembly.health, "ANSWER_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(admin.watch, "HUNG_S", 0.0)
     settings = load_sections(SharedSections, settings_file)
     running: dict[str, asyncio.subprocess.Process] = {}
-    watching = asyncio.create_task(watch(["agi"], running, settings, Notifier()))
-    async with python_program("-m", "agi", str(settings_file), patience_s=PATIENCE_S) as process:
-        running["agi"] = process
-        await next_line(process, event="ready")
-        process.send_signal(signal.SIGSTOP)
-        assert await process.wait() == -signal.SIGKILL
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    with Systemd(tmp_path / "notify") as systemd:
+        async with python_program("-m", "agi", str(settings_file), patience_s=PATIENCE_S) as hung:
+            running["agi"] = hung
+            notifier = Notifier(str(systemd.file))
+            watching = asyncio.create_task(watch(["agi"], running, settings, notifier))
+            await systemd.told("READY=1")
+            monkeypatch.setattr(assembly.health, "ANSWER_TIMEOUT_S", 1.0)
+            hung.send_signal(signal.SIGSTOP)
+            assert await hung.wait() == -signal.SIGKILL
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 async def test_one_that_dies_is_started_again(settings_file: Path, free_port: int) -> None:
