@@ -6,6 +6,7 @@ Every file of the admin's is read without our blocks, so a second plan asks for 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from admin.readable import FILE_MODE
 from admin.setup import asterisk_files, contexts, places
 from admin.setup.asterisk_files import Needed
 from admin.setup.blocks import block, with_blocks_at, without_blocks
@@ -100,10 +101,11 @@ class AsteriskPlan:
             path=self._ours / name,
             content=text.encode(errors="surrogateescape"),
             why=why,
-            mode=FOR_ASTERISK,
+            mode=FOR_ASTERISK if secret else FILE_MODE,
             group=self._found.group,
             secret=secret,
             yours=yours,
+            made=name == OUR_CONTEXTS,
         )
 
     # --- the dialplan ---------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def write(machine: Machine, journal: Journal, to_do: Sequence[Change]) -> None:
         journal.note(
             *(item.path, before, content, change.wanted),
             yours=isinstance(item, PutFile) and item.yours,
-            made=isinstance(item, MakeFolder) and item.made,
+            made=not isinstance(item, MakeLink) and item.made,
         )
         machine.put(item.path, change.wanted, item.content if isinstance(item, PutFile) else b"")
 
@@ -134,8 +134,8 @@ def _gone(back: Sequence[Entry]) -> frozenset[Path]:
 
 
 def _is_as_written(now: State, entry: Entry) -> bool:
-    if now.kind == "folder":
-        return any(after.kind == "folder" for after in entry.afters)
+    if now.kind == "folder" or entry.made:
+        return any(after.kind == now.kind for after in entry.afters)
     return now in entry.afters
 
 
@@ -143,7 +143,7 @@ def take_back(machine: Machine, journal: Journal, undone: Undoing) -> None:
     """Raises SetupError: one cannot be; run it again once it can."""
     for entry in undone.back:
         unfinished_of(machine.root / entry.path.relative_to("/")).unlink(missing_ok=True)
-        if entry.made:
+        if entry.made and entry.afters[-1].kind == "folder":
             machine.empty(entry.path)
         machine.put(entry.path, entry.before, entry.content or b"")
     journal.forget()

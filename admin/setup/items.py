@@ -19,6 +19,7 @@ class PutFile:
     group: str = ROOT_USER
     secret: bool = False  # never shown
     yours: bool = False  # written once, the admin's from then on
+    made: bool = False  # rendered anew by other commands, too: no byte of it is anybody's
 
     @property
     def text(self) -> str:

@@ -28,7 +28,8 @@ def upgrade(*, yes: Yes = False) -> None:
     Stops Tollgate (calls under way stay up, and are settled afterwards), brings
     the ledger's tables up to date, records new sounds, renders the contexts
     anew, has Asterisk read them, starts Tollgate and runs the doctor, whose exit
-    status it has. Your settings, phones and trunks stay as they are.
+    status it has. Without systemd you stop and start it. Your settings, phones
+    and trunks stay as they are.
     """
     with in_one_sentence():
         machine = Machine()
@@ -43,6 +44,9 @@ def upgrade(*, yes: Yes = False) -> None:
         steps.stop_service(machine)
         _require_stopped()
         commands.carry_out(machine, journal, found, wishes, plan)
+        if not steps.has_systemd(machine):
+            say("Once it runs: `tollgate doctor`")
+            return
         ran = machine.run(
             "/usr/bin/env",
             f"TOLLGATE_SETTINGS={places.SETTINGS_FILE}",

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from admin.__main__ import app
+from admin.readable import write_readable
 from admin.setup import carry_out, places
 from admin.setup.conf import Conf
 from admin.setup.found import ETC, Found, Kind, conf_of, look
@@ -18,6 +19,7 @@ from admin.setup.journal import FILE, Journal
 from admin.setup.machine import Machine, SetupError
 from admin.setup.plan import Wishes, make_plan
 from dialplan.phones import load_phones
+from dialplan.render import OUR_CONTEXTS
 from settings import Settings, load_settings
 from tests.admin.machines import (
     STOCK,
@@ -387,6 +389,15 @@ def test_what_was_handed_to_the_admin_stays_once_they_have_changed_it(tmp_path: 
     assert not machine.exists(places.SETTINGS_FILE)
 
 
+def test_contexts_that_were_rendered_anew_are_taken_back_too(tmp_path: Path) -> None:
+    machine = stock_machine(tmp_path)
+    before = manifest(machine)
+    set_up(machine)
+    write_readable(machine.at(ETC / "tollgate" / OUR_CONTEXTS), "; of another plan\n")
+    assert taken_back(machine).changed == []
+    assert manifest(machine) == before
+
+
 def test_ledger_and_log_of_legs_stay(tmp_path: Path) -> None:
     machine = stock_machine(tmp_path)
     set_up(machine)
@@ -429,6 +440,7 @@ def test_each_file_belongs_to_who_has_to_read_it(tmp_path: Path) -> None:
     set_up(machine)
     assert machine.state(places.LEDGER_FOLDER).uid == machine.uid("tollgate")
     assert machine.state(places.LOG_FOLDER).mode == 0o2750
+    assert machine.state(ETC / "tollgate/ari.conf").mode == 0o640
     assert machine.state(ETC / "tollgate/ari.conf").gid == machine.gid("asterisk")
     assert machine.state(Path(EXTENSIONS)).uid == 0
 
