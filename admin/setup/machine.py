@@ -14,6 +14,7 @@ from admin.setup import places
 from admin.setup.items import Item, MakeFolder, MakeLink, PutFile
 
 PROGRAM_TIMEOUT_S = 120
+LINKS_MAX = 40
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -60,13 +61,20 @@ class Machine:
         Raises:
             SetupError: the link leads out of the root.
         """
-        place = self.root / path.relative_to("/")
-        if not place.is_symlink():
-            return place
-        followed = place.resolve()
-        if not followed.is_relative_to(self.root.resolve()):
-            raise SetupError(f"{path} is a link to {followed}, which is not in {self.root}")
-        return followed
+        place = self._followed(self.root / path.relative_to("/"))
+        if not place.parent.resolve().is_relative_to(self.root.resolve()):
+            raise SetupError(f"{path} leads to {place}, which is not in {self.root}")
+        return place
+
+    def _followed(self, place: Path) -> Path:
+        """As a program of that machine would, to whom its root is /."""
+        for _ in range(LINKS_MAX):
+            if not place.is_symlink():
+                return place
+            target = place.readlink()
+            inside = target.relative_to("/") if target.is_absolute() else None
+            place = place.parent / target if inside is None else self.root / inside
+        raise SetupError(f"{place} is a link to a link without end")
 
     def text(self, path: Path) -> str | None:
         """None: it is not there. Bytes that are no UTF-8 stay what they are when written."""
@@ -156,8 +164,10 @@ class Machine:
     def _place(self, path: Path) -> Path:
         """Links of ours lead to a folder, or to the command, and are looked at as links."""
         place = self.root / path.relative_to("/")
-        admins = place.is_symlink() and place.resolve().is_file() and path != places.COMMAND
-        return self.at(path) if admins else place
+        if not place.is_symlink() or path == places.COMMAND:
+            return place
+        followed = self._followed(place)
+        return self.at(path) if followed.is_file() else place
 
     def wanted(self, item: Item, now: State) -> State:
         """What will be there once the item is carried out."""

@@ -409,28 +409,38 @@ def test_ledger_and_log_of_legs_stay(tmp_path: Path) -> None:
     assert not machine.exists(places.SOUNDS)
 
 
-def test_file_that_is_a_link_is_written_through(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["/srv/extensions.conf", "../../srv/extensions.conf"])
+def test_file_that_is_a_link_is_written_through(tmp_path: Path, target: str) -> None:
     """Whoever keeps the dialplan in a repository finds the change there."""
     machine = stock_machine(tmp_path)
     kept = tmp_path / "srv"
     kept.mkdir()
     real = machine.at(Path(EXTENSIONS)).rename(kept / "extensions.conf")
-    (tmp_path / EXTENSIONS[1:]).symlink_to(real)
+    link = tmp_path / EXTENSIONS[1:]
+    link.symlink_to(target)
     before = manifest(machine)
     set_up(machine)
-    assert (tmp_path / EXTENSIONS[1:]).is_symlink()
+    assert link.is_symlink()
     assert "tollgate" in real.read_text()
     taken_back(machine)
     assert manifest(machine) == before
 
 
-def test_link_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["etc/asterisk/extensions.conf", "etc/asterisk"])
+def test_link_that_leads_out_of_the_root_is_refused(tmp_path: Path, link: str) -> None:
     machine = stock_machine(tmp_path / "root")
-    outside = tmp_path / "outside.conf"
-    outside.write_text("[phones]\n")
-    machine.at(Path(EXTENSIONS)).unlink()
-    (tmp_path / "root" / EXTENSIONS[1:]).symlink_to(outside)
+    place = tmp_path / "root" / link
+    place.rename(tmp_path / "outside")
+    place.symlink_to(os.path.relpath(tmp_path / "outside", place.parent))
     with pytest.raises(SetupError, match="which is not in"):
+        set_up(machine)
+
+
+def test_link_to_itself_is_refused(tmp_path: Path) -> None:
+    machine = stock_machine(tmp_path)
+    machine.at(Path(EXTENSIONS)).unlink()
+    (tmp_path / EXTENSIONS[1:]).symlink_to("extensions.conf")
+    with pytest.raises(SetupError, match="without end"):
         set_up(machine)
 
 

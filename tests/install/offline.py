@@ -55,7 +55,8 @@ def manifest(root: Root, *folders: str) -> Mapping[str, State]:
         for place in sorted(root.at(folder).rglob("*")):
             path = Path("/") / place.relative_to(root.folder)
             if place.name not in USERS:
-                found[str(path)] = machine.state(path)
+                link = State("link", target=str(place.readlink())) if place.is_symlink() else None
+                found[str(path)] = link or machine.state(path)
     return found
 
 
@@ -96,7 +97,7 @@ class Trial:
                 *self.root.started(f"exec {command}"), stdout=out, stderr=out, process_group=0
             )
         try:
-            await until(log, "all_answer", "connected")
+            await until(log, "all_answer", "ari_connected")
             yield log
         finally:
             with contextlib.suppress(ProcessLookupError):
