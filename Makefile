@@ -118,6 +118,15 @@ install-trial: setup  ## docs/install.md as a script on bare systems: from nothi
 distros:  ## make run, make test and the production install on bare Debian 12, 13 and forky (SUITE= ONLY=)
 	@ONLY="$(ONLY)" requirements/distros.sh $(SUITE)
 
+.setup/images/done: requirements/images.txt | .setup/venv
+	@.venv/bin/uv venv --quiet --clear --python $(python) .setup/images
+	@.venv/bin/uv pip install --quiet --python .setup/images/bin/python --require-hashes -r requirements/images.txt
+	@touch $@
+
+images: setup .setup/images/done  ## both container images: built, linted, run, and a paid call through them (BASE=image; as root)
+	@requirements/images.sh $(BASE)
+	@$(python) -m trials images
+
 docs:  ## write docs/call-flow.md, docs/refill.md, docs/configure.md and tollgate.example.toml anew from the code
 	@$(python) -m ari_app.table > docs/call-flow.md
 	@$(python) -m charging.refill_table > docs/refill.md
@@ -134,8 +143,9 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --output-file requirements/run.txt
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --group dev --output-file requirements/dev.txt
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --group dev --group studio --constraint requirements/dev.txt --output-file requirements/studio.txt
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 --group images --output-file requirements/images.txt
 
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: wheel install-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: images wheel install-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -34,11 +34,18 @@ class Answer:
 
     status: int
     lines: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
 
     def header(self, name: str) -> str:
         wanted = f"{name.lower()}:"
         found = (line for line in self.lines if line.lower().startswith(wanted))
         return next((line.partition(":")[2].strip() for line in found), "")
+
+    @property
+    def sound_at(self) -> str:
+        """The address to which sound is to be sent; "": the answer names none."""
+        lines = (line for line in self.body if line.startswith("c="))
+        return next((line.rpartition(" ")[2] for line in lines), "")
 
 
 @dataclass(slots=True)
@@ -51,6 +58,7 @@ class Talk:
     there: str  # To, with the other side's tag
     target: str
     cseq: int
+    sound_at: str = ""
 
     async def request(self, method: str, *, lines: Sequence[str] = (), body: str = "") -> Answer:
         """Send a request in this call."""
@@ -161,6 +169,7 @@ class RawPhone(Runnable, asyncio.DatagramProtocol):
                 there=answer.header("To"),
                 target=found[1] if found else target,
                 cseq=int(answer.header("CSeq").split()[0]),
+                sound_at=answer.sound_at,
             )
 
         def early(answer: Answer) -> None:
@@ -306,13 +315,13 @@ class RawPhone(Runnable, asyncio.DatagramProtocol):
         self._transport = cast("asyncio.DatagramTransport", transport)  # asyncio promises it
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        head = data.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+        head, _, body = data.decode("utf-8", "replace").partition(2 * _LINE_END)
         first, *lines = head.split(_LINE_END)
         branch = _branch_of(lines)
         if status := _STATUS.match(first):
             waiting = self._waiting.get(branch)
             if waiting is not None:
-                waiting.put_nowait(Answer(int(status[1]), tuple(lines)))
+                waiting.put_nowait(Answer(int(status[1]), tuple(lines), tuple(body.splitlines())))
             return
         method = first.partition(" ")[0]
         if method != "ACK":

@@ -150,6 +150,13 @@ class FactHandler:
                 terms=self._terms_of(payment.office_id),
             )
         )
+        log.info(
+            "payment_told",
+            payment_id=payment.payment_id,
+            kind=str(payment.attempt.kind),
+            told=type(fact).__name__,
+            state=str(recorded.payment.state),
+        )
         return None if recorded.handled else _TOO_EARLY
 
     async def _of_no_payment(self, fact: PaymentFact, name: str, *, at: datetime) -> str | None:

@@ -16,7 +16,7 @@ WEBHOOKS = ("taken", "refused", "postponed")
 def payment_counts(registry: CollectorRegistry) -> Counts:
     answers = Counter(
         "tollgate_payment_answers",
-        "What the card processor was asked about a payment, by where the payment then stood",
+        "What the card processor answered or told of a payment, by where the payment then stood",
         ("kind", "state"),
         registry=registry,
     )
@@ -49,6 +49,7 @@ def payment_counts(registry: CollectorRegistry) -> Counts:
 
     return {
         "payment_asked": answered,
+        "payment_told": answered,
         **{f"webhook_{outcome}": one(outcome) for outcome in WEBHOOKS},
         "mail_not_sent": lambda _entry: mails_failed.inc(),
         "work_failed": failure,

@@ -12,6 +12,7 @@ from rich.console import Console
 from trials import carriers as carriers_trial
 from trials import emergency as emergency_trial
 from trials import files as files_trial
+from trials import images as images_trial
 from trials.attack import AttackOutcome, AttackPlan
 from trials.attack import attack as run_attack
 from trials.chaos import KINDS, Outcome, Plan, run
@@ -88,6 +89,28 @@ def chaos(
                 out.print(f"{what} on {base}: {calls} calls: about {minutes} min")
                 wrong += _report(asyncio.run(run(plan, out.print)))
     sys.exit(1 if wrong else 0)
+
+
+@app.command()
+def images() -> None:
+    """The containers' files as their tools read them; both images run, with a paid call.
+
+    `make images` builds the images first. Exit status 0 only if nothing is wrong; what cannot be
+    tried on this machine is said and is no fault. The containers' network is loopback alone.
+    """
+    problems = list(images_trial.problems_of_files(out.print))
+    why_not = images_trial.why_not_run()
+    if why_not is not None:
+        out.print(
+            f"not tried: the images were built and not run, for no container runs here: {why_not}"
+        )
+    else:
+        problems += images_trial.run_and_call(out.print).problems
+    out.print("not tried: `docker compose up` itself, which wants a daemon")
+    for problem in problems:
+        out.print(problem, markup=False)
+    out.print(f"{len(problems)} wrong")
+    sys.exit(1 if problems else 0)
 
 
 @app.command()

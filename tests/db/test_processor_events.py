@@ -1,6 +1,7 @@
 """The inbox of the card processor's events, and what comes before we know whose it is."""
 
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from charging.card_processor import DisputeOpened, Invalid
 from charging.refill import State
@@ -51,9 +52,12 @@ async def test_a_dispute_that_comes_before_the_reply_is_not_forgotten(
     await _handle_later(handler, clock)
     assert (await office.payment(payment)).state is State.SENT
     await inbox.keep("memory", paid)
-    for _ in range(2):  # in whatever order the two are handled
-        await _handle_later(handler, clock)
+    with capture_logs() as lines:
+        for _ in range(2):  # in whatever order the two are handled
+            await _handle_later(handler, clock)
     assert (await office.payment(payment)).state is State.DISPUTED
+    told = [(line["told"], line["state"]) for line in lines if line["event"] == "payment_told"]
+    assert {("Succeeded", "credited"), ("DisputeOpened", "disputed")} <= set(told)
     assert await office.available() == gbp("0")
 
 

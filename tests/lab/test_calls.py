@@ -27,6 +27,7 @@ from lab.errors import LabError
 from lab.instance import Instance
 from lab.office import Office, rerouted
 from lab.phone import Phone
+from lab.raw_phone import RawPhone, Talk
 
 pytestmark = pytest.mark.live
 
@@ -56,6 +57,24 @@ async def heard_before_closing(phone: Phone, heard: Heard, number: str) -> tuple
     await phone.dial(number)
     closed = await phone.wait_for("CALL_CLOSED", after=before)
     return closed.detail, heard(await phone.heard_since(kept))
+
+
+async def test_who_is_elsewhere_is_told_the_public_address(make_office: MakeOffice) -> None:
+    """Of Asterisk in a container, or behind a router; three seconds."""
+    public = "192.0.2.10"
+    async with make_office(adapt=lambda config: replace(config, public_address=public)) as office:
+        phone = RawPhone(
+            extension="1001",
+            password=office.config.secrets.phones["1001"],
+            address=office.addresses.next(),
+            server=(office.config.sip_address, 5060),
+        )
+        async with phone:
+            talk = await phone.call(f"sip:999@{phone.domain}")
+            assert isinstance(talk, Talk)
+            assert talk.target == f"sip:{public}:5060"
+            assert talk.sound_at == public
+            assert (await talk.hang_up()).status == 200
 
 
 # --- the office ---------------------------------------------------------------------------------
