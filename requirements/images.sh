@@ -9,10 +9,11 @@ cd "$(dirname "$0")/.."
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tollgate/roots
 base=${1:-}
 
-if [ "$(command -v buildah podman runc mmdebstrap | wc -l)" -lt 4 ]; then
-    echo "set-up: installing buildah, podman and runc"
+if [ "$(command -v buildah podman runc mmdebstrap catatonit iptables | wc -l)" -lt 6 ]; then
+    echo "set-up: installing buildah, podman and what they run containers and networks with"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah podman runc mmdebstrap >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        buildah podman runc mmdebstrap catatonit iptables containernetworking-plugins >/dev/null
 fi
 
 if [ -z "$base" ]; then

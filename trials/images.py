@@ -1,10 +1,12 @@
 """The containers' files as the tools read them that they are for, and both images run.
 
-Both containers share a network namespace that has nothing but loopback, as compose gives them one;
-the caller and the carrier are let into it. What cannot be tried on a machine is said.
+Compose itself brings the office up, over podman, which answers as Docker's daemon would. The caller
+and the carrier are let into the network that both containers share; nothing leaves it. What cannot
+be tried on a machine is said.
 """
 
 import asyncio
+import contextlib
 import json
 import math
 import os
@@ -28,14 +30,24 @@ from telephony.tools import Telephony, Tool
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / ".setup/images"
-ASTERISK, TOLLGATE = "localhost/tollgate-asterisk:local", "localhost/tollgate:local"
+TOLLGATE = "localhost/tollgate:local"
 NUMBER = "0033612345678"  # a mobile in France: not in the UK plan
 TALK_MS = 3000
 MONEY = "10"
-HEALTHY_WITHIN_S = 120
+UP_WITHIN_S = 300
+TRIES = 60
 LIMITS = ("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096")
-LEAST = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-VOLUMES = ("office", "asterisk", "legs", "sounds")
+# Of this trial alone: what a sandbox's limits allow, and no port published, which others may have.
+OVERRIDE = """\
+services:
+  prepare: &limits
+    ulimits: { nofile: 4096, nproc: 4096 }
+  asterisk:
+    <<: *limits
+    ports: !reset []
+  tollgate:
+    <<: *limits
+"""
 
 PASSWORD = "TOLLGATE_DATABASE_PASSWORD"  # noqa: S105 - its name
 HOST = ("-f", "compose.yaml", "-f", "docker/compose.host.yaml")
@@ -92,11 +104,9 @@ def problems_of_files(say: Say) -> Iterator[str]:
 
 
 def _problems_of_compose(wanted: Wanted, say: Say) -> Iterator[str]:
-    ours = {name: value for name, value in os.environ.items() if name[:8] != "TOLLGATE"}
-    ours.pop("COMPOSE_PROFILES", None)
     run = _run(
         [_tool("docker-compose"), *wanted.options, "config", "--quiet"],
-        env={**ours, **wanted.variables},
+        env={**_plain_environment(), **wanted.variables},
     )
     refused = run.returncode != 0
     if refused == bool(wanted.refusal) and wanted.refusal in run.stderr:
@@ -107,10 +117,11 @@ def _problems_of_compose(wanted: Wanted, say: Say) -> Iterator[str]:
 
 def why_not_run() -> str | None:
     """Why no container can be run here; None: one can."""
-    if shutil.which("podman") is None or shutil.which("nsenter") is None:
-        return "podman and nsenter are not here"
-    run = _run(["podman", "run", "--rm", "--network", "none", *LIMITS, TOLLGATE, "true"])
-    return None if run.returncode == 0 else f"podman run: {run.stderr.strip().splitlines()[-1:]}"
+    missing = [name for name in ("podman", "nsenter") if shutil.which(name) is None]
+    if missing:
+        return f"{' and '.join(missing)} cannot be found"
+    run = _run(["podman", "run", "--rm", *LIMITS, "--entrypoint", "true", TOLLGATE])
+    return None if run.returncode == 0 else run.stderr.strip().rpartition("\n")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,38 +151,50 @@ class Charged:
         return tuple(problem for problem, is_so in found.items() if is_so)
 
 
-class Containers:
-    """Both, as compose.yaml has them, and nothing of them afterwards."""
+class Office:
+    """What compose.yaml describes, run by compose itself; nothing of it stays."""
 
-    def __init__(self, say: Say, block: AddressBlock) -> None:
+    def __init__(self, say: Say, folder: Path, block: AddressBlock) -> None:
+        network = f"172.28.{secrets.randbelow(200) + 50}"  # inside podman, and routed nowhere
+        self.address = f"{network}.10"
         self._say = say
-        self._name = f"tollgate-trial-{secrets.token_hex(4)}"
-        self._settings = {
-            "TOLLGATE_ASTERISK__SIP_ADDRESS": block.asterisk,
-            "TOLLGATE_ASTERISK__TRUNK_HOST": block.carrier,
-            "TOLLGATE_METRICS__ENABLED": "true",
+        self._folder = folder
+        self._project = f"tollgate-trial-{secrets.token_hex(4)}"
+        self._url = f"unix://{folder / 'podman.sock'}"
+        self._env = {
+            **_plain_environment(),
+            "DOCKER_HOST": self._url,
+            "COMPOSE_PROJECT_NAME": self._project,
+            "TOLLGATE_CONTAINER_NETWORK": f"{network}.0/24",
+            "TOLLGATE_CONTAINER_ADDRESS": self.address,
+            "TOLLGATE_TRUNK_HOST": block.carrier,
+            "TOLLGATE_METRICS": "true",
         }
 
     @contextmanager
-    def running(self) -> Iterator[str]:
-        """The password of the phone 1001, once both are healthy."""
-        try:
-            told = self._podman("run", "--rm", *self._options("none", write=VOLUMES), *PREPARE)
-            self._start("asterisk", "none", ASTERISK, write=("asterisk", "legs"))
-            self._wait_until_healthy("asterisk")
-            shared = f"container:{self._name}-asterisk"
-            self._start("tollgate", shared, TOLLGATE, write=("office",))
-            self._wait_until_healthy("tollgate")
-            yield _password_in(told)
-        finally:
-            for each in ("tollgate", "asterisk"):
-                _run(["podman", "rm", "--force", "--time", "10", f"{self._name}-{each}"])
-            for volume in VOLUMES:
-                _run(["podman", "volume", "rm", "--force", f"{self._name}-{volume}"])
+    def running(self) -> Iterator[None]:
+        """Up as compose says that it is, every container healthy.
+
+        Raises:
+            LabError: it did not come up.
+        """
+        (self._folder / "trial.yaml").write_text(OVERRIDE, encoding="utf-8")
+        with self._daemon():
+            try:
+                self._up()
+                yield
+            finally:
+                self.compose("down", "--volumes", "--timeout", "5")
+
+    def compose(self, *arguments: str) -> str:
+        run = _run(self._command(*arguments), env=self._env)
+        if run.returncode != 0:
+            raise LabError(f"compose {arguments[0]}: {run.stderr.strip() or run.stdout.strip()}")
+        return run.stdout
 
     def tollgate(self, *command: str) -> Mapping[str, Any]:
-        """A command in the container, as `docker compose exec` gives it."""
-        said = self._podman("exec", f"{self._name}-tollgate", "tollgate", *command, "--json")
+        """A command in the container, as docs/docker.md gives it."""
+        said = self.compose("exec", "--no-TTY", "tollgate", "tollgate", *command, "--json")
         found: Mapping[str, Any] = json.loads(said)
         return found
 
@@ -179,97 +202,114 @@ class Containers:
         """What Prometheus would read, from inside the network that the containers share."""
         url = f"http://127.0.0.1:{port}/metrics"
         read = f"import urllib.request as r; print(r.urlopen({url!r}).read().decode())"
-        python = "/opt/tollgate/bin/python"
-        return self._podman("exec", f"{self._name}-tollgate", python, "-c", read)
+        return self.compose("exec", "--no-TTY", "tollgate", "python3", "-c", read)
+
+    def password(self) -> str:
+        """Of the phone 1001, as it is printed for whoever registers a softphone."""
+        told = self.compose("logs", "--no-color", "prepare")
+        found = re.search(r"user 1001, password (\S+), server", told)
+        if found is None:
+            raise LabError(f"prepare printed no login of a softphone: {told}")
+        return found[1]
 
     def inside(self, tool: Tool) -> Tool:
-        """A program of this machine in the network of the containers."""
-        form = "{{.State.Pid}}"
-        pid = self._podman("inspect", "--format", form, f"{self._name}-asterisk").strip()
+        """A program of this machine in the network of the office."""
+        form = ("inspect", "--format", "{{.State.Pid}}")
+        pid = _run(["podman", *form, self._container("asterisk")]).stdout.strip()
         return replace(tool, argv=("nsenter", f"--net=/proc/{pid}/ns/net", *tool.argv))
 
-    def _start(self, name: str, network: str, image: str, *, write: Sequence[str]) -> None:
-        options = self._options(network, write=write)
-        self._podman("run", "--detach", "--name", f"{self._name}-{name}", *options, image)
+    @contextmanager
+    def _daemon(self) -> Iterator[None]:
+        """Podman, answering as Docker's daemon would."""
+        daemon = self._begin(["podman", "system", "service", "--time", "0", self._url], "podman")
+        try:
+            for _ in range(TRIES):
+                if _run(["podman", "--remote", "--url", self._url, "version"]).returncode == 0:
+                    break
+            yield
+        finally:
+            daemon.terminate()
+            daemon.wait()
 
-    def _options(self, network: str, *, write: Sequence[str]) -> list[str]:
-        mounts = [
-            f"--volume={self._name}-{each}:/srv/{PLACES[each]}{'' if each in write else ':ro'}"
-            for each in VOLUMES
-        ]
-        settings = [f"--env={name}={value}" for name, value in self._settings.items()]
-        return ["--network", network, "--tmpfs", "/tmp", *LIMITS, *LEAST, *mounts, *settings]  # noqa: S108
+    def _begin(self, command: Sequence[str | Path], name: str) -> subprocess.Popen[bytes]:
+        """Started, with what it says in a file of that name."""
+        with (self._folder / f"{name}.log").open("wb") as out:
+            return subprocess.Popen(  # noqa: S603 - every command is spelt out in this file
+                list(command), cwd=ROOT, env=self._env, stdout=out, stderr=out
+            )
 
-    def _wait_until_healthy(self, name: str) -> None:
-        """By the image's own health check, run here: no timer of systemd runs it."""
-        container = f"{self._name}-{name}"
-        for _ in range(HEALTHY_WITHIN_S):
-            if _run(["podman", "healthcheck", "run", container]).returncode == 0:
-                self._say(f"{name}: healthy")
-                return
-            if self._podman("inspect", "--format", "{{.State.Running}}", container) == "false\n":
-                break
-        said = _run(["podman", "logs", "--tail", "20", container])
-        raise LabError(f"{name} is not healthy: {said.stdout}{said.stderr}")
+    def _up(self) -> None:
+        """While compose waits, run the images' own health checks, as no timer does it here."""
+        up = ("up", "--wait", "--wait-timeout", str(UP_WITHIN_S), "--no-build")
+        waiting = self._begin(self._command(*up), "up")
+        while waiting.poll() is None:
+            for service in ("asterisk", "tollgate"):
+                _run(["podman", "healthcheck", "run", self._container(service)])
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                waiting.wait(timeout=1)
+        if waiting.returncode != 0:
+            said = (self._folder / "up.log").read_text(encoding="utf-8")
+            raise LabError(f"compose up: {said.strip()}")
+        self._say("compose up --wait: every container is healthy")
 
-    def _podman(self, *arguments: str) -> str:
-        run = _run(["podman", *arguments])
-        if run.returncode != 0:
-            raise LabError(f"podman {arguments[0]}: {run.stderr.strip() or run.stdout.strip()}")
-        return run.stdout
+    def _command(self, *arguments: str) -> list[str | Path]:
+        files = ("-f", "compose.yaml", "-f", self._folder / "trial.yaml")
+        return [_tool("docker-compose"), *files, *arguments]
 
-
-PLACES = {"office": "tollgate", "asterisk": "asterisk", "legs": "legs", "sounds": "sounds"}
-PREPARE = (TOLLGATE, "prepare")
+    def _container(self, service: str) -> str:
+        return f"{self._project}-{service}-1"
 
 
 def run_and_call(say: Say) -> Charged:
-    """Start both, put money in, call abroad through them, and compare.
+    """Bring the office up, put money in, call abroad through it, and compare.
 
     Raises:
         LabError: something of it did not work.
     """
     telephony = find_telephony(lambda _: None)
-    with AddressBlock() as block, tempfile.TemporaryDirectory(prefix="tollgate-images-") as folder:
-        containers = Containers(say, block)
-        with containers.running() as password:
-            containers.tollgate("topup", MONEY)
-            before = containers.tollgate("balance")
-            within = _let_in(telephony, containers)
-            carrier, placed = asyncio.run(_call(within, Path(folder), block, password))
+    with AddressBlock() as block, tempfile.TemporaryDirectory(prefix="tollgate-images-") as name:
+        folder = Path(name)
+        office = Office(say, folder, block)
+        with office.running():
+            office.tollgate("topup", MONEY)
+            before = office.tollgate("balance")
+            sipp = office.inside(telephony.tool("sipp"))
+            within = replace(telephony, tools={**telephony.tools, "sipp": sipp})
+            carrier, placed = asyncio.run(_call(within, folder, block, office))
             say(f"a call of {carrier.talk_s:.3f} s, set up within {placed.set_up_s:.1f} s")
-            return _compare(containers, carrier, before)
-
-
-def _let_in(telephony: Telephony, containers: Containers) -> Telephony:
-    sipp = containers.inside(telephony.tool("sipp"))
-    return replace(telephony, tools={**telephony.tools, "sipp": sipp})
+            return _compare(office, carrier, before)
 
 
 async def _call(
-    telephony: Telephony, folder: Path, block: AddressBlock, password: str
+    telephony: Telephony, folder: Path, block: AddressBlock, office: Office
 ) -> tuple[CarrierCall, PlacedCall]:
     async with Carrier(telephony, folder / "carrier", address=block.carrier) as carrier:
         (placed,) = await place_calls(
             telephony,
             folder / "caller",
-            Calls(number=NUMBER, user="1001", password=password, talk_ms=TALK_MS, sound=True),
+            Calls(
+                number=NUMBER,
+                user="1001",
+                password=office.password(),
+                talk_ms=TALK_MS,
+                sound=True,
+            ),
             address=block.next(),
-            server=block.asterisk,
+            server=office.address,
         )
         return await carrier.wait_for(lambda call: call.ended), placed
 
 
-def _compare(containers: Containers, carrier: CarrierCall, before: Mapping[str, Any]) -> Charged:
+def _compare(office: Office, carrier: CarrierCall, before: Mapping[str, Any]) -> Charged:
     """Asked until the application has settled: it does so as soon as it hears of the end."""
-    for _ in range(30):
-        (call,) = containers.tollgate("calls")["calls"]
-        after = containers.tollgate("balance")
+    for _ in range(TRIES):
+        (call,) = office.tollgate("calls")["calls"]
+        after = office.tollgate("balance")
         if after["reserved_micros"] == 0:
             break
-    if 'tollgate_calls_total{outcome="answered"} 1.0' not in containers.metrics(9471):
+    if 'tollgate_calls_total{outcome="answered"} 1.0' not in office.metrics(9471):
         raise LabError("the application's metrics do not have the call")
-    price = containers.tollgate("price", NUMBER, "--seconds", str(math.ceil(carrier.talk_s)))
+    price = office.tollgate("price", NUMBER, "--seconds", str(math.ceil(carrier.talk_s)))
     return Charged(
         carrier=carrier,
         charged_micros=call["cost_micros"],
@@ -277,15 +317,14 @@ def _compare(containers: Containers, carrier: CarrierCall, before: Mapping[str, 
         before_micros=before["available_micros"],
         after_micros=after["available_micros"],
         reserved_micros=after["reserved_micros"],
-        sound=containers.tollgate("ledger", "verify")["sound"],
+        sound=office.tollgate("ledger", "verify")["sound"],
     )
 
 
-def _password_in(told: str) -> str:
-    found = re.search(r"user 1001, password (\S+), server", told)
-    if found is None:
-        raise LabError(f"prepare printed no login of a softphone: {told}")
-    return found[1]
+def _plain_environment() -> dict[str, str]:
+    """This process's, without what would be taken for a setting of the containers'."""
+    ours = ("TOLLGATE", "COMPOSE_", "DOCKER_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def _tool(name: str) -> Path:
