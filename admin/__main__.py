@@ -59,6 +59,10 @@ COMMANDS: Mapping[str, Listed] = {
         "admin.money",
         "Put money into an office's account, and say by which key it can be taken out again.",
     ),
+    "adjust": Listed(
+        "admin.adjusting",
+        "Add to an account or take from what is free in it, as customer care does, and say why.",
+    ),
     "refill": Listed(
         "admin.refill",
         "The rule by which an account refills itself from its card.",

@@ -7,6 +7,7 @@ in one transaction with its record and its notices, whoever asks: a form, the AP
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from charging.adjustments import Adjust, Adjusted, Adjustment
 from charging.card_processor import CardOnFile
 from charging.errors import UnknownPayment
 from charging.ledger import Balances
@@ -153,6 +154,37 @@ class MoneyIn:
                 by=by,
                 at=self._clock.now(),
                 reason=reason,
+            )
+        )
+
+    async def adjust(  # noqa: PLR0913 - what is written into the entry
+        self,
+        office_id: str,
+        adjustment: Adjustment,
+        amount: Money,
+        *,
+        by: str,
+        key: str,
+        reason: str,
+    ) -> Adjusted:
+        """Customer care adds to the account, or takes from what is free in it; once per key.
+
+        Raises:
+            ValueError: no amount that can be meant, no key, or no reason that can be read.
+            InsufficientBalance: less than that is free.
+            CurrencyMismatch: the account is in another currency.
+            EntryKeyReused: the key names another adjustment.
+        """
+        _ = amount + Money(0, self._offer_of(office_id).currency)
+        return await self._ledger.carry_out(
+            Adjust(
+                office_id=office_id,
+                adjustment=adjustment,
+                amount=amount,
+                key=key,
+                actor=by,
+                reason=reason,
+                at=self._clock.now(),
             )
         )
 
