@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from charging.errors import AmountNotOffered, CurrencyMismatch
-from charging.money import MICROS_PER_UNIT, Money, parse_money
+from charging.money import MICROS_MAX, MICROS_PER_UNIT, Money, parse_money
 from charging.plain_text import require_plain
 
 # What a manager may choose from where the settings do not say otherwise; whole units.
@@ -14,6 +14,7 @@ TOP_UP_UNITS = (10, 20, 50, 100)
 REFILL_PRESETS = ((10, 5), (20, 10), (50, 20), (100, 50))
 DAY_MAX_MULTIPLE = 5  # the ceilings of a rule that names none, in multiples of its amount
 MONTH_MAX_MULTIPLE = 20
+REFILL_MAX = 1_000_000  # of any currency, at once: more is a slip of the hand
 WORDS_MAX = 1000  # characters of a consent
 
 
@@ -97,6 +98,8 @@ class RefillRule:
             )
         if self.month_max < self.day_max:
             raise ValueError("the ceiling of a month is below that of a day")
+        if self.largest.micros > REFILL_MAX * MICROS_PER_UNIT or self.month_max.micros > MICROS_MAX:
+            raise ValueError(f"an empty account would be refilled by {self.largest} at once")
 
     @property
     def largest(self) -> Money:
