@@ -79,6 +79,7 @@ COMMANDS: Mapping[str, Listed] = {
         "admin.card_payments", "Write the receipt of a payment as PDF or as a page that prints."
     ),
     "user": Listed("admin.people", "Who may use the portal, and what they may do.", is_group=True),
+    "token": Listed("admin.tokens", "Tokens with which programs use the API.", is_group=True),
     "activity": Listed(
         "admin.activity",
         "Show what changed an office's balance, a paid call in one row, and what was refused.",

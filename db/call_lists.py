@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from charging.call_price import CallState, state_of
+from charging.ledger import CallRecord
 from charging.money import Money
 from charging.unpaid_calls import UnpaidCall
 from db.call_rows import call_of
@@ -261,7 +262,10 @@ def _has_digits(table: Table, text: str) -> ColumnElement[bool]:
 
 
 def _listed_paid(row: Row[Any]) -> ListedCall:
-    call = call_of(row)
+    return listed_paid(call_of(row))
+
+
+def listed_paid(call: CallRecord) -> ListedCall:
     state = state_of(call)
     return ListedCall(
         call_id=call.call_id,

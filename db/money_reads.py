@@ -100,13 +100,18 @@ def last_payments(
     return [payment_of(row) for row in reader.execute(newest_first.limit(limit))]
 
 
-def last_receipts(reader: Connection, office_id: str, limit: int) -> Sequence[Receipt]:
+def last_receipts(
+    reader: Connection, office_id: str, limit: int, *, before: int | None = None
+) -> Sequence[Receipt]:
+    """Newest first, below a number."""
     query = (
         select(receipts)
         .where(receipts.c.office_id == office_id)
         .order_by(receipts.c.number.desc())
         .limit(limit)
     )
+    if before is not None:
+        query = query.where(receipts.c.number < before)
     return [receipt_of(row) for row in reader.execute(query)]
 
 
@@ -115,6 +120,14 @@ def find_receipt(
 ) -> Receipt | None:
     row = reader.execute(
         select(receipts).where(receipts.c.payment_id == payment_id, receipts.c.kind == str(kind))
+    ).first()
+    return None if row is None else receipt_of(row)
+
+
+def find_receipt_number(reader: Connection, office_id: str, number: int) -> Receipt | None:
+    """The receipt or credit note of that number in its office."""
+    row = reader.execute(
+        select(receipts).where(receipts.c.office_id == office_id, receipts.c.number == number)
     ).first()
     return None if row is None else receipt_of(row)
 

@@ -28,6 +28,7 @@ from charging.errors import ChargingUnavailable
 from charging.managers_settings import SettingChange
 from charging.money_in import MoneyIn
 from db import people
+from db.api_requests import purge_requests
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
 from portal.app import portal_app
@@ -148,6 +149,7 @@ async def _keep_purged(parts: Parts) -> None:
     while True:
         try:
             await parts.store.write(partial(people.purge, now=parts.now()))
+            await parts.store.write(partial(purge_requests, now=parts.now()))
         except ChargingUnavailable as error:
             log.warning("people_not_purged", error=str(error))
         await asyncio.sleep(PURGE_EVERY_S)

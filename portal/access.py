@@ -54,12 +54,20 @@ class Visit:
         return self.session.identity_is_fresh(self.at)
 
 
-class May:
-    """A dependency: it runs before the handler, and a test can list it."""
+class Declared:
+    """Says which roles may use a route: a dependency of its handler, which a test can list."""
+
+    def __init__(self, *roles: Role) -> None:
+        self.roles = frozenset(roles)
+
+
+class May(Declared):
+    """Of a page: somebody who is signed in. It runs before the handler."""
 
     def __init__(self, *roles: Role, prove: bool = False) -> None:
         """With `prove`, the password must have been typed lately."""
-        self.roles, self.prove = frozenset(roles), prove
+        super().__init__(*roles)
+        self.prove = prove
 
     async def __call__(self, request: Request) -> Visit:
         visit: Visit | None = await request.app.state.sessions.visit(request)
@@ -79,11 +87,12 @@ async def anybody() -> None:
 
 PUBLIC: Final = Depends(anybody)
 
-_EVERYONE = (Role.VIEWER, Role.MANAGER, Role.CUSTOMER_CARE)
+EVERYONE: Final = (Role.VIEWER, Role.MANAGER, Role.CUSTOMER_CARE)
 
-Reader = Annotated[Visit, Depends(May(*_EVERYONE))]
+Reader = Annotated[Visit, Depends(May(*EVERYONE))]
 Manager = Annotated[Visit, Depends(May(Role.MANAGER))]
 ProvenManager = Annotated[Visit, Depends(May(Role.MANAGER, prove=True))]
+CareReader = Annotated[Visit, Depends(May(Role.CUSTOMER_CARE))]
 CustomerCare = Annotated[Visit, Depends(May(Role.CUSTOMER_CARE, prove=True))]
 
 
@@ -99,8 +108,8 @@ def visit_in(request: Request) -> Visit:
     return visit
 
 
-def require_declared(routes: Iterable[BaseRoute]) -> None:
-    """Refuse a route that does not say who may use it.
+def require_declared(routes: Iterable[BaseRoute], by: type[Declared] = May) -> None:
+    """Refuse a route that does not say, or says otherwise than by `by`, who may use it.
 
     Raises:
         UndeclaredRouteError: names it.
@@ -109,14 +118,14 @@ def require_declared(routes: Iterable[BaseRoute]) -> None:
         if not isinstance(route, APIRoute):  # whatever it is, nothing says who may use it
             raise UndeclaredRouteError(f"{type(route).__name__} {getattr(route, 'path', '')}")
         declared = declarations(route)
-        if len(declared) != 1:
+        if len(declared) != 1 or not (isinstance(declared[0], by) or declared[0] is anybody):
             raise UndeclaredRouteError(f"{sorted(route.methods or ())} {route.path}: {declared}")
 
 
 def declarations(route: APIRoute) -> list[object]:
-    """Every `May`, and every "anybody", that stands before a handler."""
+    """Everything before a handler that says who may use it, "anybody" among it."""
     called = (each.call for each in _below(route.dependant))
-    return [call for call in called if isinstance(call, May) or call is anybody]
+    return [call for call in called if isinstance(call, Declared) or call is anybody]
 
 
 def _below(dependant: Dependant) -> Iterator[Dependant]:

@@ -1,6 +1,7 @@
 """The application: its routes, what stands around them, and what each error becomes."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from http import HTTPStatus
 from types import ModuleType
 from typing import Final
@@ -8,8 +9,10 @@ from typing import Final
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from charging.errors import ChargingUnavailable
 from portal.access import (
@@ -19,11 +22,16 @@ from portal.access import (
     require_declared,
     visit_of,
 )
-from portal.guard import Guard
+from portal.api.app import api_app
+from portal.api.paths import is_of_api
+from portal.api.problems import problem_answer
+from portal.guard import Guard, in_one_word
 from portal.parts import Parts, parts_of
 from portal.routes import (
     account,
     activity,
+    adjusting,
+    api_reference,
     assets,
     audit,
     billing,
@@ -46,6 +54,7 @@ SCREENS: Final[Sequence[ModuleType]] = (
     proving,
     account,
     activity,
+    adjusting,
     calls,
     reports,
     rates,
@@ -55,6 +64,7 @@ SCREENS: Final[Sequence[ModuleType]] = (
     notices,
     users,
     audit,
+    api_reference,
 )
 
 
@@ -65,7 +75,41 @@ def portal_app(parts: Parts, *, hosts: Collection[str]) -> Guard:
         UndeclaredRouteError: a route does not say who may use it.
     """
     scheme = parts.public_url.partition("://")[0]
-    return Guard(bare_app(parts), hosts=hosts, origins={f"{scheme}://{host}" for host in hosts})
+    return Guard(
+        Branches(pages=bare_app(parts), api=api_app(parts)),
+        hosts=hosts,
+        origins={f"{scheme}://{host}" for host in hosts},
+        asks_for_tokens=is_of_api,
+        refuse=partial(_refuse, parts),
+    )
+
+
+class Branches:
+    """ASGI: pages and API. What opens the one means nothing to the other."""
+
+    def __init__(self, *, pages: ASGIApp, api: ASGIApp) -> None:
+        self._pages = pages
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_api = scope["type"] == "http" and is_of_api(scope["path"])
+        await (self._api if is_api else self._pages)(scope, receive, send)
+
+
+_REFUSALS: Final = {
+    HTTPStatus.FORBIDDEN: "refused",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.REQUEST_TIMEOUT: "timed_out",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "address_too_long",
+    HTTPStatus.MISDIRECTED_REQUEST: "another_host",
+}
+
+
+def _refuse(parts: Parts, scope: Scope, headers: Headers, status: HTTPStatus) -> Response:
+    if is_of_api(scope["path"]):
+        return problem_answer(parts.pages, headers, _REFUSALS[status])
+    return in_one_word(scope, headers, status)
 
 
 def bare_app(parts: Parts) -> FastAPI:

@@ -1,12 +1,12 @@
 """What every request passes before anything else: host, origin, size and time; and the headers."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_MAX = 64 * 1024
@@ -31,6 +31,18 @@ _HEADERS = {
 _STRICT_TRANSPORT = "max-age=31536000"
 
 
+# What is sent to whoever is refused, by the path and the headers of the request.
+Refuse = Callable[[Scope, Headers, HTTPStatus], Response]
+
+
+def in_one_word(_: Scope, __: Headers, status: HTTPStatus) -> Response:
+    return PlainTextResponse(status.phrase, status_code=status)
+
+
+def no_path(_: str) -> bool:
+    return False
+
+
 class RefusedError(Exception):
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status.phrase)
@@ -40,11 +52,30 @@ class RefusedError(Exception):
 class Guard:
     """ASGI, around everything else."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str], origins: Collection[str]) -> None:
-        """`hosts`: what may stand in Host; `origins`: from where a form may come."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        origins: Collection[str],
+        asks_for_tokens: Callable[[str], bool] = no_path,
+        refuse: Refuse = in_one_word,
+    ) -> None:
+        """Stand around the application.
+
+        Args:
+            app: what is guarded.
+            hosts: what may stand in Host.
+            origins: from where a form may come.
+            asks_for_tokens: of a path, whether a token has to come with every request, and a cookie
+                counts for nothing: there programs may write, which say nothing of an origin.
+            refuse: what is sent instead.
+        """
         self._app = app
         self._hosts = frozenset(hosts)
         self._origins = frozenset(origins)
+        self._asks_for_tokens = asks_for_tokens
+        self._refuse = refuse
         self._secure = all(urlsplit(origin).scheme == "https" for origin in origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +95,7 @@ class Guard:
             self._require_host_and_origin(scope, headers)
             body = await _body(headers, receive)
         except RefusedError as refused:
-            answer = PlainTextResponse(refused.status.phrase, status_code=refused.status)
+            answer = self._refuse(scope, headers, refused.status)
             answer.headers["connection"] = "close"
             await answer(scope, receive, send_with_headers)
             return
@@ -77,8 +108,17 @@ class Guard:
             raise RefusedError(HTTPStatus.MISDIRECTED_REQUEST)
         if len(scope["raw_path"]) > PATH_MAX or len(scope["query_string"]) > PATH_MAX:
             raise RefusedError(HTTPStatus.REQUEST_URI_TOO_LONG)
-        if scope["method"] not in SAFE_METHODS and not self._is_own(headers):
+        if not scope["path"].isprintable():
+            raise RefusedError(HTTPStatus.NOT_FOUND)
+        if scope["method"] not in SAFE_METHODS and not self._may_write(scope["path"], headers):
             raise RefusedError(HTTPStatus.FORBIDDEN)
+
+    def _may_write(self, path: str, headers: Headers) -> bool:
+        """Whether one of our own pages sent this, or a program where programs may."""
+        said = "sec-fetch-site" in headers or "origin" in headers
+        if self._asks_for_tokens(path) and not said:
+            return True
+        return self._is_own(headers)
 
     def _is_own(self, headers: Headers) -> bool:
         """Whether a browser says that one of our own pages sent this."""

@@ -10,9 +10,10 @@ from wtforms.fields import Field
 from wtforms.form import BaseForm
 from wtforms.validators import InputRequired, Length
 
+from charging.adjustments import ADJUSTED_MAX_UNITS, REASON_MAX, Adjustment
 from charging.card_processor import CardOnFile
 from charging.errors import AmountNotOffered
-from charging.money import Money, parse_money
+from charging.money import MICROS_PER_UNIT, Money, parse_money
 from charging.orders import Offer, RefillRule, TopUpOrder, presets
 from charging.plain_text import is_plain
 from charging.receipts import Party
@@ -21,6 +22,10 @@ from portal.languages import NAMES, marked
 from portal.words import Words
 
 OFF: Final = "off"
+ADJUSTMENTS: Final = {
+    Adjustment.GRANT: marked("Add to the account"),
+    Adjustment.DEDUCT: marked("Take from the account"),
+}
 KEY = re.compile(r"[0-9a-f]{32}")
 LINE_MAX, LINES_MAX = 120, 8
 
@@ -33,6 +38,7 @@ NOT_AGAIN = marked("Send the form from the page once more.")
 WRONG_AMOUNT = marked("Write an amount such as 12.50.")
 NAME_MISSING = marked("Enter the name for receipts.")
 NOT_PLAIN = marked("There is a character in it that cannot be shown.")
+KEY_USED = marked("This form was already sent with another amount. Choose the amount once more.")
 REASON_MISSING = marked("Say why, in a few words.")
 CODE_MISSING = marked("Enter the code that the office reads out.")
 
@@ -150,6 +156,37 @@ class NoticeLevelForm(PortalForm):
             self.refuse(self.level, WRONG_AMOUNT)
             return None
         return level
+
+
+class AdjustForm(PortalForm):
+    adjustment = Choice()
+    amount = StringField(validators=[InputRequired(WRONG_AMOUNT), Length(max=20)])
+    reason = StringField(
+        validators=[InputRequired(REASON_MISSING), Length(max=REASON_MAX), plain_text]
+    )
+    key = HiddenField()  # of this rendering: sending it twice adjusts once
+
+    def offer(self) -> None:
+        self.adjustment.offer(ADJUSTMENTS.items())
+        if not self.key.data:
+            self.key.data = secrets.token_hex(16)
+
+    def validate_key(self, field: Field) -> None:
+        if not KEY.fullmatch(field.data or ""):
+            raise ValidationError(NOT_AGAIN)
+
+    def amount_in(self, currency: str) -> Money | None:
+        """None: the form has problems, and says so."""
+        if not self.validate():
+            return None
+        try:
+            amount = parse_money((self.amount.data or "").strip().replace(",", "."), currency)
+        except ValueError:
+            amount = Money(0, currency)
+        if not 0 < amount.micros <= ADJUSTED_MAX_UNITS * MICROS_PER_UNIT:
+            self.refuse(self.amount, WRONG_AMOUNT)
+            return None
+        return amount
 
 
 class CancelForm(PortalForm):

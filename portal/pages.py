@@ -44,6 +44,7 @@ NOTICES: Final[Mapping[str, str]] = {
     "cancelled": marked("The payment is cancelled; the unspent money goes back to the card."),
     "hanging_up": marked("The call is being hung up."),
     "no_pdf": marked("No PDF can be made here. Print this page instead, also into a file."),
+    "adjusted": marked("The balance is adjusted."),
     "saved": marked("Your changes are saved."),
 }
 
@@ -89,7 +90,10 @@ class Pages:
         """Of the person who is signed in, or else of the browser."""
         visit = visit_of(request)
         zone = None if visit is None else self._zone_of(visit.office_id)
-        language = self.language(request)
+        return self.words_in(self.language(request), zone)
+
+    def words_in(self, language: str, zone: tzinfo | None = None) -> Words:
+        """For whoever is no person with a browser."""
         return self._speak(language, self._catalogues[language], zone)
 
     def language(self, request: Request) -> str:

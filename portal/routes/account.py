@@ -28,6 +28,7 @@ from portal.access import Manager, ProvenManager, Reader, Visit, visit_in
 from portal.charts import days_left, gauge
 from portal.languages import marked
 from portal.money_forms import (
+    KEY_USED,
     OFF,
     RefillForm,
     TopUpForm,
@@ -44,7 +45,6 @@ router = APIRouter()
 
 PACE_DAYS = 14  # from which the days that are left are told
 NO_CARD = marked("There is no card on file. Enter one under Billing first.")
-KEY_USED = marked("This form was already sent with another amount. Choose the amount once more.")
 
 
 class LiveCall(NamedTuple):

@@ -41,6 +41,10 @@ ACTIONS = {
     "extension.set": marked("Changed an extension"),
     "office.set": marked("Changed the office"),
     "call.hang_up": marked("Asked to hang up a call"),
+    "balance.grant": marked("Added to the account"),
+    "balance.deduct": marked("Took from the account"),
+    "token.add": marked("Made a token for programs"),
+    "token.revoke": marked("Revoked a token for programs"),
     "password.set": marked("Set a password"),
 }
 

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
 from charging.receipts import Party, Receipt
-from db import people
 from db.audit_trail import Change, record
 from db.card_forms import CardFormRow, ask_for_form, find_form
 from db.money_reads import find_buyer
@@ -22,6 +21,7 @@ from portal.links import web_address
 from portal.money_forms import BuyerForm, card_name
 from portal.pages import done
 from portal.parts import Needs, Parts
+from portal.support_codes import make_code
 
 router = APIRouter()
 log = structlog.get_logger()
@@ -162,21 +162,10 @@ async def _receipt(visit: Visit, parts: Parts, number: int) -> Receipt:
 @router.post("/billing/support-code")
 async def support_code(request: Request, visit: ProvenManager, parts: Needs) -> Response:
     """Shown once; whoever has it may cancel one payment of this office, within minutes."""
-
-    def make(writer: Connection) -> str:
-        record(
-            writer,
-            Change(
-                office_id=visit.office_id,
-                at=visit.at,
-                actor=visit.user.actor,
-                action="support.code",
-                client_address=visit.client_address,
-            ),
-        )
-        return people.make_support_code(
-            writer, office_id=visit.office_id, by=visit.user.actor, at=visit.at
-        )
-
-    code = await parts.store.write(make)
+    code = await make_code(
+        parts,
+        office_id=visit.office_id,
+        by=visit.user.actor,
+        client_address=visit.client_address,
+    )
     return parts.pages.page(request, "support_code.html", code=f"{code[:4]} {code[4:]}")

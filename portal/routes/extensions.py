@@ -13,9 +13,10 @@ from charging.extension_settings import EXTENSION_RULES, NOTHING
 from charging.extensions import DestinationClass, Extension
 from charging.managers_settings import SettingChange
 from charging.money import Money
-from charging.provenance import FromFile, Sourced, checked
+from charging.provenance import Sourced
 from db.reports import SpentBy, report
 from portal.access import ProvenManager, Reader, visit_in
+from portal.extension_changes import is_fixed, look_at
 from portal.forms import Choice, PortalForm, Several
 from portal.languages import NAMES, marked
 from portal.money_forms import WRONG_AMOUNT
@@ -103,7 +104,7 @@ def _page(
         status=status,
         extension=_extension(request, parts, endpoint),
         form=form or _filled(said),
-        fixed={name for name, setting in said.items() if _is_fixed(setting)},
+        fixed={name for name, setting in said.items() if is_fixed(setting)},
         said=said,
         classes=CLASSES,
         language_of=NAMES,
@@ -126,10 +127,6 @@ def _extension(request: Request, parts: Parts, endpoint: str) -> Extension:
     return found[endpoint]
 
 
-def _is_fixed(setting: Sourced) -> bool:
-    return isinstance(setting.origin, FromFile)
-
-
 def _filled(said: dict[str, Sourced]) -> ExtensionForm:
     texts = {name: setting.text or "" for name, setting in said.items()}
     classes = [word.strip() for word in texts["allow"].split(",")]
@@ -144,22 +141,14 @@ async def set_extension(
     form = ExtensionForm(await request.form())
     said = _in_force(request, parts, endpoint)
     form.validate()
-    changes = []
-    for name in EXTENSION_RULES:
-        value = form.wanted(name)
-        if _is_fixed(said[name]) or form[name].errors:
-            continue
-        try:
-            value = None if value is None else checked(EXTENSION_RULES, name, value)
-        except ValueError:
-            form.refuse(form[name], WRONG[name])
-            continue
-        if value != said[name].text:
-            changes.append((name, value))
+    typed = {name: form.wanted(name) for name in EXTENSION_RULES if not form[name].errors}
+    looked_at = look_at(said, typed)
+    for name in looked_at.wrong:
+        form.refuse(form[name], WRONG[name])
     if form.problems():
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return _page(request, parts, endpoint, status=status, form=form)
-    for name, value in changes:
+    for name, value in looked_at.changes.items():
         change = SettingChange(
             office_id=visit.office_id,
             endpoint=endpoint,

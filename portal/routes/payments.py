@@ -8,7 +8,6 @@ from starlette.responses import RedirectResponse, Response
 from charging.errors import NotRefundable, TopUpSpent, UnknownPayment
 from charging.money_state import Payment
 from charging.refill import State
-from db import people
 from portal import money_words
 from portal.access import CustomerCare, Manager, Reader, Visit, visit_in
 from portal.languages import marked
@@ -16,12 +15,14 @@ from portal.links import web_address
 from portal.money_forms import CancelForm
 from portal.pages import done
 from portal.parts import Needs, Parts
+from portal.support_codes import Redeemed, redeem_code
 
 router = APIRouter()
 
 _MOVES = frozenset({State.CLAIMED, State.SENT, State.UNKNOWN, State.REFUNDING})
 ANSWERED = "answered"  # in the address to which a bank's page sends the browser back
 WRONG_CODE = marked("This is not the code that works now. The office can make a new one.")
+TOO_MANY_CODES = marked("Too many codes were tried for this office. Wait a quarter of an hour.")
 SPENT = marked("Nothing of this payment is unspent.")
 NOT_REFUNDABLE = marked("This payment cannot be sent back to the card any more.")
 
@@ -92,13 +93,14 @@ async def cancel(request: Request, payment_id: str, visit: CustomerCare, parts: 
     if not form.validate():
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return await _page(request, parts, found, form, status=status)
-    code = (form.code.data or "").replace(" ", "")
-    if not await parts.store.write(
-        lambda writer: people.use_support_code(
-            writer, office_id=visit.office_id, code=code, now=visit.at
-        )
-    ):
-        form.refuse(form.code, WRONG_CODE)
+    redeemed = await redeem_code(
+        parts,
+        office_id=visit.office_id,
+        code=form.code.data or "",
+        client_address=visit.client_address,
+    )
+    if redeemed is not Redeemed.YES:
+        form.refuse(form.code, WRONG_CODE if redeemed is Redeemed.WRONG else TOO_MANY_CODES)
         return await _page(request, parts, found, form, status=HTTPStatus.CONFLICT)
     try:
         await parts.money_in.cancel_top_up(

@@ -201,6 +201,8 @@ def screens_of(site: Site) -> list[Screen]:
         Screen("payment-credited", f"/payments/{payments['credited']}"),
         Screen("payment-refused", f"/payments/{payments['refused']}"),
         Screen("payment-bank", f"/payments/{payments['authentication']}"),
+        Screen("adjust", "/adjust", "carol"),
+        Screen("api-reference", "/api-reference", None),
         Screen("payment-care", f"/payments/{payments['credited']}", "carol"),
         Screen("card-form", f"/billing/card/{CARD_FORM}"),
         Screen("receipt", "/receipts/1"),

@@ -28,6 +28,7 @@ PUBLIC_PATHS = {
     "/forgotten",
     "/welcome/{token}",
     "/language",
+    "/api-reference",
 }
 KNOWN = {
     ("GET", "/users"),

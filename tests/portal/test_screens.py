@@ -27,7 +27,15 @@ NAMES = (
     *("call", "call-included", "call-refused", "reports", "reports-country", "reports-empty"),
     *("rates", "rates-number", "rates-included", "rates-country", "rates-wrong"),
     *("extensions", "extension", "extension-viewer", "extensions-empty", "billing"),
-    *("payment-credited", "payment-refused", "payment-bank", "payment-care", "card-form"),
+    *(
+        "payment-credited",
+        "payment-refused",
+        "payment-bank",
+        "adjust",
+        "api-reference",
+        "payment-care",
+        "card-form",
+    ),
     *("receipt", "notices", "nothing-yet", "billing-empty", "notices-empty", "balance-viewer"),
     *("users", "audit-trail", "not-there"),
 )
