@@ -41,6 +41,7 @@ ACTIONS = {
     "extension.set": marked("Changed an extension"),
     "office.set": marked("Changed the office"),
     "call.hang_up": marked("Asked to hang up a call"),
+    "payment.adopt": marked("Credited a payment that the restored ledger lacked"),
     "balance.grant": marked("Added to the account"),
     "balance.deduct": marked("Took from the account"),
     "token.add": marked("Made a token for programs"),

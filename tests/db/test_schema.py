@@ -14,6 +14,7 @@ from db.engine import WRITER, DatabaseUrlError, open_engine
 from db.models import metadata
 from db.money_tables import payments
 from db.people_tables import users
+from db.restorations import restorations
 from db.schema import HEAD, SchemaVersionError, require_version, upgrade, version_of
 
 MIGRATIONS = Path(db.__file__).parent / "migrations"
@@ -26,12 +27,8 @@ def test_the_code_knows_the_last_migration() -> None:
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(engine: Engine) -> None:
-    for of_a_module in (
-        users,
-        unpaid_calls,
-        payments,
-        api_tokens,
-    ):  # one that nobody imports is not compared
+    # One that nobody imports is not compared.
+    for of_a_module in (users, unpaid_calls, payments, api_tokens, restorations):
         assert of_a_module.name in metadata.tables
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
