@@ -74,6 +74,10 @@ chaos: setup .setup/system  ## break everything on purpose while calls go on; tw
 money-chaos: .setup/venv .setup/system  ## kill whatever moves money 200 times, the card processor broken 50 times (SEED=n DATABASE=name)
 	@$(python) -m trials money-chaos $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
+.PHONY: backup-trial
+backup-trial: setup .setup/system  ## back up under 20 calls a second, restore elsewhere, compare, on both databases (CALLS=n RATE=n SEED=n DATABASE=name)
+	@$(python) -m trials backups $(if $(CALLS),--calls $(CALLS)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
+
 soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n SEED=n)
 	@$(python) -m trials soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 

@@ -9,7 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+<<<<<<< HEAD
 from lab.errors import LabError
+=======
+from trials import backups as backups_trial
+>>>>>>> 91da589 (Try backups under 20 calls a second, restored elsewhere, on both databases)
 from trials import carriers as carriers_trial
 from trials import emergency as emergency_trial
 from trials import files as files_trial
@@ -160,6 +164,39 @@ def money_chaos(
         trial = partial(break_money, plan, base)
         outcome = asyncio.run(kept_if_wrong("money-chaos", trial, out.print))
         out.print(f"{base}: {outcome}")
+        for problem in outcome.problems[:20]:
+            out.print(f"  {problem}", markup=False)
+        wrong += len(outcome.problems)
+    sys.exit(1 if wrong else 0)
+
+
+@app.command()
+def backups(
+    *,
+    calls: Annotated[int, typer.Option(min=1, help="To place.")] = 2400,
+    rate: Annotated[int, typer.Option(min=1, help="New calls each second.")] = 20,
+    count: Annotated[int, typer.Option(min=1, help="Backups while calls are placed.")] = 12,
+    seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
+    database: Annotated[str | None, typer.Option(help="sqlite or postgresql; else both.")] = None,
+) -> None:
+    """Back up the ledger while calls go on, restore each backup elsewhere, and compare.
+
+    Exit status 0 only if each restored ledger is sound and has everything that was acknowledged
+    before its backup's moment, and no call was charged wrongly. Sends traffic to loopback addresses
+    only.
+    """
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    out.print(f"seed {drawn}")
+    wrong = 0
+    for base in DATABASES if database is None else (database,):
+        plan = backups_trial.BackupPlan(calls=calls, rate_per_s=rate, backups=count, seed=drawn)
+        trial = partial(backups_trial.run, plan, base, report=out.print)
+        outcome = asyncio.run(kept_if_wrong("backups", trial, out.print))
+        out.print(
+            f"{base}: {outcome.answered} calls answered, {outcome.backups} backups, the slowest"
+            f" {outcome.longest_s:.1f} s; of {outcome.acknowledged} entries acknowledged before the"
+            f" last one under calls none may be missing; {len(outcome.problems)} wrong"
+        )
         for problem in outcome.problems[:20]:
             out.print(f"  {problem}", markup=False)
         wrong += len(outcome.problems)
