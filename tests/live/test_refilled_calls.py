@@ -51,6 +51,9 @@ class CardOffice:
         """The balance falls below the threshold: the card is to be charged."""
         await self._do(Spend(OFFICE_ID, None, key="all", at=datetime.now(UTC)))
 
+    async def spend(self, amount: str) -> None:
+        await self._do(Spend(OFFICE_ID, gbp(amount), key="some", at=datetime.now(UTC)))
+
     async def _do(self, command: SetRefill | Spend) -> None:
         async with SqlLedger(open_engine(self.paid.settings.database.url)) as ledger:
             await ledger.carry_out(command)
@@ -152,3 +155,48 @@ async def test_with_a_card_that_is_declined_a_caller_is_refused_at_once(
             await paid.application.wait_for("state", state="refusing")
             await phone.wait_for("CALL_CLOSED", timeout_s=20)
         assert (await paid.balances()).available == gbp("0")
+
+
+PAID_S = 12  # three increments of four seconds, for twelve pence
+
+
+async def talk_until_money_is_short(office: CardOffice, phone: Phone) -> None:
+    """A call that is answered with money for twelve seconds."""
+    await office.spend("4.88")
+    await phone.dial(FRANCE)
+    await office.paid.application.wait_for("interval_debited", interval=0, timeout_s=20)
+
+
+async def test_a_running_call_lives_through_a_refill_and_is_not_warned(
+    start_office: StartOffice, tmp_path: Path
+) -> None:
+    async with refilled_office(start_office, tmp_path) as office:
+        paid = office.paid
+        async with paid.office.phone("1001") as phone:
+            await talk_until_money_is_short(office, phone)
+            await paid.application.wait_for("interval_debited", interval=4, timeout_s=40)
+            await phone.hang_up()
+            await paid.application.wait_for("call_settled")
+        (call,) = paid.office.carrier.calls()
+        assert call.talk_s > PAID_S
+        assert "money_ending" not in {each["event"] for each in paid.application.entries()}
+        assert (await paid.balances()).available > gbp("9.50")
+        assert (await paid.audit()).problems == ()
+
+
+async def test_with_a_card_that_is_declined_a_running_call_is_warned_and_ends_when_it_is_paid_for(
+    start_office: StartOffice, tmp_path: Path
+) -> None:
+    async with refilled_office(start_office, tmp_path, card="no_funds") as office:
+        paid = office.paid
+        async with paid.office.phone("1001") as phone:
+            await talk_until_money_is_short(office, phone)
+            await paid.application.wait_for("money_ending", timeout_s=20)
+            call = await paid.office.carrier.wait_for(lambda call: call.ended, timeout_s=40)
+            await phone.wait_for("CALL_CLOSED", timeout_s=30)
+            await paid.application.wait_for("call_settled")
+        assert PAID_S - 0.5 < call.talk_s <= PAID_S
+        assert await office.sandbox.order("log") == []  # nothing was charged
+        balances = await paid.balances()
+        assert (balances.available, balances.reserved) == (gbp("0"), gbp("0"))
+        assert (await paid.audit()).problems == ()
