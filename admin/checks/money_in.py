@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from admin.checks.database import ledger_of
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from assembly.health import NoAnswerError, ask
+from assembly.health import PROCESSOR, PROCESSORS_CLOCK, NoAnswerError, ask
 from db.inbox import events_with_problems, unhandled_before
 from db.ledger import read_from
 from db.money_reads import charged_elsewhere, due_payments, pays_by_card
@@ -20,8 +20,8 @@ from settings import NoticeSettings, PaymentsSettings, Settings
 LATE = timedelta(minutes=5)  # for what a worker does within a second
 SMTP_TIMEOUT_S = 10
 WORKERS_REMEDIES = {
-    "card processor": "see that this machine reaches it, and [payments] stripe_key_file",
-    "card processor's clock": "set the clock and let it be kept: timedatectl set-ntp true",
+    PROCESSOR: "see that this machine reaches it, and [payments] stripe_key_file",
+    PROCESSORS_CLOCK: "set the clock and let it be kept: timedatectl set-ntp true",
 }
 
 

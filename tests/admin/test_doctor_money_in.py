@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from admin.checks.findings import Status
 from admin.checks.money_in import check_money_in, judge_keys, judge_mail_server
+from assembly.health import PROCESSOR, PROCESSORS_CLOCK, answering
 from charging.notices import Notice, NoticeKind
 from charging.refill import State
 from db.engine import open_engine
@@ -92,6 +93,21 @@ async def test_money_that_was_charged_and_is_not_credited_is_a_problem(
     found = await asyncio.to_thread(said, settings)
     (missing,) = [m for status, m in found if status is PROBLEM and payment.payment_id in m]
     assert missing.endswith(code)
+
+
+@pytest.mark.parametrize(
+    ("about", "remedy"), [(PROCESSOR, "stripe_key_file"), (PROCESSORS_CLOCK, "set-ntp")]
+)
+async def test_what_the_worker_says_of_the_processor_is_a_problem(
+    settings: Settings, engine: Engine, about: str, remedy: str
+) -> None:
+    await an_office(engine)
+    async with answering("payments", settings, {about: lambda: "it is so and so"}):
+        found = await asyncio.to_thread(lambda: [*check_money_in(settings)])
+    (told,) = [each for each in found if "it is so and so" in each.message]
+    assert told.status is PROBLEM
+    assert f"trouble with the {about}" in told.message
+    assert remedy in told.remedy
 
 
 async def test_a_notice_that_nobody_sends_is_a_problem(settings: Settings, engine: Engine) -> None:

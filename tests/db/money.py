@@ -180,15 +180,19 @@ class Office:
         return (await self.tell(payment, succeeded)).payment
 
     async def refill_is_sent(self) -> None:
-        """10 below 5, of which the balance has 4; the processor was asked."""
+        """The processor was asked."""
+        await self.refill_is_due()
+        await self.work()
+        self.clock.advance(61)
+
+    async def refill_is_due(self) -> None:
+        """10 below 5, of which the balance has 4."""
         await self.fill("6", key="before")
         await self.save_card()
         await self.arm("10", "5")
         await self.spend("2", key="before")
         if await self.available() != gbp("4"):
             await self.spend("0.05", key="cents")
-        await self.work()
-        self.clock.advance(61)
 
     async def cancel(self, payment: Payment) -> Payment:
         return await self.money_in.cancel_top_up(

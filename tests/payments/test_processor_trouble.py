@@ -1,0 +1,112 @@
+"""A processor that refuses our key, or whose clock is another: what is told and charged."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from charging.refill import State
+from charging.refill_rules import PolicyState
+from db.engine import open_engine
+from db.inbox import SqlInbox
+from db.ledger import SqlLedger
+from db.schema import upgrade
+from lab.sandbox import Sandbox
+from payments import sandbox
+from payments.__main__ import CLOCKS_AGREE_WITHIN, clock_trouble
+from payments.stripe import StripeProcessor
+from payments.worker import Worker
+from tests.db.money import Office
+from tests.fakes.charging import gbp
+from tests.fakes.clock import ManualClock
+from tests.payments.servers import running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    made = Sandbox.in_folder(tmp_path_factory.mktemp("sandbox"))
+    with running(made):
+        yield made
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    opened = open_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    upgrade(opened)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+async def office(engine: Engine) -> AsyncIterator[Office]:
+    async with SqlLedger(engine) as ledger:
+        yield Office(ledger, engine, ManualClock(datetime.now(UTC)))
+
+
+def worker_of(office: Office, processor: StripeProcessor) -> Worker:
+    return Worker(
+        processor=processor,
+        ledger=office.ledger,
+        engine=office.engine,
+        inbox=SqlInbox(office.engine),
+        terms_of=lambda _: None,
+        is_office=lambda _: True,
+        clock=office.clock,
+    )
+
+
+async def test_a_key_that_is_not_accepted_is_told_and_is_no_decline(
+    server: Sandbox, office: Office, tmp_path: Path
+) -> None:
+    """What the operator's runbook says: nothing is charged, the refill waits for the operator."""
+    strange = server.payments.model_copy(update={"sandbox_folder": tmp_path / "another key"})
+    await office.refill_is_due()
+    async with sandbox.connected(strange) as stranger:
+        worker = worker_of(office, stranger)
+        await worker.settle()
+    assert worker.trouble is not None
+    assert worker.trouble.startswith("it refuses to answer: api_key_invalid")
+    (refill,) = await office.refills()
+    assert (refill.state, refill.attempt.declines) == (State.REFUSED, 0)
+    policy = await office.policy()
+    assert (policy.state, policy.paused_for) == (PolicyState.PAUSED, "operator")
+    async with sandbox.connected(server.payments) as known:
+        worker = worker_of(office, known)
+        await worker.settle()
+    assert worker.trouble is None
+    assert await office.available() == gbp("4")
+
+
+async def test_a_processor_that_is_away_is_told(office: Office, tmp_path: Path) -> None:
+    nobody = Sandbox.in_folder(tmp_path / "nobody", request_timeout_s=1)
+    async with sandbox.connected(nobody.payments) as processor:
+        worker = worker_of(office, processor)
+        await worker.settle()
+    assert worker.trouble is not None
+    assert worker.trouble.startswith("it does not answer")
+
+
+async def test_an_answer_says_what_time_it_is_there(server: Sandbox) -> None:
+    async with sandbox.connected(server.payments) as processor:
+        assert processor.clock_ahead is None
+        now = datetime.now(UTC)
+        await processor.changed(since=now - timedelta(hours=1), until=now)
+        ahead = processor.clock_ahead
+    assert ahead is not None
+    assert abs(ahead) < CLOCKS_AGREE_WITHIN
+    assert clock_trouble(ahead) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "said"),
+    [
+        (None, None),
+        (-59, None),
+        (61, "this machine's clock is 61 s behind it"),
+        (-300, "this machine's clock is 300 s ahead of it"),
+    ],
+)
+def test_clocks_that_differ_are_told(ahead_s: int | None, said: str | None) -> None:
+    assert clock_trouble(None if ahead_s is None else timedelta(seconds=ahead_s)) == said
