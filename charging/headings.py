@@ -40,7 +40,8 @@ _ALIASES: Final[Mapping[str, str]] = MappingProxyType(
             " libelle nom designation route",
             "country": "country countryname pays",
             "per_minute": "perminute ratepermin rateperminute pricepermin priceperminute costpermin"
-            " costperminute pricemin ratemin costmin rateinitial rate rates ratecost cost price"
+            " costperminute pricemin ratemin costmin rateinitial sellprice sellrate"
+            " rate rates ratecost cost price"
             " prices tarif tarifs tariff prix cout newrate newprice nouveautarif nouveauprix ppm "
             " cpm callrate",
             "connection": "connection connectioncost connectcharge connectfee connectionfee"
@@ -69,7 +70,10 @@ _ALIASES: Final[Mapping[str, str]] = MappingProxyType(
             "status": "status ratestatus change changes changetype action codestatus pricechange"
             " ratechange statut",
             "neutral": "gracetime grace nochargetime ratenochargetime minimaltimecharge"
-            " disconnectcharge disconnectionfee groupintervalstart graceperiod",
+            " disconnectcharge disconnectionfee groupintervalstart graceperiod minimumtimetocharge"
+            " minimalcost additionalgrace stepchargea stepchargeb stepchargec chargea chargeb"
+            " chargec timechargea timechargeb timechargec billingblocka billingblockb"
+            " billingblockc",
             "rate_unit": "rateunit",
         }.items()
         for alias in aliases.split()
@@ -81,6 +85,7 @@ _HARMLESS: Final = frozen(
     "rateid ratename ratetype rateplan ratecard ratecardname tariffid tariffplan tariffname"
     " pricelist pricelistname oldrate oldprice previousrate previousprice prevrate currentrate"
     " currentprice ancientarif ancienprix buyrate buyrateinitblock buyrateincrement"
+    " buyprice"
     " lastupdate lastupdated updatedate dateupdated changepercent ratechangepercent"
 )
 # A heading with one of these decides what a call costs; whoever wrote it meant something by it.

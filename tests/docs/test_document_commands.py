@@ -15,6 +15,7 @@ import typer
 
 from admin.__main__ import COMMANDS, app, load
 from tests.test_tidy import ROOT, tracked
+from trials.chaos import KINDS
 
 DOCUMENTS = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", *tracked("docs/**/*.md"), *tracked("docs/*.md")]
@@ -127,3 +128,17 @@ def test_every_command_is_in_some_document() -> None:
         name for name in COMMANDS if not re.search(rf"tollgate {name}\b|`{name}\b", everything)
     ]
     assert not unknown
+
+
+def test_every_test_and_trial_that_a_document_names_is_there() -> None:
+    """`tests/…` are files, `make …` are targets, and ONLY= is a kind of breakage."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        files = re.findall(r"`(tests/[A-Za-z0-9_/.-]+\.py)`", text)
+        assert [name for name in files if not (ROOT / name).is_file()] == [], document
+        if document.name != "CHANGELOG.md":  # which may speak of what is gone
+            named = set(re.findall(r"`make ([a-z-]+)", text))
+            assert named <= targets, document
+        only = set(re.findall(r"ONLY=([a-z-]+)", text)) - {"production"}
+        assert only <= {*KINDS, "kind"}, document
