@@ -9,11 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-<<<<<<< HEAD
 from lab.errors import LabError
-=======
 from trials import backups as backups_trial
->>>>>>> 91da589 (Try backups under 20 calls a second, restored elsewhere, on both databases)
 from trials import carriers as carriers_trial
 from trials import emergency as emergency_trial
 from trials import files as files_trial
