@@ -138,7 +138,7 @@ def test_every_test_and_trial_that_a_document_names_is_there() -> None:
         files = re.findall(r"`(tests/[A-Za-z0-9_/.-]+\.py)`", text)
         assert [name for name in files if not (ROOT / name).is_file()] == [], document
         if document.name != "CHANGELOG.md":  # which may speak of what is gone
-            named = set(re.findall(r"`make ([a-z-]+)", text)) - {"images"}  # of docker/, to come
+            named = set(re.findall(r"`make ([a-z-]+)", text))
             assert named <= targets, document
         only = set(re.findall(r"ONLY=([a-z-]+)", text)) - {"production"}
         assert only <= {*KINDS, "kind"}, document
