@@ -9,15 +9,18 @@ import typer
 from admin.checks.findings import Status
 from admin.checks.site import shadowing
 from admin.context import command, fail
+from admin.dialplan_check import check, trace_number
 from admin.output import say
 from admin.readable import ASTERISK_USER, kept_from_asterisk, make_folder, write_readable
 from assembly.routes import own_asterisk
 from dialplan.office_routes import context_of, is_ours
 from dialplan.phones import Phone
 from dialplan.render import (
+    HOOK_CONTEXT,
     OUR_CONTEXTS,
     TEMPLATES,
     TRUNK_CONTEXTS,
+    Gate,
     RenderError,
     contexts_in,
     rendered_dialplan,
@@ -27,9 +30,8 @@ from settings import Settings, load_settings
 app = typer.Typer(no_args_is_help=True, help="Tollgate's part of the dialplan of your Asterisk.")
 
 
-@app.callback()
-def group() -> None:
-    """Keep `render` a command of its own while it is the only one."""
+app.command("check")(check)
+app.command("trace")(trace_number)
 
 
 @app.command()
@@ -37,6 +39,10 @@ def render(
     output: Annotated[
         Path | None, typer.Option(help="Folder to write to; else it is shown here.")
     ] = None,
+    gate: Annotated[
+        Gate,
+        typer.Option(help="Where your dialplan meets it: docs/gate-placement.md."),
+    ] = Gate.PHONES,
 ) -> None:
     """Write the contexts that the settings and the plan ask for.
 
@@ -49,7 +55,7 @@ def render(
         config = own_asterisk(settings)
         _refuse_and_warn(settings, config.phones)
         try:
-            files = rendered_dialplan(config)
+            files = rendered_dialplan(config, gate)
         except RenderError as error:
             fail(str(error))
     if output is None:
@@ -63,9 +69,11 @@ def render(
             say(f"{output / TRUNK_CONTEXTS} is yours and stays as it is")
         else:
             _write(output / TRUNK_CONTEXTS, files[TRUNK_CONTEXTS])
+        if HOOK_CONTEXT in files:
+            _write(output / HOOK_CONTEXT, files[HOOK_CONTEXT])
     except OSError as error:
         fail(f"{output} cannot be written: {error.strerror}")
-    _say_what_to_do(output, files, [office.name for office in config.offices])
+    _say_what_to_do(output, files, [office.name for office in config.offices], gate)
     if lost:
         say(
             f"{', '.join(lost)}: no longer there. A context of yours that includes them connects"
@@ -81,14 +89,14 @@ def _contexts_lost(file: Path, written: str) -> Sequence[str]:
     return [name for name in contexts_in(before) if is_ours(name) and name not in now]
 
 
-def _say_what_to_do(folder: Path, files: Iterable[str], offices: Sequence[str]) -> None:
+def _say_what_to_do(folder: Path, files: Iterable[str], offices: Sequence[str], gate: Gate) -> None:
     """What an Asterisk of one's own needs besides these contexts."""
-    say("In extensions.conf, once; #include would leave you without any dialplan, 999 included,")
+    custom = "extensions_custom.conf" if gate is Gate.FREEPBX else "extensions.conf"
+    say(f"In {custom}, once; #include would leave you without any dialplan, 999 included,")
     say("when a file cannot be read:")
     for name in files:
         say(f"  #tryinclude {(folder / name).absolute()}")
-    for office in offices:
-        say(f"and in the context of the phones of {office}: include => {context_of('', office)}")
+    _say_where(gate, offices)
     say("Where you dial a phone, such as 1001, its Contact must not lead to the carrier:")
     say("  Gosub(tollgate-phone-contacts,s,1(1001)), then Dial(${GOSUB_RETVAL},…,i) if it is not")
     say("    empty; never Dial(PJSIP/1001). func_pjsip_aor and func_pjsip_contact must be loaded")
@@ -112,6 +120,24 @@ def _say_what_to_do(folder: Path, files: Iterable[str], offices: Sequence[str]) 
     say("  indications.conf, country: whose ringing is heard until the carrier sends sound")
     say("  manager.conf, webenabled = yes: paid calls go on while AMI's own port is away")
     say("  manager.conf, disabledevents: a tenth of Asterisk's time, unless others read them")
+
+
+def _say_where(gate: Gate, offices: Sequence[str]) -> None:
+    """Which lines of the admin's own lead to the gate."""
+    match gate:
+        case Gate.PHONES:
+            for office in offices:
+                line = f"include => {context_of('', office)}"
+                say(f"and in the context of the phones of {office}: {line}")
+        case Gate.EXIT:
+            for office in offices:
+                there = context_of("exit", office)
+                say(f"and for {office}, in the place of each Dial to a trunk, here [carrier]:")
+                say("  Set(TOLLGATE_TRUNK=carrier), then")
+                say(f"  Goto({there},${{FILTER(+0-9,${{EXTEN}})}},1)")
+        case Gate.FREEPBX:
+            say("and nothing else: FreePBX asks its hook before each trunk. What it dials past the")
+            say("  hook is named by `tollgate dialplan check`: docs/freepbx.md")
 
 
 def _refuse_and_warn(settings: Settings, phones: tuple[Phone, ...]) -> None:

@@ -14,7 +14,7 @@ CONTEXTS = "tollgate"  # what the names of our contexts begin with
 # Parts of which each office has its own; "" is the whole, which an admin includes.
 OWN_PARTS = frozenset(
     {
-        *("", "emergency", "phones", "free", "outbound"),  # to include
+        *("", "emergency", "phones", "free", "outbound", "exit"),  # to include
         *("emergency-call", "ring", "free-call", "outbound-call", "number", "fallback"),
     }
 )

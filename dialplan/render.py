@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -24,6 +25,11 @@ TEMPLATES = Path(__file__).parent
 DIALPLAN = "extensions.conf"
 OUR_CONTEXTS = "tollgate.conf"
 TRUNK_CONTEXTS = "tollgate-trunk.conf"
+HOOK_CONTEXT = "tollgate-freepbx.conf"
+HOOK = """; Written by `tollgate dialplan render`, for extensions_custom.conf: edit nothing here.
+[macro-dialout-trunk-predial-hook]
+exten => s,1,Goto(tollgate-freepbx,s,1)   ; which ends in Return()
+"""
 TRUNKS = frozenset({"tollgate-trunk", "tollgate-emergency-trunk"})
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
@@ -47,7 +53,16 @@ _FEATURE_NAME = re.compile(r"[a-z_]{1,20}")
 _OFFICE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _CONTEXT = re.compile(r"(?:^;.*\n|^\s*\n)*^\[(?P<name>[\w.-]+)\]\n", re.MULTILINE)
 _PLAYED = re.compile(r"Playback\(((?:tollgate/[a-z0-9-]+&?)+)")
+_NAMED_TRUNK = re.compile(r"\$\{TOLLGATE_DIAL\}@trunk\b")
 _PATTERN = re.compile(r"_?\+?[0-9XZN\[\]-]{1,40}[.!]?")
+
+
+class Gate(StrEnum):
+    """Where an admin's own dialplan meets Tollgate: docs/gate-placement.md."""
+
+    PHONES = "phones"  # the phones' contexts include it
+    EXIT = "exit"  # where a trunk would be dialled
+    FREEPBX = "freepbx"  # FreePBX's hook before it dials a trunk
 
 
 class RenderError(Exception):
@@ -190,11 +205,12 @@ def _incoming(phones: Iterable[Phone]) -> Sequence[tuple[str, Phone]]:
     return [(number, found[0]) for number, found in rung.items() if len(found) == 1]
 
 
-def rendered_dialplan(config: AsteriskConfig) -> Mapping[str, str]:
+def rendered_dialplan(config: AsteriskConfig, gate: Gate = Gate.PHONES) -> Mapping[str, str]:
     """What an Asterisk that the admin configures needs of ours, by the name of the file.
 
     Every context `tollgate…`. Those that are the admin's to edit (trunks, failover, caller ID) are
-    a file of their own.
+    a file of their own. Where the gate is decides only what stands beside our contexts, and which
+    trunk is dialled: at the exit the one that the admin's dialplan has named.
 
     Raises:
         RenderError: a value is wrong.
@@ -208,7 +224,10 @@ def rendered_dialplan(config: AsteriskConfig) -> Mapping[str, str]:
     )
     generated = "".join(contexts[name] for name in ours if name not in TRUNKS)
     trunks = "".join(contexts[name] for name in ours if name in TRUNKS)
-    return {OUR_CONTEXTS: f"{written}\n{generated}", TRUNK_CONTEXTS: trunks.lstrip("\n")}
+    if gate is Gate.EXIT:
+        trunks = _NAMED_TRUNK.sub("${TOLLGATE_DIAL}@${TOLLGATE_TRUNK}", trunks)
+    files = {OUR_CONTEXTS: f"{written}\n{generated}", TRUNK_CONTEXTS: trunks.lstrip("\n")}
+    return files | ({HOOK_CONTEXT: HOOK} if gate is Gate.FREEPBX else {})
 
 
 def contexts_in(dialplan: str) -> dict[str, str]:

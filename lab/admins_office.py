@@ -131,13 +131,21 @@ contact = sip:{host}:{port}
 async def admins_office(paid: PaidOffice) -> AsyncIterator[Carrier]:
     """Let the admin move into a running office; the second carrier."""
     office = paid.office
-    host = office.addresses.next()
-    async with Carrier(office.telephony, office.folder / BACKUP, address=host) as second:
+    async with backup_carrier(paid) as second:
         _write(office.config, second)
         for module in MODULES:
             await office.asterisk.cli(f"module load {module}.so")
         for command in ("module reload res_pjsip.so", "dialplan reload", "queue reload all"):
             await office.asterisk.cli(command)
+        yield second
+
+
+@asynccontextmanager
+async def backup_carrier(paid: PaidOffice) -> AsyncIterator[Carrier]:
+    """Another carrier, with an address of its own."""
+    office = paid.office
+    host = office.addresses.next()
+    async with Carrier(office.telephony, office.folder / BACKUP, address=host) as second:
         yield second
 
 
@@ -149,8 +157,13 @@ def _write(config: AsteriskConfig, second: Carrier) -> None:
     (etc / "extensions.conf").write_text(written, encoding="utf-8")
     (etc / "queues.conf").write_text(QUEUES, encoding="utf-8")
     (etc / "voicemail.conf").write_text(VOICEMAIL, encoding="utf-8")
-    pjsip = etc / "pjsip.conf"
-    text = pjsip.read_text(encoding="utf-8").replace("context = office", f"context = {PHONES}")
+    write_endpoints(config, second, context=PHONES)
+
+
+def write_endpoints(config: AsteriskConfig, second: Carrier, *, context: str) -> None:
+    """The phones in their context, and the second trunk."""
+    pjsip = config.folder / "etc/pjsip.conf"
+    text = pjsip.read_text(encoding="utf-8").replace("context = office", f"context = {context}")
     host, port = second.trunk
     first = f"contact_deny = {config.trunk_host}"
     text = text.replace(first, f"{first}\ncontact_deny = {host}")

@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import aiohttp
@@ -29,6 +29,7 @@ from settings import Settings
 
 TIMEOUT_S = 10  # a dialplan of 30,000 priorities takes a second or two
 VARIABLES_MAX = 500
+NAMES_IN_NAMES_MAX = 5  # ${A_${B_${C}}}
 TRUNK = "tollgate-trunk"
 SENT = "33142685300"  # to see what a paid call's trunk does with it
 AS_RENDERED = "each Dial as in the file that `tollgate dialplan render` writes"
@@ -44,6 +45,7 @@ class Endpoint:
     context: str
     allow_transfer: bool
     is_trunk: bool
+    variables: Mapping[str, str] = field(default_factory=dict)  # that its channels begin with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ def check_ways(settings: Settings) -> Iterator[Finding]:
     """Whatever an admin's own dialplan does before, after and beside ours."""
     offices = read_offices(settings)
     running = asyncio.run(running_asterisk(settings))
-    whose = {phone.endpoint: phone.office for phone in _phones(settings)}
+    whose = {phone.endpoint: phone.office for phone in phones_of(settings)}
     yield from judge_phones(running, offices, settings, whose)
     yield from judge_transfers(running, settings)
 
@@ -84,7 +86,7 @@ def judge_phones(
     """Each by the plan of its own office; `whose` has the phones' offices."""
     walker = walker_of(running, settings)
     loaded = OURS in running.dialplan.contexts  # else said by check_loaded
-    parties = _parties(running, offices, whose)
+    parties = parties_of(running.endpoints, offices, whose)
     sound = loaded
     for party in parties:
         findings = [*_judge_party(party, walker, running.trunks(), loaded=loaded)]
@@ -98,7 +100,7 @@ def judge_phones(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Party:
+class Party:
     """Who is in one context for one office: its phones, or for all of them whoever is not known."""
 
     context: str
@@ -110,29 +112,38 @@ class _Party:
         return witnesses(self.offices[0].plan, self.offices[0].site)
 
 
-def _parties(
-    running: Running, offices: Sequence[Office], whose: Mapping[str, str]
-) -> Sequence[_Party]:
-    together: dict[tuple[str, str], list[Endpoint]] = {}
-    for endpoint in running.endpoints:
+def parties_of(
+    endpoints: Iterable[Endpoint], offices: Sequence[Office], whose: Mapping[str, str]
+) -> Sequence[Party]:
+    """Alike to the dialplan: of one context, one office, and with the same variables."""
+    together: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Endpoint]] = {}
+    for endpoint in endpoints:
         office = whose.get(endpoint.name, "") if len(offices) > 1 else offices[0].id
-        together.setdefault((endpoint.context, office), []).append(endpoint)
+        given = tuple(sorted(endpoint.variables.items()))
+        together.setdefault((endpoint.context, office, given), []).append(endpoint)
     return [
-        _Party(
+        Party(
             context=context,
-            endpoints=endpoints,
+            endpoints=alike,
             offices=[each for each in offices if each.id == office] or offices,
         )
-        for (context, office), endpoints in together.items()
+        for (context, office, _), alike in together.items()
     ]
 
 
 def _judge_party(
-    party: _Party, walker: Walker, trunks: frozenset[str], *, loaded: bool
+    party: Party, walker: Walker, trunks: frozenset[str], *, loaded: bool
 ) -> Iterator[Finding]:
     carriers = Carriers(trunks=trunks, is_paid=lambda sent: not costs_nothing(sent, party.offices))
     endpoint = party.endpoints[0].name
-    judged = judge(walker, party.context, _paid(party.tried), carriers, endpoint=endpoint)
+    judged = judge(
+        walker,
+        party.context,
+        _paid(party.tried),
+        carriers,
+        endpoint=endpoint,
+        variables=party.endpoints[0].variables,
+    )
     yield from _said(judged, party.endpoints)
     if loaded and not all(each.is_trunk for each in party.endpoints):
         yield from _emergency(walker, party, carriers)
@@ -187,10 +198,10 @@ class _TrunkWalks:
     emergency: Sequence[Walked]
 
     def faults(self, endpoints: frozenset[str]) -> Iterator[Fault]:
-        yield from trunk_faults(self.paid, endpoints=endpoints, paid=True)
-        yield from trunk_faults(self.included, endpoints=endpoints, paid=False)
+        yield from trunk_faults(self.paid.legs, endpoints=endpoints, paid=True)
+        yield from trunk_faults(self.included.legs, endpoints=endpoints, paid=False)
         for walked in self.emergency:
-            yield from trunk_faults(walked, endpoints=endpoints, paid=False, emergency=True)
+            yield from trunk_faults(walked.legs, endpoints=endpoints, paid=False, emergency=True)
 
 
 def _trunk_walks(walker: Walker, office: str) -> _TrunkWalks:
@@ -238,7 +249,7 @@ def _who(endpoints: Sequence[Endpoint]) -> str:
     return listed([each.name for each in endpoints if not each.is_trunk])
 
 
-def _emergency(walker: Walker, party: _Party, carriers: Carriers) -> Sequence[Finding]:
+def _emergency(walker: Walker, party: Party, carriers: Carriers) -> Sequence[Finding]:
     """For every phone's context; the first number that fails, and how many more."""
     wrong: dict[str, list[str]] = {}
     known = _extensions(walker.dialplan, OURS)  # what ours lacks is said by check_dialplan
@@ -285,12 +296,18 @@ async def running_asterisk(settings: Settings) -> Running:
     assert settings.ami is not None  # noqa: S101 - asked by whoever calls
     async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
         dialplan = dialplan_of(await ami.whole_dialplan())
-        variables = await _variables(ami, dialplan)
-    return Running(dialplan=dialplan, variables=variables, endpoints=await _endpoints(settings))
+        endpoints = await _endpoints(settings)
+        variables = await _variables(ami, dialplan, {each.context for each in endpoints})
+    return Running(dialplan=dialplan, variables=variables, endpoints=endpoints)
 
 
-async def _variables(ami: AmiConversation, dialplan: Dialplan) -> Mapping[str, str]:
-    """The global ones that it reads. One that is not set has no value, or an empty one."""
+async def _variables(
+    ami: AmiConversation, dialplan: Dialplan, contexts: Collection[str]
+) -> Mapping[str, str]:
+    """The global ones that it reads. One that is not set has no value, or an empty one.
+
+    Of `${OUT_${DIAL_TRUNK}}` only a walk says which are read.
+    """
     names = {
         name
         for context in dialplan.contexts.values()
@@ -298,19 +315,34 @@ async def _variables(ami: AmiConversation, dialplan: Dialplan) -> Mapping[str, s
         for step in extension.steps
         for name in _NAME.findall(step.data)
     }
-    found: dict[str, str] = {}
+    found = dict(await _asked(ami, names))
+    asked = set(names)
+    for _ in range(NAMES_IN_NAMES_MAX):
+        walker = Walker(dialplan, variables=found)
+        for context in sorted(contexts):
+            walker.walk(Start(context=context, dialled=f"00{SENT}"))
+        more = walker.names_wanted - asked
+        if not more:
+            break
+        asked |= more
+        found |= dict(await _asked(ami, more))
+    return found
+
+
+async def _asked(ami: AmiConversation, names: Collection[str]) -> Sequence[tuple[str, str]]:
+    found = []
     for name in sorted(names)[:VARIABLES_MAX]:
         try:
             value = (await ami.ask("Getvar", Variable=name)).get("Value", "")
         except AmiRefusedError:
             continue
         if value:
-            found[name] = value
+            found.append((name, value))
     return found
 
 
 async def _endpoints(settings: Settings) -> Sequence[Endpoint]:
-    phones = frozenset(phone.endpoint for phone in _phones(settings))
+    phones = frozenset(phone.endpoint for phone in phones_of(settings))
     async with ari_session(settings) as session:
         status, known = await get_json(session, "endpoints")
         if status != HTTPStatus.OK:
@@ -337,7 +369,14 @@ async def _endpoint(
         context=fields.get("context", "default"),
         allow_transfer=fields.get("allow_transfer") in {"yes", "true"},
         is_trunk=is_trunk,
+        variables=_assigned(fields.get("set_var", "")),
     )
+
+
+def _assigned(text: str) -> Mapping[str, str]:
+    """`set_var` of an endpoint, one `name=value` a line."""
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, found, value in pairs if found}
 
 
 async def _fields(session: aiohttp.ClientSession, kind: str, name: str) -> Mapping[str, str] | None:
@@ -345,10 +384,14 @@ async def _fields(session: aiohttp.ClientSession, kind: str, name: str) -> Mappi
     status, said = await get_json(session, f"asterisk/config/dynamic/res_pjsip/{kind}/{name}")
     if status != HTTPStatus.OK:
         return None
-    return {each["attribute"]: each["value"] for each in said}
+    found: dict[str, str] = {}
+    for each in said:
+        before = found.get(each["attribute"])
+        found[each["attribute"]] = each["value"] if before is None else f"{before}\n{each['value']}"
+    return found
 
 
-def _phones(settings: Settings) -> Sequence[Phone]:
+def phones_of(settings: Settings) -> Sequence[Phone]:
     try:
         return load_phones(settings.site.phones_file or EXAMPLE)
     except PhonesError:

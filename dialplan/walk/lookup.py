@@ -118,6 +118,10 @@ Outcome = Found | Switched
 @dataclass(frozen=True, slots=True)
 class Dialplan:
     contexts: Mapping[str, Context] = field(default_factory=dict)
+    # A number is looked up once for every priority that it takes; what matches stays the same.
+    _matching: dict[tuple[str, str], tuple[Extension, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def find(self, context: str, dialled: str, wanted: int | str) -> Sequence[Outcome]:
         """Every outcome that one lookup may have; several where the hour or the caller ID decides.
@@ -129,6 +133,13 @@ class Dialplan:
     def exists(self, context: str, dialled: str, wanted: int | str = 1) -> bool:
         return bool(self.find(context, dialled, wanted))
 
+    def _matches(self, context: Context, dialled: str) -> tuple[Extension, ...]:
+        key = (context.name, dialled)
+        found = self._matching.get(key)
+        if found is None:
+            found = self._matching[key] = tuple(context.matching(dialled))
+        return found
+
     def _search(
         self, name: str, dialled: str, wanted: int | str, seen: set[str]
     ) -> Generator[Outcome, None, bool]:
@@ -136,7 +147,7 @@ class Dialplan:
         context = self.contexts.get(name)
         if context is None or name.lower() in seen or len(seen) >= STACK_MAX:
             return False
-        for extension in context.matching(dialled):
+        for extension in self._matches(context, dialled):
             step = extension.step(wanted)
             if step is not None:
                 yield Found(name, extension, step)

@@ -6,9 +6,11 @@ which trunk is dialled.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 UNKNOWN = "\uffff"
 DEPTH_MAX = 20
+CACHED = 20_000  # what is read once is not read again: a walk meets the same texts all the time
 
 Variable = Callable[[str], str]
 Function = Callable[[Sequence[str]], str]
@@ -29,6 +31,7 @@ def is_known(text: str) -> bool:
     return UNKNOWN not in text
 
 
+@lru_cache(CACHED)
 def truth(condition: str) -> bool | None:
     """Whether GotoIf and its like take the first branch; None: only a call decides."""
     stripped = condition.strip()
@@ -39,7 +42,8 @@ def truth(condition: str) -> bool | None:
     return bool(stripped)
 
 
-def split_arguments(text: str, separator: str = ",") -> list[str]:
+@lru_cache(CACHED)
+def split_arguments(text: str, separator: str = ",") -> tuple[str, ...]:
     """At separators outside quotes and parentheses, as Asterisk's applications do."""
     parts, depth, quoted = [""], 0, False
     for character in text:
@@ -53,7 +57,7 @@ def split_arguments(text: str, separator: str = ",") -> list[str]:
             parts.append("")
         else:
             parts[-1] += character
-    return parts
+    return tuple(parts)
 
 
 def _expand(text: str, variable: Variable, functions: Mapping[str, Function], depth: int) -> str:
@@ -72,6 +76,7 @@ def _expand(text: str, variable: Variable, functions: Mapping[str, Function], de
     return out
 
 
+@lru_cache(CACHED)
 def _enclosed(text: str, opening: str) -> tuple[str, str]:
     """What stands before the bracket that closes, and what comes after it."""
     closing = {"{": "}", "[": "]"}[opening]
@@ -95,6 +100,7 @@ def _value(inside: str, variable: Variable, functions: Mapping[str, Function]) -
     return _substring(value, substring) if substring else value
 
 
+@lru_cache(CACHED)
 def _name_and_substring(inside: str) -> tuple[str, str]:
     depth = 0
     for index, character in enumerate(inside):
@@ -198,6 +204,7 @@ def matches(arguments: Sequence[str]) -> str:
 # --- expressions ----------------------------------------------------------------------------------
 
 
+@lru_cache(CACHED)
 def evaluate(expression: str) -> str:
     """`$[...]`; UNKNOWN where that depends on a call, or where it is not understood."""
     tokens = _TOKEN.findall(expression)

@@ -3,8 +3,8 @@
 Three results: gated, ungated with its witness, and what cannot be told, with its place and why.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from dialplan.office_routes import is_ours
 from dialplan.walk.lookup import STACK_MAX, Dialplan, Extension, places_of
@@ -12,6 +12,8 @@ from dialplan.walk.values import is_known
 from dialplan.walk.walker import Doubt, Leg, Start, Walked, Walker
 
 FEW = 8  # witnesses are tried behind every pattern's own digits
+WALKS = 800  # or fewer of them, where there are so many patterns that it would be more in all
+HEARD_OF_EACH, HEARD_MAX = 4, 60  # numbers that are dialled on where a menu hears them
 PREFIX_MAX = 6  # of a pattern's own digits before a number: 9 for a line, 1470 for the caller ID
 PAID_MS = 60_000
 NOT_ALONE_DIALLED = frozenset({"h", "i", "t", "T", "e", "s", "o", "a", "failed"})
@@ -63,30 +65,81 @@ class Judged:
     unknown: tuple[Unknown, ...]
 
 
-def judge(
-    walker: Walker, context: str, witnesses: Sequence[str], carriers: Carriers, *, endpoint: str
+def judge(  # noqa: PLR0913 - each is one thing of the phone, given by name
+    walker: Walker,
+    context: str,
+    witnesses: Sequence[str],
+    carriers: Carriers,
+    *,
+    endpoint: str,
+    variables: Mapping[str, str] | None = None,
 ) -> Judged:
     """Dial the witnesses, and whatever else the context's own patterns suggest.
 
-    The first witness of every Dial and of every doubt is kept. Where a menu lets the caller dial
-    on, that is the first of the witnesses.
+    The first witness of every Dial and of every doubt is kept.
     """
     ungated: dict[tuple[str, str, int], Ungated] = {}
     unknown: dict[str, Unknown] = {}
     known = frozenset(witnesses)
-    for dialled in suggested(walker.dialplan, context, witnesses):
-        digits = dialled if dialled in known else witnesses[0]
-        start = Start(context=context, dialled=dialled, digits=digits, endpoint=endpoint)
-        found = walker.walk(start)
-        for leg in found.legs:
+    start = Start(context=context, dialled="", endpoint=endpoint, variables=variables or {})
+    for tried in every_walk(walker, start, witnesses):
+        for leg in tried.found.legs:
             if carriers.costs(leg):
                 key = (leg.place.context, leg.endpoint, leg.place.priority)
-                ungated.setdefault(key, Ungated(context=context, witness=dialled, leg=leg))
-        for doubt in found.doubts:
-            if dialled in known:
-                named = Unknown(context=context, witness=dialled, doubt=doubt)
-                unknown.setdefault(doubt.why, named)
+                named = Ungated(context=context, witness=tried.witness, leg=leg)
+                ungated.setdefault(key, named)
+        for doubt in tried.found.doubts:
+            if tried.dialled in known:
+                told = Unknown(context=context, witness=tried.witness, doubt=doubt)
+                unknown.setdefault(doubt.why, told)
     return Judged(ungated=tuple(ungated.values()), unknown=tuple(unknown.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What becomes of one number, and of what the caller dials on where a menu lets him."""
+
+    dialled: str
+    digits: str
+    found: Walked
+
+    @property
+    def witness(self) -> str:
+        on = self.found.hears and self.digits != self.dialled
+        return f"{self.dialled}, then {self.digits}" if on else self.dialled
+
+
+def every_walk(walker: Walker, start: Start, witnesses: Sequence[str]) -> Iterator[Tried]:
+    """Every number worth trying; where the caller may dial on, every one that is heard there."""
+    known = frozenset(witnesses)
+    first = witnesses[0] if witnesses else ""
+    heard: set[frozenset[str]] = set()
+    for dialled in suggested(walker.dialplan, start.context, witnesses):
+        digits = dialled if dialled in known else first
+        found = walker.walk(replace(start, dialled=dialled, digits=digits))
+        yield Tried(dialled=dialled, digits=digits, found=found)
+        if not found.hears or (dialled in known and found.hears in heard):
+            continue
+        heard.add(found.hears)
+        for more in _heard_on(walker.dialplan, found.hears, witnesses):
+            if more != digits:
+                found_on = walker.walk(replace(start, dialled=dialled, digits=more))
+                yield Tried(dialled=dialled, digits=more, found=found_on)
+
+
+def _heard_on(
+    dialplan: Dialplan, contexts: Iterable[str], witnesses: Sequence[str]
+) -> Sequence[str]:
+    """What a caller may dial on in these contexts: a few of what each of their extensions takes."""
+    few = witnesses[:: max(1, len(witnesses) // FEW)]
+    found = dict.fromkeys(few)
+    for context in contexts:
+        found |= dict.fromkeys(
+            number
+            for extension in dialled_extensions(dialplan, context)
+            for number in [*_taken_by(extension, few)][:HEARD_OF_EACH]
+        )
+    return [*found][:HEARD_MAX]
 
 
 # --- what to dial ---------------------------------------------------------------------------------
@@ -98,8 +151,11 @@ def suggested(dialplan: Dialplan, context: str, witnesses: Sequence[str]) -> Seq
     Ours are left out: they hold nothing but jumps into contexts that the witnesses go through.
     """
     found = dict.fromkeys(witnesses)
-    few = witnesses[:: max(1, len(witnesses) // FEW)]
-    for extension in dialled_extensions(dialplan, context):
+    extensions = tuple(dialled_extensions(dialplan, context))
+    patterns = sum(extension.pattern.startswith("_") for extension in extensions)
+    count = max(1, min(FEW, WALKS // max(1, patterns)))
+    few = witnesses[:: max(1, len(witnesses) // count)][:count]
+    for extension in extensions:
         found |= dict.fromkeys(_taken_by(extension, few))
     return tuple(found)
 
@@ -151,11 +207,11 @@ class Fault:
 
 
 def trunk_faults(
-    walked: Walked, *, endpoints: frozenset[str] | None, paid: bool, emergency: bool = False
+    legs: Iterable[Leg], *, endpoints: frozenset[str] | None, paid: bool, emergency: bool = False
 ) -> Sequence[Fault]:
     """Every Dial that was reached counts; `endpoints` None: it is not known which there are."""
     found: dict[tuple[str, str, int, str], Fault] = {}
-    for leg in walked.legs:
+    for leg in legs:
         for why in _wrong(leg, endpoints, paid=paid, emergency=emergency):
             key = (why, leg.endpoint, leg.place.priority, leg.place.context)
             found.setdefault(key, Fault(leg=leg, why=why))

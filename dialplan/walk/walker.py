@@ -4,9 +4,13 @@ What only a call decides is walked both ways. What cannot be followed (a script,
 a doubt with its place, never silence: nothing is said to be closed that was not walked to its end.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any
 
+from dialplan.contexts import PAID, paid_extension
 from dialplan.office_routes import PHONE_CONTACTS, is_ours
 from dialplan.walk import values
 from dialplan.walk.lookup import Dialplan, Extension, Found, Switched
@@ -15,8 +19,11 @@ from dialplan.walk.values import UNKNOWN, is_known, split_arguments, truth
 
 STATES_MAX = 20_000  # of one walk; then the rest is a doubt
 VISITS_MAX = 40  # of one place, with ever other variables: a loop that counts
+VALUES_MAX = 10  # of one variable at one place; more, and it is one that counts
+FORGETS_ALL = 10 * VISITS_MAX
 ENDS = frozenset({"hangup", "busy", "congestion"})
 NOT_ANSWERED = ("CHANUNAVAIL", "CONGESTION", "BUSY", "NOANSWER")
+KEPT = frozenset({"DIALSTATUS", "STASISSTATUS", "TOLLGATE_PAYER"})
 NOT_SET_YET = frozenset({"DIALSTATUS", "STASISSTATUS"})
 
 # These neither place a call nor say where the dialplan goes on.
@@ -31,13 +38,14 @@ HARMLESS = frozenset(
     resetcdr ringing sayalpha sayalphacase saycountedadj saycountednoun saydigits saymoney saynumber
     sayordinal sayphonetic saytime sayunixtime senddtmf sendfax sendimage sendtext sendurl
     setamaflags setcallerpres softhangup spy startmusiconhold stopmixmonitor stopmonitor
-    stopmusiconhold stopplaytones system tonedetect transfer trysystem unpausemonitor
+    stopmusiconhold stopplaytones tonedetect transfer unpausemonitor
     unpausequeuemember userevent verbose vmauthenticate voicemailmain wait waitdigit waitforcond
     waitfornoise waitforring waitforsilence waitmusiconhold waituntil zapateller
     """.split()  # noqa: SIM905 - a hundred words read better than a hundred strings
 )
 # These let the caller dial on, in the context where they stand or in one that they name.
 HEARS_DIGITS = frozenset({"background", "backgrounddetect", "waitexten", "voicemail"})
+HANGUP_HANDLERS = frozenset({"channel(hangup_handler_push)", "channel(hangup_handler_wipe)"})
 BRANCHES = frozenset({"while", "endwhile", "exitwhile", "continuewhile"})
 CONDITIONS = frozenset({"if", "elseif", "else", "endif", "exitif"})
 
@@ -63,6 +71,7 @@ class Leg:
     options: Mapping[str, str] = field(hash=False)
     without_application: bool  # after Stasis said that the application is away
     after_an_answer: bool  # of an earlier leg of this channel
+    authorised: bool = False  # the application was asked before, and sent the caller on
     way: tuple[Place, ...] = field(hash=False, compare=False)
 
     @property
@@ -78,6 +87,21 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A priority that is carried out: where it is written, and what it then does."""
+
+    place: Place
+    context: str
+    extension: str  # as written: `_9X.`
+    application: str
+    data: str
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.context, self.extension, self.place.priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Walked:
     """Everything that one number can reach."""
 
@@ -87,6 +111,8 @@ class Walked:
     asked: tuple[Place, ...]  # where the application is asked
     phones: frozenset[str]  # whose Contacts are looked up, to be rung
     doubts: tuple[Doubt, ...]
+    ran: tuple[Ran, ...] = ()
+    hears: frozenset[str] = frozenset()  # contexts in which the caller may dial on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +126,14 @@ class Start:
     priority: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
     by_invite: bool = True  # then an extension that does not exist is a 404, and never `i`
+    paid_ms: int = 0  # what the application allows when it is asked; 0: it is not waited for
 
 
 Variables = frozenset[tuple[str, str]]
+_GLOBAL = re.compile(r"GLOBAL\((?P<name>\w+)\)", re.IGNORECASE)
+_READ = re.compile(r"[A-Za-z_~][\w~]*")
+_PUT_TOGETHER = re.compile(r"\$\{(\w*)(?=\$)")  # of `${OUT_${N}}`: OUT_
+_SET_INSIDE = re.compile(r"\bM?Set\(((?:GLOBAL|LOCAL)?\(?\w+\)?)=", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +146,7 @@ class _Frame:
     arguments: Variables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _State:
     context: str
     extension: str
@@ -124,6 +155,7 @@ class _State:
     inherited: frozenset[str] = frozenset()
     stack: tuple[_Frame, ...] = ()
     application_away: bool = False
+    authorised: bool = False
     hung_up: bool = False  # only what `h` says is left to do
 
     @property
@@ -136,16 +168,30 @@ class _State:
     def at(self, context: str, extension: str, priority: int) -> "_State":
         return replace(self, context=context, extension=extension, priority=priority)
 
+    @cached_property
+    def _known(self) -> Mapping[str, str]:
+        return dict(self.variables)
+
     def get(self, name: str) -> str | None:
-        return next((value for known, value in self.variables if known == name), None)
+        return self._known.get(name)
 
     def with_variables(self, **changes: str) -> "_State":
-        kept = (each for each in self.variables if each[0] not in changes)
-        return replace(self, variables=frozenset([*kept, *changes.items()]))
+        known = self._known
+        if all(known.get(name) == value for name, value in changes.items()):
+            return self
+        return replace(self, variables=frozenset({**known, **changes}.items()))
 
 
+Taken = tuple[tuple[Ran, ...], tuple[Any, ...]]  # what was carried out, and what came of it
 _Event = _State | Leg | Doubt | Place  # a Place: the application is asked there
 _Handler = Callable[["_Walk", _State, str, Extension], Iterator[_Event]]
+
+
+class _Everything(frozenset[str]):
+    """Every name."""
+
+    def __contains__(self, _name: object) -> bool:
+        return True
 
 
 class Walker:
@@ -175,10 +221,23 @@ class Walker:
         self.not_answered = tuple(not_answered)
         self.anything_happens = anything_happens
         self.names_set = names_set(dialplan)
+        self.changing = globals_set(dialplan)
+        self._names_read, self._beginnings_read = names_read(dialplan)
+        self.names_wanted: set[str] = set()  # global variables, perhaps, of which nothing is known
+
+    def is_read(self, name: str) -> bool:
+        """A variable that nobody reads makes no difference, and is not kept."""
+        return name in self._names_read or name.startswith(self._beginnings_read)
 
     def walk(self, start: Start) -> Walked:
         """Follow one number from one context, until every way has ended."""
         return _Walk(self, start).walked()
+
+    def recorded(self, start: Start) -> tuple[Any, Mapping[Any, "Taken"]]:
+        """The first state, and what each state that was reached leads to: for a trace."""
+        walk = _Walk(self, start)
+        walk.walked()
+        return walk.first, walk.taken()
 
 
 class _Walk:
@@ -189,15 +248,30 @@ class _Walk:
         self.digits = start.digits or start.dialled
         self._parents: dict[_State, _State | None] = {}
         self._visits: dict[Place, int] = {}
+        self._ran: dict[Ran, None] = {}
+        self.hears: set[str] = set()
+        self._changing: dict[Place, Collection[str]] = {}
+        self._leads: dict[_State, list[_Event]] = {}
+        self._ran_by: dict[_State, list[Ran]] = {}
         self._at: _State | None = None
 
-    def walked(self) -> Walked:
-        first = _State(
+    @property
+    def first(self) -> _State:
+        return _State(
             context=self.start.context,
             extension=self.start.dialled,
             priority=self.start.priority,
             variables=frozenset(self.start.variables.items()),
         )
+
+    def taken(self) -> Mapping[Any, Taken]:
+        return {
+            state: (tuple(self._ran_by.get(state, ())), tuple(events))
+            for state, events in self._leads.items()
+        }
+
+    def walked(self) -> Walked:
+        first = self.first
         self._parents[first] = None
         begins = not self.start.by_invite or self.dialplan.exists(first.context, first.extension)
         waiting = [first] if begins else []
@@ -213,7 +287,9 @@ class _Walk:
                 break
             if state.context == PHONE_CONTACTS and state.priority == 1:
                 phones.add(state.get("ARG1") or "")
+            leads = self._leads[state] = []
             for event in self._events(state):
+                leads.append(event)
                 if isinstance(event, Leg):
                     legs[event] = None
                 elif isinstance(event, Doubt):
@@ -221,7 +297,7 @@ class _Walk:
                 elif isinstance(event, Place):
                     asked[event] = None
                 else:
-                    reached = self._bounded(event)
+                    reached = leads[-1] = self._bounded(event)
                     if reached not in self._parents:
                         self._parents[reached] = state
                         waiting.append(reached)
@@ -232,6 +308,8 @@ class _Walk:
             asked=tuple(asked),
             phones=frozenset(filter(is_known, phones)),
             doubts=tuple(doubts.values()),
+            ran=tuple(self._ran),
+            hears=frozenset(self.hears),
         )
 
     def way_to(self, state: _State | None) -> tuple[Place, ...]:
@@ -244,11 +322,27 @@ class _Walk:
 
     def _bounded(self, state: _State) -> _State:
         """Of a loop that counts, the counter is forgotten: then it is known that it ends."""
+        if state in self._parents:
+            return state
         visits = self._visits[state.place] = self._visits.get(state.place, 0) + 1
         if visits <= VISITS_MAX:
             return state
-        forgotten = frozenset((name, UNKNOWN) for name, _ in state.variables)
-        return replace(state, variables=forgotten, stack=state.stack[:VISITS_MAX])
+        changing = self._changing_at(state.place, visits)
+        forgotten = ((name, UNKNOWN if name in changing else v) for name, v in state.variables)
+        return replace(state, variables=frozenset(forgotten), stack=state.stack[:VISITS_MAX])
+
+    def _changing_at(self, place: Place, visits: int) -> Collection[str]:
+        """What has had many values there; where that does not end it, every variable."""
+        if visits > FORGETS_ALL:
+            return _Everything()
+        if place not in self._changing:
+            values: dict[str, set[str]] = {}
+            for state in self._parents:
+                if state.place == place:
+                    for name, value in state.variables:
+                        values.setdefault(name, set()).add(value)
+            self._changing[place] = {n for n, seen in values.items() if len(seen) > VALUES_MAX}
+        return self._changing[place]
 
     def _events(self, state: _State) -> Iterator[_Event]:
         outcomes = self.dialplan.find(state.context, state.extension, state.priority)
@@ -256,9 +350,18 @@ class _Walk:
             match outcome:
                 case Switched(context, switch):
                     yield Doubt(state.place, f"[{context}] asks the switch {switch}")
-                case Found(_, extension, step):
+                case Found(context, extension, step):
                     data, after = self.expanded(state, step.data)
                     self._at = state
+                    ran = Ran(
+                        place=state.place,
+                        context=context,
+                        extension=extension.name,
+                        application=step.application,
+                        data=data,
+                    )
+                    self._ran[ran] = None
+                    self._ran_by.setdefault(state, []).append(ran)
                     yield from self.carried_out(after, step.application, data, extension)
         if not outcomes:
             yield from self._nowhere(state)
@@ -321,8 +424,9 @@ class _Walk:
             "TOLOWER": values.known_only(lambda given: ",".join(given).lower()),
             "ISNULL": values.known_only(lambda given: str(int(not ",".join(given)))),
             "EXISTS": values.known_only(lambda given: str(int(bool(",".join(given))))),
-            "GLOBAL": lambda given: self.walker.variables.get(given[0], ""),
+            "GLOBAL": lambda given: self._global(given[0]),
             "CHANNEL": lambda given: self.start.endpoint if given == ["endpoint"] else UNKNOWN,
+            "LOCAL_PEEK": lambda given: _peeked(changed[0], given),
             "CUT": lambda given: self._cut(changed[0], given),
             "FIELDQTY": lambda given: values.field_count(variable(given[0]), given[1]),
             "DIALPLAN_EXISTS": values.known_only(self._exists),
@@ -343,10 +447,18 @@ class _Walk:
         known = state.get(name)
         if known is not None:
             return known
-        if name in self.walker.variables:
-            return self.walker.variables[name]
+        if name in self.walker.variables or name in self.walker.changing:
+            return self._global(name)
+        self.walker.names_wanted.add(name)
         # What the dialplan sets is its own: before that, nobody has set it.
-        return "" if name in self.walker.names_set | NOT_SET_YET else UNKNOWN
+        return "" if name in self.walker.names_set or name in NOT_SET_YET else UNKNOWN
+
+    def _global(self, name: str) -> str:
+        """What some priority changes for all channels is not what it is now."""
+        if name in self.walker.changing:
+            return UNKNOWN
+        self.walker.names_wanted.add(name)
+        return self.walker.variables.get(name, "")
 
     def _cut(self, state: _State, given: Sequence[str]) -> str:
         name, delimiter, fields = (*given, "", "", "")[:3]
@@ -373,6 +485,7 @@ class _Walk:
         self, state: _State, context: str, extension: str, priority: str
     ) -> Iterator[_State | Doubt]:
         if extension == UNKNOWN:
+            self.hears.add(context)
             extension = self.digits  # whatever it may be, it may be the number walked
         if not (is_known(context) and is_known(extension) and is_known(priority)):
             yield Doubt(state.place, "where it goes on depends on what only a call decides")
@@ -402,7 +515,7 @@ class _Walk:
         """Gosub: `[[context,]extension,]priority[(arguments)]`."""
         where, _, given = text.partition("(")
         arguments = split_arguments(given.rpartition(")")[0]) if given else []
-        for target in self.target(state, where):
+        for target in self.target(state, where.rstrip(", ")):
             if isinstance(target, Doubt):
                 yield target
                 continue
@@ -456,6 +569,7 @@ class _Walk:
             options=options,
             without_application=state.application_away,
             after_an_answer=state.get("DIALSTATUS") == "ANSWER",
+            authorised=state.authorised,
             way=self.way_to(self._at),
         )
 
@@ -491,17 +605,26 @@ def _gosub_if(walk: _Walk, state: _State, data: str, _extension: Extension) -> I
 def _macro(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
     name, *arguments = split_arguments(data)
     text = f"macro-{name},s,1({','.join(arguments)})"
-    yield from walk.called(state, text, back_to=state.priority + 1)
+    inside = state.with_variables(MACRO_EXTEN=state.extension, MACRO_CONTEXT=state.context)
+    yield from walk.called(inside, text, back_to=state.priority + 1)
 
 
-def _return(walk: _Walk, state: _State, _data: str, _extension: Extension) -> Iterator[_Event]:
+def _return(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
     if not state.stack:
         yield from walk.hung_up(state)  # "Return without Gosub"
         return
     *rest, frame = state.stack
     outside = frozenset(state.variables - _arguments(state.variables)) | frame.arguments
-    back = state.at(frame.context, frame.extension, frame.priority)
-    yield replace(back, variables=outside, stack=tuple(rest))
+    back = replace(
+        state.at(frame.context, frame.extension, frame.priority),
+        variables=outside,
+        stack=tuple(rest),
+    )
+    if state.context == PHONE_CONTACTS:  # nothing, or the phone: docs/adr/0013-legs-to-phones.md
+        yield back.with_variables(GOSUB_RETVAL="")
+        yield back.with_variables(GOSUB_RETVAL=f"PJSIP/{state.get('ARG1') or UNKNOWN}")
+    else:
+        yield back.with_variables(GOSUB_RETVAL=data)
 
 
 def _stack_pop(_walk: _Walk, state: _State, _data: str, _extension: Extension) -> Iterator[_Event]:
@@ -521,11 +644,19 @@ def _assigned(walk: _Walk, state: _State, assignments: Sequence[str]) -> Iterato
     for assignment in assignments:
         name, found, value = assignment.partition("=")
         bare = _bare(name)
+        if name.strip().lower() in HANGUP_HANDLERS:
+            for each in walk.target(state, value.partition("(")[0]):
+                yield each if isinstance(each, Doubt) else replace(each, hung_up=True, stack=())
+        if name.strip().upper().startswith("ARRAY("):
+            unknown = split_arguments(name.partition("(")[2].rpartition(")")[0])
+            changed = changed.with_variables(**{each.strip(): UNKNOWN for each in unknown})
         if name.strip().upper() == "TIMEOUT(ABSOLUTE)" and value.strip() not in {"", "0"}:
             if walk.walker.anything_happens and walk.dialplan.exists(state.context, "T"):
                 yield state.at(state.context, "T", 1)
             continue
         if not found or not bare:
+            continue
+        if not walk.walker.is_read(bare):
             continue
         text = value.strip().removeprefix('"').removesuffix('"') if found else ""
         changed = changed.with_variables(**{bare: text})
@@ -534,8 +665,9 @@ def _assigned(walk: _Walk, state: _State, assignments: Sequence[str]) -> Iterato
     yield changed.next()
 
 
-def _read(_walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+def _read(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
     """The caller's digits, which may be the number that is walked."""
+    walk.hears.add(state.context)
     yield state.with_variables(**{split_arguments(data)[0]: UNKNOWN}).next()
 
 
@@ -577,6 +709,9 @@ def _stasis(walk: _Walk, state: _State, data: str, _extension: Extension) -> Ite
     name = split_arguments(data)[0]
     if name == walk.walker.app_name:
         yield state.place
+        if walk.start.paid_ms:
+            there = paid_extension(walk.digits.lstrip("+"), walk.start.paid_ms)
+            yield replace(state.at(PAID, there, 1), authorised=True)
         away = state.with_variables(STASISSTATUS="FAILED").next()
         yield replace(away, application_away=True)
     else:
@@ -602,8 +737,7 @@ def _beside(walk: _Walk, state: _State, options: Mapping[str, str]) -> Iterator[
     """What options of Dial start on either channel."""
     for option in "UbB":
         if option in options:
-            where = options[option].replace("^", ",")
-            where = where if "," in where.partition("(")[0] else f"{where.partition('(')[0]},s,1"
+            where = _subroutine(options[option], has_arguments=option == "U")
             for inside in walk.called(state, where, back_to=0):
                 yield inside if isinstance(inside, Doubt) else replace(inside, stack=())
     for option in "GF":
@@ -615,6 +749,14 @@ def _beside(walk: _Walk, state: _State, options: Mapping[str, str]) -> Iterator[
                     yield each if isinstance(each, Doubt) else each.next()
         elif option == "F" and option in options:
             yield state.next()
+
+
+def _subroutine(text: str, *, has_arguments: bool) -> str:
+    """`U(context^argument)`, or `b(context^s^1(argument))`, as Gosub has it."""
+    if not has_arguments:
+        return text.replace("^", ",")
+    context, *arguments = text.split("^")
+    return f"{context},s,1({','.join(arguments)})"
 
 
 def _retry_dial(walk: _Walk, state: _State, data: str, extension: Extension) -> Iterator[_Event]:
@@ -639,6 +781,7 @@ def _originate(walk: _Walk, state: _State, data: str, _extension: Extension) -> 
 def _dial_on(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
     """The caller may dial on: the number that is walked, for one."""
     arguments = [*split_arguments(data), "", "", "", ""]
+    walk.hears.add(arguments[3] or state.context)
     yield state.at(arguments[3] or state.context, walk.digits, 1)
     for escape in ("t", "i", "o", "a"):
         if walk.dialplan.exists(state.context, escape):
@@ -648,6 +791,7 @@ def _dial_on(walk: _Walk, state: _State, data: str, _extension: Extension) -> It
 
 def _disa(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
     context = [*split_arguments(data), ""][1] or "disa"
+    walk.hears.add(context)
     yield state.at(context, walk.digits, 1)
 
 
@@ -655,6 +799,11 @@ def _agi(_walk: _Walk, state: _State, data: str, _extension: Extension) -> Itera
     if not is_ours(state.context):
         yield Doubt(state.place, f"what the script {split_arguments(data)[0]} does is not known")
     yield state.with_variables(AGISTATUS=UNKNOWN).next()
+
+
+def _system(_walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
+    yield Doubt(state.place, f"what the command {data.partition(' ')[0]} does is not known")
+    yield state.with_variables(SYSTEMSTATUS=UNKNOWN).next()
 
 
 def _queue(_walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
@@ -689,9 +838,11 @@ _HANDLERS: Mapping[str, _Handler] = {
     "disa": _disa,
     **dict.fromkeys(("agi", "eagi", "deadagi"), _agi),
     "queue": _queue,
+    **dict.fromkeys(("system", "trysystem"), _system),
 }
 
 
+@lru_cache(values.CACHED)
 def dial_options(text: str) -> Mapping[str, str]:
     """`giL(60000)`: every letter, and what stands in its parentheses."""
     options: dict[str, str] = {}
@@ -714,6 +865,19 @@ def _parenthesis(text: str) -> tuple[str, str]:
     return text, ""
 
 
+def _peeked(state: _State, given: Sequence[str]) -> str:
+    """LOCAL_PEEK(n,ARG2): as it was so many calls of Gosub before; of arguments alone."""
+    levels, name = (*given, "", "")[:2]
+    if not levels.isdigit() or not name.startswith("ARG"):
+        return UNKNOWN
+    depth = int(levels)
+    if depth == 0:
+        return state.get(name) or ""
+    if depth > len(state.stack):
+        return ""
+    return dict(state.stack[-depth].arguments).get(name, "")
+
+
 def _bare(name: str) -> str:
     """The variable that `__NAME` or `LOCAL(NAME)` sets; empty for any other function."""
     stripped = name.strip().removeprefix("LOCAL(").removesuffix(")").lstrip("_")
@@ -725,14 +889,42 @@ def _arguments(variables: Variables) -> Variables:
 
 
 def names_set(dialplan: Dialplan) -> frozenset[str]:
-    """Every variable that some priority sets."""
-    return frozenset(
-        _bare(assignment.partition("=")[0])
+    """Every variable that some priority sets for its own channel."""
+    return frozenset(_bare(name) for name in _assigned_names(dialplan))
+
+
+def names_read(dialplan: Dialplan) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Every word that may name a variable, and how names begin that are put together."""
+    texts = {
+        step.data
         for context in dialplan.contexts.values()
         for extension in context.extensions
         for step in extension.steps
-        if step.application.lower() in {"set", "mset"}
-        for assignment in (
-            [step.data] if step.application.lower() == "set" else split_arguments(step.data)
-        )
-    )
+        if "$" in step.data
+    }
+    read = {name for text in texts for name in _READ.findall(text)}
+    beginnings = {begin for text in texts for begin in _PUT_TOGETHER.findall(text)}
+    return frozenset(read) | KEPT, tuple(beginnings)
+
+
+def globals_set(dialplan: Dialplan) -> frozenset[str]:
+    """Every variable that some priority sets for all channels: `Set(GLOBAL(NIGHT)=1)`."""
+    found = (_GLOBAL.fullmatch(name) for name in _assigned_names(dialplan))
+    return frozenset(each["name"] for each in found if each is not None)
+
+
+def _assigned_names(dialplan: Dialplan) -> Iterator[str]:
+    for context in dialplan.contexts.values():
+        for extension in context.extensions:
+            for step in extension.steps:
+                text = step.data
+                match step.application.lower():
+                    case "exec" | "tryexec" | "execif":
+                        for inside in _SET_INSIDE.findall(text):
+                            yield inside.strip()
+                    case "set":
+                        yield text.partition("=")[0].strip()
+                    case "mset":
+                        yield from (
+                            each.partition("=")[0].strip() for each in split_arguments(text)
+                        )

@@ -20,7 +20,10 @@ from tests.dialplan.test_render import config
 from tests.dialplan.written import Context, contexts, includable, matches
 
 # The phones' context, the one that an admin includes, and the carrier's.
-ENTERED = ("office.main", "office.lyon", "tollgate.main", "tollgate.lyon", "tollgate", "from-trunk")
+ENTERED = (
+    *("office.main", "office.lyon", "tollgate.main", "tollgate.lyon", "tollgate", "from-trunk"),
+    *("tollgate-exit.main", "tollgate-exit.lyon", "tollgate-exit"),
+)
 # Where a number is looked up once more, when nothing but its digits is left: they only include.
 LOOKED_UP = frozenset({"tollgate-number", "tollgate-number.main", "tollgate-number.lyon"})
 # Asterisk looks for these by itself, in the context in which a caller happens to be.

@@ -212,14 +212,28 @@ def test_what_a_phone_sent_is_filtered_before_anything_uses_it() -> None:
     }
     allowed = {line for name in entered_filtered for line in context(text, name)}
     assert all(compared.search(line) or line in allowed for line in uses), uses
+    hook = context(text, "tollgate-freepbx")
     for name in entered_filtered:
-        ways_in = [line for line in dialled if entered_by(line, name)]
+        ways_in = [line for line in dialled if entered_by(line, name) and line not in hook]
         assert ways_in
         assert all(compared.search(line) or line in allowed for line in ways_in), ways_in
     assert "Dial(PJSIP/${EXTEN" not in text
     assert "TOLLGATE_WRITTEN" not in "".join(
         set(dialled) - set(uses) - set(context(text, "tollgate-written"))
     )
+
+
+def test_hook_of_freepbx_asks_for_nothing_but_digits() -> None:
+    """Compared before it is used, and filtered all the same."""
+    lines = context(rendered(config())["extensions.conf"], "tollgate-freepbx")
+    used = [n for n, line in enumerate(lines) if "${number}" in line and "DIALPLAN" in line]
+    compared = [
+        n for n, line in enumerate(lines) if "{LEN(${number})}]?:tollgate-not-valid" in line
+    ]
+    parted = [n for n, line in enumerate(lines) if r"FIELDQTY(number,\x28)" in line]
+    assert parted[0] < compared[0] < used[0]
+    (asks,) = [line for line in lines if "tollgate-outbound-call" in line]
+    assert "${FILTER(+0-9,${number})},1)" in asks
 
 
 def entered_by(line: str, name: str) -> bool:

@@ -1,0 +1,141 @@
+"""Every witness of the corpus, dialled by a real phone: the carrier is the judge.
+
+`python -m tests.dialplan.corpus_calls [NAME …]`: each dialplan is loaded into a real Asterisk
+without the application, and what is named as free has to reach the carrier with the number told.
+"""
+
+import asyncio
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dialplan.walk import rules
+from dialplan.walk.inspection import Finding, inspect
+from dialplan.walk.values import is_known
+from dialplan.walk.walker import Leg
+from lab.caller import Calls, place_calls
+from lab.carrier import ANSWERS_AT_ONCE
+from lab.office import Office
+from lab.telephony import find_telephony
+from tests.dialplan.corpus_files import Case, caller, cases, read, walker, whole_text
+from trials.ungated_calls import PHONE
+
+MODULES = (
+    "app_exec", "app_page", "app_originate", "app_read", "app_while", "func_groupcount", "func_db",
+    "app_voicemail", "app_queue", "app_dial", "app_macro", "app_confbridge",
+)  # fmt: skip
+FREE = frozenset({rules.UNGATED, rules.UNGATED_AWAY})
+GENERAL = "[general]\nstatic = yes\n"
+BACKUP = """
+[backup]
+type = endpoint
+transport = udp
+disallow = all
+allow = alaw,ulaw
+aors = backup
+[backup]
+type = aor
+contact = sip:{host}:{port}
+"""
+
+
+def witnesses_of(case: Case) -> Sequence[Finding]:
+    """Those that a real phone can show."""
+    if case.not_dialled:
+        return ()
+    written = read(case)
+    found = inspect(walker(written), caller(case, written)).findings
+    return [each for each in found if each.rule in FREE]
+
+
+def contexts() -> Sequence[str]:
+    return sorted({case.context for case in cases()})
+
+
+async def confirm(wanted: Sequence[str]) -> tuple[int, list[str]]:
+    """How many calls were placed, and which did not reach the carrier as was told."""
+    chosen = [case for case in cases() if not wanted or case.name in wanted]
+    password = secrets.token_urlsafe(16)
+    problems: list[str] = []
+    placed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        async with Office(
+            find_telephony(),
+            Path(folder) / "office",
+            sounds=Path(folder),
+            default=ANSWERS_AT_ONCE,
+            media=False,
+        ) as office:
+            await _prepare(office, password)
+            for case in chosen:
+                found = witnesses_of(case)
+                if found:
+                    await _load(office, case)
+                for finding in found:
+                    placed += 1
+                    problems += await _dialled(office, case, finding, password, placed)
+    return placed, problems
+
+
+async def _prepare(office: Office, password: str) -> None:
+    etc = office.config.folder / "etc"
+    host, port = office.carrier.trunk
+    with (etc / "pjsip.conf").open("a", encoding="utf-8") as out:
+        out.write(BACKUP.format(host=host, port=port))
+        for context in contexts():
+            name = f"phone-{context}"
+            out.write(PHONE.format(name=name, context=context, password=password))
+    for module in MODULES:
+        await office.asterisk.cli(f"module load {module}.so")
+    await office.asterisk.cli("module reload res_pjsip.so")
+
+
+async def _load(office: Office, case: Case) -> None:
+    file = office.config.folder / "etc/extensions.conf"
+    file.write_text(GENERAL + whole_text(case), encoding="utf-8")
+    await office.asterisk.cli("dialplan reload")
+
+
+async def _dialled(
+    office: Office, case: Case, finding: Finding, password: str, number: int
+) -> list[str]:
+    before = len(office.carrier.calls())
+    name = f"phone-{case.context}"
+    await place_calls(
+        office.telephony,
+        office.folder / f"caller-{number}",
+        Calls(number=finding.witness, user=name, password=password, talk_ms=100),
+        address=office.addresses.next(),
+        server=office.config.sip_address,
+    )
+    reached = [call.dialled for call in office.carrier.calls()[before:]]
+    expected = _number_of(finding, case)
+    if expected in reached or (not is_known(expected) and reached):
+        return []
+    return [f"{case.name}: {finding.message}; {reached} reached the carrier"]
+
+
+def _number_of(finding: Finding, case: Case) -> str:
+    """What the carrier is told, as the walk has it."""
+    written = read(case)
+    who = caller(case, written)
+    legs: Iterator[Leg] = (
+        leg
+        for leg in walker(written).walk(who.start(finding.witness)).legs
+        if who.carriers.costs(leg) and leg.way == finding.way
+    )
+    return next(legs).number
+
+
+def main() -> None:
+    placed, problems = asyncio.run(confirm(sys.argv[1:]))
+    sys.stdout.write(f"{placed} witnesses dialled, {len(problems)} wrong\n")
+    for problem in problems:
+        sys.stdout.write(f"  {problem}\n")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
