@@ -3,7 +3,7 @@
 Three results: gated, ungated with its witness, and what cannot be told, with its place and why.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dialplan.office_routes import is_ours
@@ -13,7 +13,7 @@ from dialplan.walk.walker import Doubt, Leg, Start, Walked, Walker
 
 FEW = 8  # witnesses are tried behind every pattern's own digits
 WALKS = 800  # or fewer of them, where there are so many patterns that it would be more in all
-HEARD_OF_EACH, HEARD_MAX = 4, 60  # numbers that are dialled on where a menu hears them
+HEARD_OF_EACH, HEARD_MAX = 4, 40  # numbers that are dialled on where a menu hears them
 PREFIX_MAX = 6  # of a pattern's own digits before a number: 9 for a line, 1470 for the caller ID
 PAID_MS = 60_000
 NOT_ALONE_DIALLED = frozenset({"h", "i", "t", "T", "e", "s", "o", "a", "failed"})
@@ -113,24 +113,25 @@ def every_walk(walker: Walker, start: Start, witnesses: Sequence[str]) -> Iterat
     """Every number worth trying; where the caller may dial on, every one that is heard there."""
     known = frozenset(witnesses)
     first = witnesses[0] if witnesses else ""
-    heard: set[frozenset[str]] = set()
+    heard: set[tuple[str, str, int]] = set()
     for dialled in suggested(walker.dialplan, start.context, witnesses):
         digits = dialled if dialled in known else first
         found = walker.walk(replace(start, dialled=dialled, digits=digits))
         yield Tried(dialled=dialled, digits=digits, found=found)
-        if not found.hears or (dialled in known and found.hears in heard):
-            continue
-        heard.add(found.hears)
-        for more in _heard_on(walker.dialplan, found.hears, witnesses):
+        new = found.hears - heard
+        heard |= new
+        for more in _heard_on(walker.dialplan, {context for context, _, _ in new}, witnesses):
             if more != digits:
                 found_on = walker.walk(replace(start, dialled=dialled, digits=more))
                 yield Tried(dialled=dialled, digits=more, found=found_on)
 
 
 def _heard_on(
-    dialplan: Dialplan, contexts: Iterable[str], witnesses: Sequence[str]
+    dialplan: Dialplan, contexts: Collection[str], witnesses: Sequence[str]
 ) -> Sequence[str]:
     """What a caller may dial on in these contexts: a few of what each of their extensions takes."""
+    if not contexts:
+        return ()
     few = witnesses[:: max(1, len(witnesses) // FEW)]
     found = dict.fromkeys(few)
     for context in contexts:

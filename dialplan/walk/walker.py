@@ -112,7 +112,7 @@ class Walked:
     phones: frozenset[str]  # whose Contacts are looked up, to be rung
     doubts: tuple[Doubt, ...]
     ran: tuple[Ran, ...] = ()
-    hears: frozenset[str] = frozenset()  # contexts in which the caller may dial on
+    hears: frozenset[tuple[str, str, int]] = frozenset()  # see _Walk.hear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +249,7 @@ class _Walk:
         self._parents: dict[_State, _State | None] = {}
         self._visits: dict[Place, int] = {}
         self._ran: dict[Ran, None] = {}
-        self.hears: set[str] = set()
+        self.hears: set[tuple[str, str, int]] = set()
         self._changing: dict[Place, Collection[str]] = {}
         self._leads: dict[_State, list[_Event]] = {}
         self._ran_by: dict[_State, list[Ran]] = {}
@@ -311,6 +311,10 @@ class _Walk:
             ran=tuple(self._ran),
             hears=frozenset(self.hears),
         )
+
+    def hear(self, state: _State, context: str) -> None:
+        """Note in which context digits are looked up that are not the number walked, and where."""
+        self.hears.add((context, state.context, state.priority))
 
     def way_to(self, state: _State | None) -> tuple[Place, ...]:
         places: list[Place] = []
@@ -485,7 +489,7 @@ class _Walk:
         self, state: _State, context: str, extension: str, priority: str
     ) -> Iterator[_State | Doubt]:
         if extension == UNKNOWN:
-            self.hears.add(context)
+            self.hear(state, context)
             extension = self.digits  # whatever it may be, it may be the number walked
         if not (is_known(context) and is_known(extension) and is_known(priority)):
             yield Doubt(state.place, "where it goes on depends on what only a call decides")
@@ -667,7 +671,7 @@ def _assigned(walk: _Walk, state: _State, assignments: Sequence[str]) -> Iterato
 
 def _read(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
     """The caller's digits, which may be the number that is walked."""
-    walk.hears.add(state.context)
+    walk.hear(state, state.context)
     yield state.with_variables(**{split_arguments(data)[0]: UNKNOWN}).next()
 
 
@@ -781,7 +785,7 @@ def _originate(walk: _Walk, state: _State, data: str, _extension: Extension) -> 
 def _dial_on(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
     """The caller may dial on: the number that is walked, for one."""
     arguments = [*split_arguments(data), "", "", "", ""]
-    walk.hears.add(arguments[3] or state.context)
+    walk.hear(state, arguments[3] or state.context)
     yield state.at(arguments[3] or state.context, walk.digits, 1)
     for escape in ("t", "i", "o", "a"):
         if walk.dialplan.exists(state.context, escape):
@@ -791,7 +795,7 @@ def _dial_on(walk: _Walk, state: _State, data: str, _extension: Extension) -> It
 
 def _disa(walk: _Walk, state: _State, data: str, _extension: Extension) -> Iterator[_Event]:
     context = [*split_arguments(data), ""][1] or "disa"
-    walk.hears.add(context)
+    walk.hear(state, context)
     yield state.at(context, walk.digits, 1)
 
 
