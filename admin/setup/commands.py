@@ -130,6 +130,7 @@ def carry_out(machine: Machine, journal: Journal, found: Found, wishes: Wishes, 
     if machine.live:
         steps.build_sounds(machine, wishes.program, say)
         steps.prepare_ledger(machine, wishes.program, say)
+        steps.back_up(machine, wishes.program, say)
         steps.reload_asterisk(machine, found, say)
         steps.start_service(machine, wishes.program, say)
         say("Next: `tollgate rates import FILE`, `tollgate topup AMOUNT`, `tollgate doctor`")

@@ -1,6 +1,8 @@
 """`tollgate upgrade` and `tollgate uninstall`, of what `tollgate setup asterisk` set up."""
 
 import asyncio
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +15,26 @@ from admin.setup.commands import in_one_sentence
 from admin.setup.journal import Journal
 from admin.setup.machine import Machine, SetupError
 from assembly.health import NoAnswerError, ask
+from backups import BackupError
+from backups.sqlite_copy import copy_ledger
+from db.engine import file_of
 from settings import SharedSections, load_sections
 
 app = typer.Typer()
 
+Copied = Annotated[
+    bool, typer.Option("--copied", help="There is a copy of the ledger already: make none.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
 PROGRAMS = ("ari_app", "agi", "payments", "portal")
 
 
 @app.command()
-def upgrade(*, yes: Yes = False) -> None:
+def upgrade(*, yes: Yes = False, copied: Copied = False) -> None:
     """After installing another version: bring everything up to it, and look at it.
 
-    Stops Tollgate (calls under way stay up, and are settled afterwards), brings
-    the ledger's tables up to date, records new sounds, renders the contexts
+    Stops Tollgate (calls under way stay up, and are settled afterwards), copies
+    the ledger as it is, brings its tables up to date, records new sounds, renders the contexts
     anew, has Asterisk read them, starts Tollgate and runs the doctor, whose exit
     status it has. Without systemd you stop and start it. Your settings, phones
     and trunks stay as they are.
@@ -42,7 +50,9 @@ def upgrade(*, yes: Yes = False) -> None:
         if not (yes or typer.confirm("Stop Tollgate, and go on?")):
             raise typer.Exit(1)
         steps.stop_service(machine)
-        _require_stopped()
+        settings = load_sections(SharedSections, places.SETTINGS_FILE)
+        _require_stopped(settings)
+        _copy_ledger(settings, copied=copied)
         commands.carry_out(machine, journal, found, wishes, plan)
         if not steps.has_systemd(machine):
             say("Once it runs: `tollgate doctor`")
@@ -57,15 +67,33 @@ def upgrade(*, yes: Yes = False) -> None:
     raise typer.Exit(ran.status)
 
 
-def _require_stopped() -> None:
+def _require_stopped(settings: SharedSections) -> None:
     """Tables are brought up to date while nobody writes to them."""
-    settings = load_sections(SharedSections, places.SETTINGS_FILE)
     for program in PROGRAMS:
         try:
             health = asyncio.run(ask(program, settings))
         except NoAnswerError:
             continue
         raise SetupError(f"{program} still runs, as process {health.pid}: stop it first")
+
+
+def _copy_ledger(settings: SharedSections, *, copied: bool) -> None:
+    """As it is. `tollgate backup` proves what it copies, by tables of its own version alone."""
+    ledger = file_of(settings.database.url)
+    if copied or (ledger is not None and not ledger.exists()):
+        return
+    if ledger is None:
+        raise SetupError("a ledger of PostgreSQL: pg_dump it, then run this again with --copied")
+    copy = places.BACKUPS / f"before-upgrade-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sqlite"
+    try:
+        places.BACKUPS.mkdir(mode=0o700, exist_ok=True)
+        copy_ledger(ledger, copy)
+        owner = ledger.stat()
+        for path in (places.BACKUPS, copy):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    except (OSError, BackupError) as error:
+        raise SetupError(f"the ledger cannot be copied to {copy}: {error}") from error
+    say(f"the ledger as it was: {copy}")
 
 
 @app.command()

@@ -55,6 +55,13 @@ def prepare_ledger(machine: Machine, program: Path, say: Say) -> None:
     say(said.splitlines()[-1])
 
 
+def back_up(machine: Machine, program: Path, say: Say) -> None:
+    """The first one; from then on it is the admin's timetable that decides."""
+    if not machine.exists(places.BACKUPS):
+        said = tollgate(machine, program, "backup", as_user=True)
+        say(said.splitlines()[0])
+
+
 def build_sounds(machine: Machine, program: Path, say: Say) -> None:
     """From the voice that comes with Tollgate; what is recorded already takes no time."""
     say("recording what callers hear: about a minute, once …")

@@ -43,6 +43,8 @@ disallow = all
 allow = g722,alaw,ulaw
 direct_media = no
 rtp_symmetric = yes
+media_address = {SIP}
+bind_rtp_to_media_address = yes
 force_rport = yes
 rewrite_contact = yes
 allow_transfer = no
@@ -73,6 +75,8 @@ allow = alaw,ulaw
 aors = {name}
 direct_media = no
 rtp_symmetric = yes
+media_address = {sip}
+bind_rtp_to_media_address = yes
 allow_transfer = no
 rtp_timeout = 60
 rtp_timeout_hold = 600
@@ -102,7 +106,7 @@ def write(root: Root) -> None:
     """As the admin left it, with the rights that packages give."""
     phones = "".join(PHONE.format(phone=each, password=PASSWORD) for each in PHONES)
     trunks = "".join(
-        TRUNK.format(name=name, address=address)
+        TRUNK.format(name=name, address=address, sip=SIP)
         for name, address in (("trunk", CARRIER), ("backup", BACKUP))
     )
     files = {

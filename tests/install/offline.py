@@ -32,7 +32,7 @@ from tests.install.document import commands_of
 from tests.install.root import CommandFailedError, Root, raise_loopback
 
 FIVE_MINUTES_S = 300
-EVENT_TIMEOUT_S = 60
+EVENT_TIMEOUT_S = 120
 TOPPED_UP = Money(20_000_000, "GBP")  # by the document's last command
 FRANCE = "0033612345678"
 LANDLINE = "02079460000"
