@@ -16,22 +16,21 @@ from typing import Final, NamedTuple
 import httpx
 from sqlalchemy import Engine, text
 
-from bench.activity import fill_unpaid
 from bench.figures import Figure
 from bench.ledger import on_postgresql, on_sqlite
+from bench.two_years import fill_two_years
 from db.schema import upgrade
 from demo.managers_pages import write_phones
 from lab.application import Application
 from lab.manager import signed_in
 from lab.paid_office import import_rates
 from lab.ports import find_free_port
-from lab.usage import memory_bytes
+from lab.usage import cpu_s, memory_bytes
 from plans.files import SAMPLE_DECKS
 from portal.sessions import COOKIE
 from settings import load_settings
-from tests.db.first_schema import fill
 
-CALLS: Final = 1_110_000  # six of seven are of the office that is looked at
+CALLS: Final = 950_000
 UNPAID: Final = 1_000_000  # one in twenty refused, and so a row of activity
 YEARS_DAYS: Final = 730
 ASKED: Final = 40  # times for each screen
@@ -92,11 +91,10 @@ def measure(name: str, engine: Engine, *, calls: int, unpaid: int) -> Iterator[F
 
 
 def _live_two_years(engine: Engine, *, calls: int, unpaid: int) -> None:
-    span = timedelta(days=YEARS_DAYS)
-    first = datetime.now(UTC) - span
-    fill(engine, calls, first=first, spacing=span / calls)
+    now = datetime.now(UTC)
     upgrade(engine)
-    fill_unpaid(engine, unpaid, first=first, spacing=span / unpaid)
+    first = now - timedelta(days=YEARS_DAYS)
+    fill_two_years(engine, calls=calls, unpaid=unpaid, first=first, last=now)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as writer:
         writer.execute(text("ANALYZE"))
 
@@ -127,18 +125,23 @@ async def _ask(settings_file: Path, token: str) -> Sequence[Figure]:
         Application(settings_file, folder / "portal", module="portal") as portal,
         _browser(settings_file, token) as browser,
     ):
-        figures = [
-            Figure(
-                what=screen.name,
-                unit="ms, 95 of 100",
-                value=(found_ms := await _p95_ms(browser, screen.path)),
-                beside=bare_ms,
-                beside_what="a bare page",
-                goal=f"under {GOAL_MS} ms",
-                met=found_ms < GOAL_MS,
-            )
-            for screen in screens(datetime.now(UTC).date())
-        ]
+        figures = []
+        for screen in screens(datetime.now(UTC).date()):
+            before_s = cpu_s(portal.pid)
+            found_ms = await _p95_ms(browser, screen.path)
+            used_ms = 1000 * (cpu_s(portal.pid) - before_s) / (ASKED + 1)
+            figures += [
+                Figure(
+                    what=screen.name,
+                    unit="ms, 95 of 100",
+                    value=found_ms,
+                    beside=bare_ms,
+                    beside_what="a bare page",
+                    goal=f"under {GOAL_MS} ms",
+                    met=found_ms < GOAL_MS,
+                ),
+                Figure(what=f"{screen.name}, processor time", unit="ms", value=used_ms),
+            ]
         return [*figures, *await _stream(browser, lambda: memory_bytes(portal.pid))]
 
 
