@@ -2,19 +2,26 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 
 import httpx
 import pytest
 
+from charging.deck_file import DeckFormat, read_deck_text
 from charging.money_state import Payment
 from charging.orders import refill_rule
+from charging.rate_deck import DeckKey
 from charging.refill import Event, State
 from charging.refill_rules import PolicyState
 from db.audit_trail import changes
 from db.card_forms import change_form, find_form
 from db.money_reads import last_payments, refill_status
 from db.outbox import addresses_of
-from tests.fakes.charging import gbp
+from db.rate_decks import LiveDecks, import_deck
+from lab.believable import phones
+from portal.offices import Offices
+from tests.fakes.charging import UK_PLAN, FixedOffices, gbp, office_on
 from tests.portal.money import asked_by_bank, declined, save_card, succeeded, told
 from tests.portal.site import Site, text_of
 
@@ -363,3 +370,54 @@ async def test_back_from_the_bank_the_page_waits_for_what_it_said(site: Site) ->
         done = await browser.get(back.headers["location"])
     assert "The money is in your account." in done.text
     assert "data-reload" not in done.text
+
+
+async def live_decks(site: Site) -> LiveDecks:
+    """Two price lists that any office of this currency could be on, and one of another currency."""
+    form = DeckFormat(columns={}, currency="GBP", effective=date(2020, 1, 1))
+    for key, price in ((DeckKey("GBP"), "0.10"), (DeckKey("GBP", "gold"), "0.07")):
+        text = f"prefix,destination,per_minute\n336,France mobile,{price}\n"
+        import_deck(
+            site.engine,
+            read_deck_text(text.encode(), form).rows,
+            key=key,
+            source="test",
+            sha256="x",
+            at=site.clock.now(),
+        )
+    decks = LiveDecks(site.engine)
+    await decks.refresh()
+    return decks
+
+
+@pytest.mark.parametrize(
+    ("who", "query", "said"),
+    [
+        ("vic", "number=00336 12 34 56 78", "gold £0.07"),
+        ("vic", "country=FR", "On “gold”"),
+        ("remi", "country=GB", ""),
+    ],
+)
+async def test_prices_stand_on_every_list_that_the_office_could_be_on(
+    site: Site, who: str, query: str, said: str
+) -> None:
+    decks = await live_decks(site)
+    site = replace(site, parts=replace(site.parts, decks=decks))
+    async with site.browser(who) as browser:
+        page = await browser.get(f"/rates?{query}")
+    assert page.status_code == 200
+    assert said in text_of(page)
+    assert bool(said) == ("gold" in page.text)
+
+
+async def test_a_price_list_of_another_office_is_that_offices_business(site: Site) -> None:
+    decks = await live_decks(site)
+    known = FixedOffices(
+        [office_on(UK_PLAN), replace(office_on(UK_PLAN, "nice"), deck="gold")], phones("main")
+    )
+    offices = Offices(known, site.parts.offices.sources)
+    site = replace(site, parts=replace(site.parts, decks=decks, offices=offices))
+    for who, shown in (("anna", False), ("remi", True)):
+        async with site.browser(who) as browser:
+            page = await browser.get("/rates?number=00336 12 34 56 78")
+        assert ("gold" in page.text) is shown
