@@ -141,7 +141,7 @@ screens: .setup/venv .setup/system  ## pictures of the portal's screens, anew, i
 
 texts: .setup/venv  ## find every text of the portal anew; what has no French yet is then empty in portal/locale/fr
 	@.venv/bin/pybabel -q extract -F portal/babel.cfg -k marked -k say -k say_count:1,2 --no-location --omit-header -o .setup/portal.pot portal
-	@.venv/bin/pybabel -q update -D portal -i .setup/portal.pot -d portal/locale -l fr --no-fuzzy-matching --ignore-obsolete
+	@.venv/bin/pybabel -q update -D portal -i .setup/portal.pot -d portal/locale -l fr --width 100 --no-fuzzy-matching --ignore-obsolete
 
 lock:  ## upgrade every dependency and write the new versions and hashes down
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-find-links --python-version 3.11 pyproject.toml --output-file requirements/run.txt

@@ -101,9 +101,13 @@ def user_of(reader: Connection, user_id: int) -> User | None:
     return _user(reader, reader.execute(select(users).where(users.c.user_id == user_id)).first())
 
 
-def users_of(reader: Connection, office_id: str | None = None) -> Sequence[User]:
-    """Of one office, or of all, by their address."""
+def users_of(
+    reader: Connection, office_id: str | None = None, *, places: slice | None = None
+) -> Sequence[User]:
+    """Of one office, or of all, by their address; with `places`, those of so many of them."""
     query = select(users).order_by(users.c.address)
+    if places is not None:
+        query = query.offset(places.start).limit(places.stop - places.start)
     if office_id is not None:
         of_office = select(office_users.c.user_id).where(office_users.c.office_id == office_id)
         query = query.where(users.c.user_id.in_(of_office))

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, parse
+
 from charging.call_price import CallPrice, CallState
 from charging.rates import Rate
 from portal.languages import marked
@@ -68,6 +70,17 @@ def where(words: Words, country: str, kind: str) -> str:
 def written(number: str, dialled: str) -> str:
     """As people write a number: "+33639980123", or what was dialled where it is short."""
     return f"+{number}" if len(number) > 6 and number.isdigit() else number or dialled  # noqa: PLR2004 - longer than short codes
+
+
+def spaced(number: str, dialled: str) -> str:
+    """As its own country writes it, so that people can read it out: "+33 6 39 98 01 23"."""
+    text = written(number, dialled)
+    if not text.startswith("+"):
+        return text
+    try:
+        return format_number(parse(text), PhoneNumberFormat.INTERNATIONAL)
+    except NumberParseException:  # such as one whose last digits are masked
+        return text
 
 
 def price_a_minute(words: Words, rate: Rate) -> str:

@@ -110,8 +110,8 @@ class CallFilter(PeriodForm):
     number = StringField(validators=[a_number])
 
     def offer(self, extensions: Iterable[tuple[str, str]], countries: Mapping[str, str]) -> None:
-        self.extension.offer([("", marked("All extensions")), *extensions])
-        self.country.offer([("", marked("All countries")), *countries.items()])
+        self.extension.offer([("", marked("All")), *extensions])
+        self.country.offer([("", marked("All")), *countries.items()])
         for field in (self.extension, self.country):
             field.data = field.data or ""
 

@@ -1,8 +1,10 @@
 """What lists with filters have in common: the form in the address, and pages that are full."""
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
-from typing import NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from fastapi import Request
 
@@ -17,6 +19,7 @@ Place = TypeVar("Place")
 
 ROWS = 50
 CSV_ROWS = 500  # read at a time
+_SHEET: Final = re.compile(r"[1-9][0-9]{0,5}")
 LOOKS_MAX = 5  # for one page: each looks at thousands of rows that a filter may all leave out
 
 
@@ -57,3 +60,25 @@ def full_page(
         if len(rows) >= ROWS or place is None:
             break
     return rows, place
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet(Generic[Item]):
+    """So many of a list that has an order of its own, and whether there are others."""
+
+    rows: Sequence[Item]
+    number: int  # from 1
+    has_next: bool
+
+
+def sheet_number(request: Request) -> int:
+    """Which is asked for; what is no number is the first."""
+    text = request.query_params.get("page", "")
+    return int(text) if _SHEET.fullmatch(text) else 1
+
+
+def sheet_of(items: Sequence[Item], request: Request) -> Sheet[Item]:
+    """The sheet that is asked for, of a whole list."""
+    number = sheet_number(request)
+    first = (number - 1) * ROWS
+    return Sheet(items[first : first + ROWS], number, has_next=len(items) > first + ROWS)

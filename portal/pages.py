@@ -132,6 +132,11 @@ class Pages:
         return answer
 
 
+def who(actor: str) -> str:
+    """As people know them: of a user the mail address alone."""
+    return actor.removeprefix("user:")
+
+
 def done(to: str, notice: str) -> Response:
     """Go on to a page, which says once what was done."""
     answer = RedirectResponse(to, status_code=HTTPStatus.SEE_OTHER)
@@ -162,4 +167,5 @@ def _environment(catalogue: NullTranslations, assets: Assets) -> Environment:
     )
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = assets.address
+    environment.filters["who"] = who
     return environment

@@ -19,6 +19,7 @@ from portal.access import ProvenManager, Reader, visit_in
 from portal.extension_changes import is_fixed, look_at
 from portal.forms import Choice, PortalForm, Several
 from portal.languages import NAMES, marked
+from portal.lists import sheet_of
 from portal.money_forms import WRONG_AMOUNT
 from portal.pages import done
 from portal.parts import Needs, Parts
@@ -76,7 +77,7 @@ async def extensions(request: Request, visit: Reader, parts: Needs) -> Response:
     return parts.pages.page(
         request,
         "extensions.html",
-        extensions=parts.offices.extensions(office.id),
+        sheet=sheet_of(parts.offices.extensions(office.id), request),
         spent=spent,
         nothing=Money(0, office.currency),
         classes=CLASSES,

@@ -14,6 +14,7 @@ from charging.people import require_mail_address
 from db.outbox import NoticeAddress, add_address, addresses_of, last_notices, remove_address
 from portal.access import Manager, Reader, visit_in
 from portal.languages import marked
+from portal.lists import sheet_of
 from portal.money_forms import NoticeAddressForm, NoticeLevelForm, plain
 from portal.pages import done
 from portal.parts import Needs, Parts
@@ -64,7 +65,7 @@ async def _page(
         request,
         "notices.html",
         status=status,
-        addresses=addresses,
+        sheet=sheet_of(addresses, request),
         sent=sent,
         kinds=KINDS,
         form=form or NoticeAddressForm(data={"language": parts.pages.language(request)}),

@@ -13,6 +13,7 @@ from db.audit_trail import Change, record
 from portal.access import ProvenManager, Reader, Visit, visit_in
 from portal.forms import InviteForm, RoleForm
 from portal.languages import marked
+from portal.lists import ROWS, Sheet, sheet_number
 from portal.pages import done
 from portal.parts import Needs
 
@@ -35,12 +36,15 @@ async def _page(
     request: Request, parts: Needs, form: InviteForm, *, status: int = 200, refused: str = ""
 ) -> Response:
     office_id = visit_in(request).office_id
-    listed = await parts.store.read(lambda reader: people.users_of(reader, office_id))
+    number = sheet_number(request)
+    places = slice((number - 1) * ROWS, number * ROWS + 1)  # one more than is shown
+    found = await parts.store.read(lambda reader: people.users_of(reader, office_id, places=places))
+    listed = Sheet(found[:ROWS], number, has_next=len(found) > ROWS)
     return parts.pages.page(
         request,
         "users.html",
         status=status,
-        users=listed,
+        sheet=listed,
         form=form,
         refused=refused,
         mailed=parts.mail.is_sent,

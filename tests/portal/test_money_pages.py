@@ -128,7 +128,7 @@ async def test_a_refill_is_set_by_a_sentence_that_is_kept_as_consent(site: Site)
     assert policy.consent.words.startswith("Add £20 when my balance is below £10.")
     assert "Visa 4242" in policy.consent.words
     assert re.search(r'value="20.00:10.00" selected', page.text)
-    assert "The mark stands at £10.00." in page.text
+    assert "Refilled below £10.00" in page.text
 
 
 async def test_a_refill_is_switched_off_and_wrong_rules_change_nothing(site: Site) -> None:

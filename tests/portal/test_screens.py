@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import date
 from functools import partial
 from gettext import NullTranslations
 from html.parser import HTMLParser
@@ -13,15 +14,24 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from babel import Locale
 from playwright.async_api import Browser, Response, async_playwright
+from sqlalchemy import Connection
 
+from charging.deck_file import DeckFormat, read_deck_text
+from charging.people import Role
+from charging.rate_deck import DeckKey
+from db import people
+from db.outbox import NoticeAddress, add_address
+from db.rate_decks import import_deck
+from portal.assets import FOLDER
 from portal.sessions import LANGUAGE_COOKIE
 from portal.words import Words
-from tests.portal.served import CHROMIUM, Screen, Served, lived_in, screens_of, serving
+from tests.portal.served import CHROMIUM, NOW, Screen, Served, lived_in, screens_of, serving
 from tests.portal.site import Site
 from tests.portal.test_access import routes
 from tests.portal.test_translations import catalogue, texts_of
 
 PAGE_BYTES_MAX = 150_000  # with style and script
+STYLE_BYTES = sum(file.stat().st_size for file in FOLDER.iterdir())
 NAMES = (
     *("sign-in", "forgotten", "balance", "activity", "activity-empty", "activity-wrong", "calls"),
     *("call", "call-included", "call-refused", "reports", "reports-country", "reports-empty"),
@@ -171,6 +181,70 @@ async def test_somebody_signs_in_and_finds_what_the_month_cost(
         await page.get_by_role("button", name="Se déconnecter").click()
         await page.goto(f"{served.address}/")
         assert page.url.endswith("/sign-in")
+
+
+# --- with a thousand of everything ----------------------------------------------------------------
+
+MANY = 1_000
+
+
+def _many(site: Site) -> None:
+    """A price list, addresses, users and changes by the thousand, as a large office may have."""
+    prefixes = "".join(
+        f"1{200 + n // 10}{n % 10},United States {n},0.0{n % 9 + 1}\n" for n in range(MANY)
+    )
+    form = DeckFormat(columns={}, currency="GBP", effective=date(2020, 1, 1))
+    import_deck(
+        site.engine,
+        read_deck_text(f"prefix,destination,per_minute\n{prefixes}".encode(), form).rows,
+        key=DeckKey("GBP"),
+        source="test",
+        sha256="x",
+        at=site.clock.now(),
+    )
+
+    def add(writer: Connection) -> None:
+        for n in range(MANY):
+            address = f"person-{n}@example.com"
+            user_id = people.add_user(writer, address=address, name=f"Person {n}", at=NOW)
+            people.give_role(writer, user_id, "main", Role.VIEWER)
+            to = NoticeAddress(address, "en")
+            add_address(writer, "main", to, by="user:anna@example.com", at=NOW)
+
+    site.write(add)
+
+
+THOUSANDS = (
+    *("/users", "/users?page=20", "/notices", "/notices?page=20", "/audit-trail"),
+    *("/rates?country=US", "/activity?period=30", "/calls?period=30"),
+    "/reports?period=dates&since=2025-11-01&until=2026-11-21",
+)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_thousand_rows_stand_in_nobodys_way_either(
+    template: Path, tmp_path: Path, chromium: Browser
+) -> None:
+    """15 s."""
+    found = []
+    async with serving(template, tmp_path) as served:
+        _many(served.site)
+        options = {"viewport": {"width": 320, "height": 800}}
+        async with served.signed_in(chromium, "anna", **options) as page:
+            for path in THOUSANDS:
+                answer = await page.goto(served.address + path)
+                assert answer is not None
+                result = await Axe().run(page)
+                found += [(path, each["id"]) for each in result.response["violations"]]
+                weight = len(await answer.body()) + STYLE_BYTES
+                if weight > PAGE_BYTES_MAX:
+                    found.append((path, f"{weight} bytes"))
+                if await page.evaluate("document.documentElement.scrollWidth") > 320:
+                    found.append((path, "wider than the window"))
+            assert await page.get_by_role("link", name="Next page").count() == 0
+            await page.goto(f"{served.address}/users?page=2")
+            assert await page.get_by_role("link", name="Next page").count() == 1
+    assert not found
 
 
 # --- in a language that nobody speaks -----------------------------------------------------------
