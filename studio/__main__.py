@@ -12,7 +12,8 @@ from charging.language import LANGUAGES
 from prompts.errors import PromptError
 from prompts.pack import write_pack
 from studio.ear import Ear
-from studio.hearing import CODECS, Plan, problems, run
+from studio.hearing import Plan, problems, run
+from studio.line import CODECS
 from studio.phones import SoundLostError
 from studio.recorders import RECORDERS, recorder
 from telephony.tools import cache_folder
@@ -45,7 +46,7 @@ def record(
 
 
 @app.command()
-def hearing(
+def hearing(  # noqa: PLR0913 - one for each option of the command
     *,
     amounts: Annotated[int, typer.Option(min=1, help="Drawn for each language.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 1,
@@ -54,6 +55,12 @@ def hearing(
     fixed: Annotated[
         bool, typer.Option(help="Every sentence that is always the same, too.")
     ] = True,
+    phones: Annotated[
+        bool, typer.Option(help="Else the codecs in software: quick, without Asterisk.")
+    ] = True,
+    whole: Annotated[
+        int, typer.Option(min=0, help="Of the amounts, also spoken in one go by a neural voice.")
+    ] = 25,
 ) -> None:
     """Phones hear the voice pack; an ear without a word list writes down what it takes it for.
 
@@ -66,6 +73,8 @@ def hearing(
         languages=language or LANGUAGES,
         codecs=codec or tuple(CODECS),
         fixed=fixed,
+        phones=phones,
+        whole=whole,
     )
     try:
         scores = asyncio.run(run(plan, Ear(), out.print))

@@ -1,25 +1,28 @@
 """What a caller understands: phones hear the voice, and an ear without a list writes it down."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from charging.language import LANGUAGES
 from lab.telephony import find_telephony
-from prompts.audio import Sound
+from prompts.audio import Sound, prompt_of
 from prompts.build import build_voice
+from prompts.engines import Engine
 from prompts.library import Library
 from prompts.pack import PackEngine
 from studio.ear import Ear
+from studio.kokoro import KokoroEngine
+from studio.line import CODECS, through
 from studio.phones import Desk, heard_at
 from studio.told import MICROS_PER_CENT, Told, balances, sentences
 from studio.understood import amount_in, said, word_error_rate
 
 Say = Callable[[str], None]
+Pair = tuple[Told, Sound]  # what was told, and what came out of the line
 
-CODECS: Final = {"G.722": "G722/16000", "A-law": "PCMA/8000"}
 FIRST: Final = "G.722"  # the others are compared with it
 DESKS: Final = 4  # phones of each codec and language, side by side
 # Of a hundred amounts, number and unit, by a phone at 16 kHz; another may have so many fewer.
@@ -35,6 +38,8 @@ class Plan:
     languages: Sequence[str] = LANGUAGES
     codecs: Sequence[str] = tuple(CODECS)
     fixed: bool = True  # the sentences that are always the same, too
+    phones: bool = True  # else the codecs in software: no Asterisk, and no sound lost
+    whole: int = 25  # as many of the amounts in one go: what is lost by putting them together
 
 
 @dataclass(slots=True)
@@ -43,6 +48,7 @@ class Score:
 
     language: str
     codec: str
+    whole: bool = False  # spoken in one go by a neural voice, not put together
     amounts: int = 0
     right: int = 0
     sentences: int = 0
@@ -54,36 +60,68 @@ class Score:
         return 100 * self.right / self.amounts if self.amounts else 100
 
     def __str__(self) -> str:
+        amounts = f"{self.right} of {self.amounts} amounts right"
+        if self.whole:
+            return f"{self.language}, {self.codec}, in one go by a neural voice: {amounts}"
         return (
-            f"{self.language}, {self.codec}: {self.right} of {self.amounts} amounts right,"
+            f"{self.language}, {self.codec}: {amounts},"
             f" {self.good} of {self.sentences} sentences with at most"
             f" {WORST_SENTENCE:.0%} of their words wrong"
         )
 
 
 async def run(plan: Plan, ear: Ear, say: Say) -> list[Score]:
-    """Let phones hear the voice pack, one codec and language after another."""
-    telephony = find_telephony(say)
+    """Let phones hear the voice pack, one language and codec after another."""
     scores = []
+
+    def judge(pairs: Sequence[Pair], language: str, codec: str, *, whole: bool = False) -> None:
+        scores.append(judged(pairs, language, codec, ear, whole=whole))
+        say(str(scores[-1]))
+
     with tempfile.TemporaryDirectory(prefix="tollgate-hearing-") as folder:
         library = Library(Path(folder) / "sounds")
         for language in plan.languages:
             build_voice(library, language, PackEngine())
-        for codec in plan.codecs:
-            for language in plan.languages:
-                told = balances(language, plan.amounts, plan.seed)
-                told += sentences(language) if plan.fixed else []
-                desks = [Desk(CODECS[codec], part) for part in dealt(told, DESKS)]
-                where = Path(folder) / f"{codec}-{language}"
-                recordings = await heard_at(desks, library, telephony, where)
-                pairs = [
-                    (one, recording)
-                    for desk, heard in zip(desks, recordings, strict=True)
-                    for one, recording in zip(desk.told, heard, strict=True)
-                ]
-                scores.append(judged(pairs, language, codec, ear))
-                say(str(scores[-1]))
+            told = balances(language, plan.amounts, plan.seed)
+            whole = spoken_whole(told[: plan.whole], KokoroEngine())
+            told += sentences(language) if plan.fixed else []
+            put_together = [library.sound_of(one.phrase, language) for one in told]
+            for codec in plan.codecs:
+                if plan.phones:
+                    where = Path(folder) / f"{codec}-{language}"
+                    judge(await _by_phones(told, codec, library, where, say), language, codec)
+                else:
+                    judge(
+                        _in_software(zip(told, put_together, strict=True), codec), language, codec
+                    )
+                if whole:
+                    judge(_in_software(whole, codec), language, codec, whole=True)
     return scores
+
+
+async def _by_phones(
+    told: Sequence[Told], codec: str, library: Library, folder: Path, say: Say
+) -> list[Pair]:
+    desks = [Desk(CODECS[codec].offered, part) for part in dealt(told, DESKS)]
+    recordings = await heard_at(desks, library, find_telephony(say), folder)
+    return [
+        pair
+        for desk, heard in zip(desks, recordings, strict=True)
+        for pair in zip(desk.told, heard, strict=True)
+    ]
+
+
+def _in_software(pairs: Iterable[Pair], codec: str) -> list[Pair]:
+    return [(one, through(sound, codec)) for one, sound in pairs]
+
+
+def spoken_whole(told: Sequence[Told], engine: Engine) -> list[Pair]:
+    """The same words, as an engine says the sentence in one go."""
+    texts = [f"{one.words}." for one in told]
+    return [
+        (one, prompt_of(engine.render(one.language, "", text), text))
+        for one, text in zip(told, texts, strict=True)
+    ]
 
 
 def dealt(told: Sequence[Told], desks: int) -> list[Sequence[Told]]:
@@ -91,8 +129,10 @@ def dealt(told: Sequence[Told], desks: int) -> list[Sequence[Told]]:
     return [part for part in (told[at::desks] for at in range(desks)) if part]
 
 
-def judged(pairs: Sequence[tuple[Told, Sound]], language: str, codec: str, ear: Ear) -> Score:
-    score = Score(language, codec)
+def judged(
+    pairs: Sequence[Pair], language: str, codec: str, ear: Ear, *, whole: bool = False
+) -> Score:
+    score = Score(language, codec, whole)
     for told, recording in pairs:
         written = ear.written(recording, language)
         if told.amount is None:
@@ -112,8 +152,9 @@ def judged(pairs: Sequence[tuple[Told, Sound]], language: str, codec: str, ear: 
 def problems(scores: Sequence[Score], wanted: Mapping[str, int] = WANTED_OF_100) -> list[str]:
     """Where the voice is understood less than it must be."""
     found = []
-    first = {score.language: score for score in scores if score.codec == FIRST}
-    for score in scores:
+    packs = [score for score in scores if not score.whole]
+    first = {score.language: score for score in packs if score.codec == FIRST}
+    for score in packs:
         if score.codec == FIRST and score.of_100 < wanted[score.language]:
             found.append(f"{score}; {wanted[score.language]} of 100 are wanted")
         reference = first.get(score.language)

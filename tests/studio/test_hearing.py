@@ -8,8 +8,9 @@ from prompts.audio import Sound
 from prompts.phrases import LIMITS, REFUSALS
 from prompts.texts import texts_of
 from studio.ear import Ear
-from studio.hearing import Score, dealt, judged, problems
+from studio.hearing import Score, dealt, judged, problems, spoken_whole
 from studio.told import Told, balances, sentences
+from tests.prompts.voices import ToneEngine
 
 
 class GoodEar(Ear):
@@ -71,3 +72,15 @@ def test_too_little_understood_is_a_problem() -> None:
         [Score("en", "G.722", sentences=20, good=19)],
     ):
         assert len(problems(bad)) == 1
+
+
+def test_what_a_neural_voice_says_in_one_go_is_told_beside_it_and_is_never_a_problem() -> None:
+    told = balances("en", 4, seed=1)
+    engine = ToneEngine()
+    whole = spoken_whole(told, engine)
+    assert [one for one, _ in whole] == told
+    assert len(engine.rendered) == len(told)  # each in one go
+    score = judged(whole, "en", "G.722", GoodEar(told, 0), whole=True)
+    assert str(score) == "en, G.722, in one go by a neural voice: 3 of 4 amounts right"
+    fine = Score("en", "G.722", amounts=100, right=90)
+    assert problems([score, fine]) == problems([fine, score]) == []
