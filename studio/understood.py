@@ -15,6 +15,7 @@ LARGEST_SPELT: Final = 999  # more is never in a sample
 THOUSAND: Final = 1000
 POINT: Final = {"en": "point", "fr": "virgule"}
 AND: Final = {"en": "and", "fr": "et"}
+SAID_WITH_ET: Final = {**dict.fromkeys((20, 30, 40, 50), ("1",)), 60: ("1", "11")}  # French
 CENTS_IN_A_UNIT: Final = 100
 
 WHOLE: Final = {
@@ -129,11 +130,16 @@ def _number_at(tokens: Sequence[str], at: int) -> tuple[int, int | None] | None:
 
 
 def _joined_hundreds(tokens: Sequence[str], and_: str) -> list[str]:
-    """One number of two where that is what people say: "800, 7 euros", "500 and 91 euros"."""
+    """One number of two where that is what people say: "800, 7 euros", "20 et 1 euro"."""
     joined: list[str] = []
     for token in tokens:
-        before = joined[-1:] if joined[-1:] != [and_] else joined[-2:-1]
-        if _is_rest(token) and before and _is_hundreds(before[0]):
+        with_and = joined[-1:] == [and_]
+        before = joined[-2:-1] if with_and else joined[-1:]
+        one_number = before and (
+            (_is_rest(token) and _is_hundreds(before[0]))
+            or (with_and and and_ == AND["fr"] and _is_said_with_et(before[0], token))
+        )
+        if one_number:
             del joined[-1 if joined[-1] != and_ else -2 :]
             joined.append(str(int(before[0]) + int(token)))
         else:
@@ -143,6 +149,11 @@ def _joined_hundreds(tokens: Sequence[str], and_: str) -> list[str]:
 
 def _is_hundreds(token: str) -> bool:
     return token.isdigit() and token.endswith("00") and 0 < int(token) < THOUSAND
+
+
+def _is_said_with_et(tens: str, rest: str) -> bool:
+    """As "vingt et un", "soixante et onze", and after a hundred."""
+    return tens.isdigit() and rest in SAID_WITH_ET.get(int(tens) % CENTS_IN_A_UNIT, ())
 
 
 def _is_rest(token: str) -> bool:

@@ -33,6 +33,9 @@ def test_an_amount_is_read_however_it_is_written(written: str) -> None:
         ("12 euros 05", 1205, "EUR"),
         ("Il vous reste 800, 7 euros, 25.", 80_725, "EUR"),
         ("12 euros et un centime", 1201, "EUR"),
+        ("Il vous reste 20 et 1 euro, 28 centimes.", 2128, "EUR"),
+        ("Il vous reste 160 et 1 livre 51.", 16_151, "GBP"),
+        ("60 et 11 euros", 7100, "EUR"),
     ],
 )
 def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
@@ -49,6 +52,8 @@ def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
         ("Votre soldat d'eux.", "fr"),
         ("12.5 pence", "en"),
         ("65 euros, 75 euros", "fr"),
+        ("70 et 1 euro", "fr"),  # nobody says so
+        ("20 and 1 euros", "en"),
         ("", "en"),
     ],
 )
