@@ -29,7 +29,8 @@ def through(sound: Sound, codec: str) -> Sound:
     import av  # noqa: PLC0415 - comes with the ear; `make setup` does not install it
 
     name, rate_hz = CODECS[codec].name, CODECS[codec].rate_hz
-    coder, decoder = (av.CodecContext.create(name, mode) for mode in ("w", "r"))
+    coder: Any = av.CodecContext.create(name, "w")
+    decoder: Any = av.CodecContext.create(name, "r")
     for context in (coder, decoder):
         context.sample_rate, context.layout = rate_hz, "mono"
     coder.format, coder.time_base = "s16", Fraction(1, rate_hz)

@@ -14,7 +14,7 @@ from lab.telephony import find_telephony
 from prompts.audio import Sound
 from prompts.library import Library
 from prompts.phrases import Phrase, balance_phrase
-from studio.hearing import CODECS
+from studio.line import CODECS
 from studio.phones import Desk, heard_at
 from studio.told import Told, balances, sentences
 from telephony.tools import Telephony
@@ -39,7 +39,7 @@ async def test_phones_hear_the_sounds_that_were_played_in_their_order(
 ) -> None:
     library = unpacked(tmp_path / "sounds")
     desks = [
-        Desk(codec, [*balances(language, 3, seed=1), sentences(language)[0]])
+        Desk(codec.offered, [*balances(language, 3, seed=1), sentences(language)[0]])
         for codec in CODECS.values()
         for language in ("en", "fr")
     ]
