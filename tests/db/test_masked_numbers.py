@@ -1,6 +1,8 @@
 """Numbers that were kept long enough are masked; money, and its proof, stay."""
 
 import asyncio
+import importlib
+import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +12,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, String, Text, select
 
+import db
 from ari_app.daily_masking import DailyMasking
 from charging.masking import masked
 from db import masked_numbers
@@ -21,6 +24,7 @@ from db.models import calls, metadata
 from db.unpaid_calls import UnpaidCalls
 from tests.db.activity_histories import History
 from tests.fakes.clock import START
+from tests.test_tidy import ROOT
 
 STEPS = 60
 
@@ -137,6 +141,10 @@ async def test_the_application_masks_by_itself(
     assert any(call.number.endswith("xxxx") for call in calls_of(engine))
 
 
+for module in pkgutil.iter_modules(db.__path__, "db."):  # each adds its tables to the metadata
+    if not module.ispkg:
+        importlib.import_module(module.name)
+
 NUMBER_COLUMNS = {  # of every table, what is somebody's telephone number
     ("calls", "dialled"),
     ("calls", "number"),
@@ -158,6 +166,11 @@ def test_a_new_column_of_a_number_has_to_be_masked_too() -> None:
         and not column.name.endswith("vat_number")
     }
     assert named == NUMBER_COLUMNS
+
+
+def test_what_is_kept_of_whom_is_said_of_every_table() -> None:
+    text = (ROOT / "docs/privacy.md").read_text(encoding="utf-8")
+    assert [table.name for table in metadata.sorted_tables if f"`{table.name}`" not in text] == []
 
 
 def test_after_masking_no_table_holds_a_number_anywhere(engine: Engine, history: History) -> None:
