@@ -19,12 +19,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 log = structlog.get_logger()
 
 _TOLD_EVERY_S = 60.0
+_SETTLES_S = 0.1  # how long newcomers have to say what they want
 _RESET = struct.pack("ii", 1, 0)  # of SO_LINGER: on, for no time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    connections_max: int = 500
+    connections_max: int = 400  # twice as many for a moment; a process has 1,024 files
     head_timeout_s: float = 20.0  # of a request, from when it could begin: longer than keep-alive
     body_timeout_s: float = 20.0  # of all of it, from the end of the head
     answer_timeout_s: float = 20.0  # without anything of it being read
@@ -44,13 +45,27 @@ class Room:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._open: dict[LimitedConnection, None] = {}  # in the order in which they came
+        self._making_room: asyncio.TimerHandle | None = None
         self._dropped = 0
         self._told_at = float("-inf")
 
     def enter(self, connection: "LimitedConnection") -> None:
         self._open[connection] = None
-        if len(self._open) > self.limits.connections_max:
-            self.drop(min(_slow(self._open), key=lambda slow: slow.waits_since, default=connection))
+        most = self.limits.connections_max
+        if len(self._open) > 2 * most:
+            self.drop(connection)
+        elif len(self._open) > most and self._making_room is None:
+            self._making_room = connection.loop.call_later(_SETTLES_S, self._make_room)
+
+    def _make_room(self) -> None:
+        """The ones that have waited longest go; what they had sent until now has been read.
+
+        Not at once: of a crowd that comes together, the first have not been listened to yet.
+        """
+        self._making_room = None
+        slow = sorted(_slow(self._open), key=lambda each: each.waits_since)
+        for connection in slow[: max(0, len(self._open) - self.limits.connections_max)]:
+            self.drop(connection)
 
     def leave(self, connection: "LimitedConnection") -> None:
         self._open.pop(connection, None)

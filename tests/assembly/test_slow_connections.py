@@ -134,6 +134,23 @@ async def test_where_there_is_no_room_the_slowest_makes_it() -> None:
             assert await is_dropped(readers[0])
 
 
+async def test_of_a_crowd_that_comes_together_whoever_asks_is_answered() -> None:
+    """However many come behind, before the server has listened to the first."""
+    async with (
+        serving(app_of(hello), Limits(connections_max=10)) as port,
+        AsyncExitStack() as open_,
+    ):
+        loop = asyncio.get_running_loop()
+        clients = []
+        for place in range(20):
+            client = socket.create_connection(("127.0.0.1", port))  # nobody accepts meanwhile
+            open_.callback(client.close)
+            client.sendall(HEAD if place == 0 else HALF_A_HEAD)
+            client.setblocking(False)  # noqa: FBT003 - the standard library's
+            clients.append(client)
+        assert (await loop.sock_recv(clients[0], 100)).startswith(b"HTTP/1.1 200")
+
+
 async def test_who_waits_for_us_is_never_dropped_for_another() -> None:
     released, working = asyncio.Event(), asyncio.Semaphore(0)
 
