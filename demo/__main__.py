@@ -364,8 +364,8 @@ async def _stay_up(paid: PaidOffice, sign_in: SignIn, out: Console) -> None:
     out.print(
         f"\nEverything stays up. The manager's portal: {sign_in.url}\n"
         f"  mail address {sign_in.mail_address}, password {sign_in.password}\n"
-        f"  cards are charged by a sandbox, no money is real; a card that works:"
-        f" {sign_in.test_card}"
+        "  cards are charged by a sandbox, no money is real; the month ended with a card that had"
+        f" expired, which paused the refill; a card that works: {sign_in.test_card}"
     )
     out.print("Register a softphone (SIP, UDP) and call a number yourself:")
     for phone in config.phones[:SHOWN_PHONES]:

@@ -20,11 +20,13 @@ from charging.deck_file import DeckFormat, read_deck_text
 from charging.people import Role
 from charging.rate_deck import DeckKey
 from db import people
+from db.money_reads import last_payments
 from db.outbox import NoticeAddress, add_address
 from db.rate_decks import import_deck
 from portal.assets import FOLDER
 from portal.sessions import LANGUAGE_COOKIE
 from portal.words import Words
+from tests.portal.money import declined, told
 from tests.portal.served import CHROMIUM, NOW, Screen, Served, lived_in, screens_of, serving
 from tests.portal.site import Site
 from tests.portal.test_access import routes
@@ -214,21 +216,29 @@ def _many(site: Site) -> None:
     site.write(add)
 
 
+async def _paused(site: Site) -> None:
+    """The refill: its card was declined."""
+    await site.parts.money_in.refill_now("main", by="user:anna@example.com")
+    [refill] = site.read(lambda reader: last_payments(reader, "main", limit=1))
+    await told(site, refill, declined(refill))
+
+
 THOUSANDS = (
-    *("/users", "/users?page=20", "/notices", "/notices?page=20", "/audit-trail"),
+    *("/", "/users", "/users?page=20", "/notices", "/notices?page=20", "/audit-trail"),
     *("/rates?country=US", "/activity?period=30", "/calls?period=30"),
     "/reports?period=dates&since=2025-11-01&until=2026-11-21",
 )
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_thousand_rows_stand_in_nobodys_way_either(
+async def test_a_thousand_rows_and_a_paused_refill_stand_in_nobodys_way_either(
     template: Path, tmp_path: Path, chromium: Browser
 ) -> None:
     """15 s."""
     found = []
     async with serving(template, tmp_path) as served:
         _many(served.site)
+        await _paused(served.site)
         options = {"viewport": {"width": 320, "height": 800}}
         async with served.signed_in(chromium, "anna", **options) as page:
             for path in THOUSANDS:
@@ -241,6 +251,9 @@ async def test_a_thousand_rows_stand_in_nobodys_way_either(
                     found.append((path, f"{weight} bytes"))
                 if await page.evaluate("document.documentElement.scrollWidth") > 320:
                     found.append((path, "wider than the window"))
+            await page.goto(served.address)
+            assert await page.get_by_text("Paused.").count() == 1
+            await page.goto(f"{served.address}/users?page=21")
             assert await page.get_by_role("link", name="Next page").count() == 0
             await page.goto(f"{served.address}/users?page=2")
             assert await page.get_by_role("link", name="Next page").count() == 1
