@@ -109,7 +109,8 @@ def images() -> None:
             problems += images_trial.run_and_call(out.print).problems
         except LabError as error:
             problems.append(str(error))
-        out.print("not tried: published ports, and the profile postgresql, whose image is not here")
+        out.print("not tried: SIP and sound at published ports")
+        out.print("not tried: PostgreSQL and Grafana in containers, whose images are not here")
     for problem in problems:
         out.print(problem, markup=False)
     out.print(f"{len(problems)} wrong")

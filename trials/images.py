@@ -1,8 +1,8 @@
 """The containers' files as the tools read them that they are for, and both images run.
 
 Compose itself brings the office up, over podman, which answers as Docker's daemon would. The caller
-and the carrier are let into the network that both containers share; nothing leaves it. What cannot
-be tried on a machine is said.
+and the carrier are let into the network that both containers share: from one address of loopback to
+another podman translates no SIP. Nothing leaves this machine. What cannot be tried on it is said.
 """
 
 import asyncio
@@ -20,12 +20,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 from lab.addresses import AddressBlock
 from lab.caller import Calls, PlacedCall, place_calls
 from lab.carrier import Carrier, CarrierCall
 from lab.errors import LabError
 from lab.telephony import find_telephony
+from settings import PortalSettings
 from telephony.tools import Telephony, Tool
 
 ROOT = Path(__file__).parents[1]
@@ -37,14 +39,15 @@ MONEY = "10"
 UP_WITHIN_S = 300
 TRIES = 60
 LIMITS = ("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096")
-# Of this trial alone: what a sandbox's limits allow, and no port published, which others may have.
+# Of this trial alone: what a sandbox allows, and an address of loopback that nobody else has.
 OVERRIDE = """\
 services:
   prepare: &limits
-    ulimits: { nofile: 4096, nproc: 4096 }
+    ulimits: {{ nofile: 4096, nproc: 4096 }}
   asterisk:
     <<: *limits
-    ports: !reset []
+    ports: !override
+      - {published}:{portal}:{portal}/tcp
   tollgate:
     <<: *limits
 """
@@ -157,6 +160,7 @@ class Office:
     def __init__(self, say: Say, folder: Path, block: AddressBlock) -> None:
         network = f"172.28.{secrets.randbelow(200) + 50}"  # inside podman, and routed nowhere
         self.address = f"{network}.10"
+        self._published = block.asterisk  # of this machine's loopback
         self._say = say
         self._folder = folder
         self._project = f"tollgate-trial-{secrets.token_hex(4)}"
@@ -178,7 +182,8 @@ class Office:
         Raises:
             LabError: it did not come up.
         """
-        (self._folder / "trial.yaml").write_text(OVERRIDE, encoding="utf-8")
+        override = OVERRIDE.format(published=self._published, portal=PortalSettings().port)
+        (self._folder / "trial.yaml").write_text(override, encoding="utf-8")
         with self._daemon():
             try:
                 self._up()
@@ -203,6 +208,22 @@ class Office:
         url = f"http://127.0.0.1:{port}/metrics"
         read = f"import urllib.request as r; print(r.urlopen({url!r}).read().decode())"
         return self.compose("exec", "--no-TTY", "tollgate", "python3", "-c", read)
+
+    def require_portal(self) -> None:
+        """Its page for signing in, as a browser of this machine asks for it.
+
+        Raises:
+            LabError: it does not come.
+        """
+        port = PortalSettings().port
+        page = Request(
+            f"http://{self._published}:{port}/sign-in", headers={"Host": f"localhost:{port}"}
+        )
+        try:
+            with urlopen(page, timeout=30) as answer:  # noqa: S310 - as above
+                self._say(f"the portal answers at its published port: {answer.status}")
+        except OSError as error:
+            raise LabError(f"the portal: {error}") from error
 
     def password(self) -> str:
         """Of the phone 1001, as it is printed for whoever registers a softphone."""
@@ -273,9 +294,8 @@ def run_and_call(say: Say) -> Charged:
         with office.running():
             office.tollgate("topup", MONEY)
             before = office.tollgate("balance")
-            sipp = office.inside(telephony.tool("sipp"))
-            within = replace(telephony, tools={**telephony.tools, "sipp": sipp})
-            carrier, placed = asyncio.run(_call(within, folder, block, office))
+            office.require_portal()
+            carrier, placed = asyncio.run(_call(telephony, folder, block, office))
             say(f"a call of {carrier.talk_s:.3f} s, set up within {placed.set_up_s:.1f} s")
             return _compare(office, carrier, before)
 
@@ -283,9 +303,11 @@ def run_and_call(say: Say) -> Charged:
 async def _call(
     telephony: Telephony, folder: Path, block: AddressBlock, office: Office
 ) -> tuple[CarrierCall, PlacedCall]:
-    async with Carrier(telephony, folder / "carrier", address=block.carrier) as carrier:
+    sipp = office.inside(telephony.tool("sipp"))
+    within = replace(telephony, tools={**telephony.tools, "sipp": sipp})
+    async with Carrier(within, folder / "carrier", address=block.carrier) as carrier:
         (placed,) = await place_calls(
-            telephony,
+            within,
             folder / "caller",
             Calls(
                 number=NUMBER,
