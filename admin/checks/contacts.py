@@ -14,6 +14,7 @@ from admin.checks.asterisk import ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem
 from admin.checks.ways import Running, running_asterisk, walker_of
 from charging.plain_text import escaped
+from dialplan.office_routes import PHONE_CONTACTS
 from dialplan.phone_contacts import is_dialled
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.walk.lookup import Dialplan
@@ -113,6 +114,7 @@ def walked_dials(running: Running, settings: Settings, phones: Collection[str]) 
         for walk in walks
         for leg in walk.legs
         if leg.technology == "PJSIP" and leg.endpoint in phones and not leg.number
+        if not any(place.context == PHONE_CONTACTS for place in leg.way)  # whose answer it dials
     )
 
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from admin.setup import places
 from admin.setup.items import Item, MakeFolder, MakeLink, PutFile
 
-PROGRAM_TIMEOUT_S = 120
+PROGRAM_TIMEOUT_S = 15 * 60  # recording sounds takes minutes on a busy machine
 LINKS_MAX = 40
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -14,6 +14,8 @@ from admin.checks.contacts import (
 )
 from admin.checks.findings import Status
 from admin.checks.ways import Endpoint, Running
+from assembly.routes import own_asterisk
+from dialplan.render import OUR_CONTEXTS, rendered_dialplan
 from dialplan.walk.lookup import Context, Dialplan, Extension, Step
 from settings import Settings
 from tests.dialplan.walk.text import dialplan
@@ -95,6 +97,17 @@ def test_phone_that_is_dialled_by_a_variable_is_found_by_walking_there(
     places = walked_dials(found, Settings(), {"1001", "1002"})
     assert bool(places) is bad
     assert all(place.startswith("[ring] s") for place in places)
+
+
+def test_phone_that_is_dialled_by_what_we_return_for_it_is_sound() -> None:
+    rendered = rendered_dialplan(own_asterisk(Settings()))[OUR_CONTEXTS]
+    text = (
+        "[office]\nexten => _1XXX,1,Gosub(tollgate-phone-contacts,s,1(${EXTEN}))\n"
+        " same => n,Dial(${GOSUB_RETVAL},20,i)\n"
+    )
+    phone = Endpoint(name="1001", context="office", allow_transfer=False, is_trunk=False)
+    found = Running(dialplan=dialplan(text + rendered), variables={}, endpoints=[phone])
+    assert walked_dials(found, Settings(), {"1001"}) == frozenset()
 
 
 def test_contacts_are_read_as_asterisk_lists_them() -> None:
