@@ -99,6 +99,9 @@ files: .setup/venv  ## 6,000 damaged plan, phones and settings files each; calls
 dialplans: setup  ## 10,000 drawn dialplans: Asterisk's own steps against the doctor's (COUNT=n SEED=n)
 	@$(python) -m trials dialplans $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
+corpus: setup  ## every number that the corpus of dialplans lets out unpaid, dialled by a real phone
+	@$(python) -m tests.dialplan.corpus_calls
+
 doctor-faults: setup .setup/system  ## every fault an admin may make, alone in a running office: does the doctor name it?
 	@$(python) -m tests.live.doctor
 

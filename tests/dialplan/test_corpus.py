@@ -1,6 +1,7 @@
 """Sixty dialplans as people have them: what must be found, what must not, what cannot be told."""
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from dialplan.walk import rules
 from dialplan.walk.inspection import Result, inspect, past_the_hook
@@ -10,7 +11,13 @@ CASES = cases()
 SOUND_AT_LEAST, FAULTS_AT_LEAST, ALL_AT_LEAST = 20, 40, 60
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+def marked(case: Case) -> ParameterSet:
+    """A whole dialplan of FreePBX takes some seconds to walk: one of them is enough each time."""
+    whole = case.name.startswith("freepbx-") and case.name != "freepbx-with-the-hook"
+    return pytest.param(case, id=case.name, marks=[pytest.mark.long] if whole else [])
+
+
+@pytest.mark.parametrize("case", map(marked, CASES))
 def test_dialplan_is_judged_as_it_says(case: Case) -> None:
     written = read(case)
     inspected = inspect(walker(written), caller(case, written), codes=CODES)
