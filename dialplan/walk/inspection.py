@@ -172,13 +172,14 @@ def _ungated(seen: _Seen) -> Iterator[Finding]:
                 continue
             said.add(key)
             away = leg.without_application
+            witness = tried.witness(leg)
             rule = rules.UNGATED_AWAY if away else rules.UNGATED
             when = " while the application is away" if away else ""
             message = (
-                f"nobody pays when {seen.caller.who} dials {tried.witness}{when}:"
+                f"nobody pays when {seen.caller.who} dials {witness}{when}:"
                 f" {leg.place} dials {_shown(leg)}"
             )
-            yield seen.finding(rule, message, leg, tried.witness)
+            yield seen.finding(rule, message, leg, witness)
 
 
 def _unlimited(seen: _Seen) -> Iterator[Finding]:
@@ -282,7 +283,7 @@ def _escapes(seen: _Seen) -> Iterator[Finding]:
                 message=f"{ran.place}: {ran.application}({_plain(ran.data)})",
                 context=seen.caller.context,
                 key=ran.key,
-                witness=tried.witness,
+                witness=tried.witness(),
             )
 
 
@@ -309,7 +310,7 @@ def _doubts(seen: _Seen) -> Iterator[Finding]:
     said: dict[str, tuple[str, Doubt]] = {}
     for tried in seen.walks:
         for doubt in tried.found.doubts:
-            said.setdefault(doubt.why, (tried.witness, doubt))
+            said.setdefault(doubt.why, (tried.witness(), doubt))
     for why, (witness, doubt) in said.items():
         yield Finding(
             rule=rules.CANNOT_TELL,

@@ -118,7 +118,10 @@ Outcome = Found | Switched
 @dataclass(frozen=True, slots=True)
 class Dialplan:
     contexts: Mapping[str, Context] = field(default_factory=dict)
-    # A number is looked up once for every priority that it takes; what matches stays the same.
+    # A number is looked up once for every priority that it takes, and a subroutine by every number.
+    _found: dict[tuple[str, str, int | str], tuple[Outcome, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
     _matching: dict[tuple[str, str], tuple[Extension, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -128,7 +131,11 @@ class Dialplan:
 
         Nothing, where there certainly is no such priority.
         """
-        return tuple(self._search(context, dialled, wanted, set()))
+        key = (context, dialled, wanted)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = tuple(self._search(context, dialled, wanted, set()))
+        return found
 
     def exists(self, context: str, dialled: str, wanted: int | str = 1) -> bool:
         return bool(self.find(context, dialled, wanted))

@@ -86,11 +86,11 @@ def judge(  # noqa: PLR0913 - each is one thing of the phone, given by name
         for leg in tried.found.legs:
             if carriers.costs(leg):
                 key = (leg.place.context, leg.endpoint, leg.place.priority)
-                named = Ungated(context=context, witness=tried.witness, leg=leg)
+                named = Ungated(context=context, witness=tried.witness(leg), leg=leg)
                 ungated.setdefault(key, named)
         for doubt in tried.found.doubts:
             if tried.dialled in known:
-                told = Unknown(context=context, witness=tried.witness, doubt=doubt)
+                told = Unknown(context=context, witness=tried.witness(), doubt=doubt)
                 unknown.setdefault(doubt.why, told)
     return Judged(ungated=tuple(ungated.values()), unknown=tuple(unknown.values()))
 
@@ -103,10 +103,14 @@ class Tried:
     digits: str
     found: Walked
 
-    @property
-    def witness(self) -> str:
-        on = self.found.hears and self.digits != self.dialled
-        return f"{self.dialled}, then {self.digits}" if on else self.dialled
+    def witness(self, leg: Leg | None = None) -> str:
+        """What to dial to see `leg`; to see anything else, the number is enough."""
+        dialled_on = (
+            leg is not None
+            and self.digits != self.dialled
+            and any(place.extension == self.digits for place in leg.way)
+        )
+        return f"{self.dialled}, then {self.digits}" if dialled_on else self.dialled
 
 
 def every_walk(walker: Walker, start: Start, witnesses: Sequence[str]) -> Iterator[Tried]:
@@ -184,7 +188,8 @@ def _taken_by(extension: Extension, witnesses: Sequence[str]) -> Iterator[str]:
     allowed = [each for each in places_of(pattern[1:]) if each is not None]
     open_ended = bool(allowed) and allowed[-1] in {".", "!"}
     own = allowed[:-1] if open_ended else allowed
-    for begin in {"".join(map(min, own)), "".join(map(max, own))}:
+    begins = dict.fromkeys(("".join(map(min, own)), "".join(map(max, own))))
+    for begin in begins if len(witnesses) > 1 else [*begins][:1]:
         if not open_ended:
             yield begin
             continue

@@ -17,14 +17,15 @@ from dialplan.walk.values import is_known
 from dialplan.walk.walker import Leg
 from lab.caller import Calls, place_calls
 from lab.carrier import ANSWERS_AT_ONCE
+from lab.errors import LabError
 from lab.office import Office
 from lab.telephony import find_telephony
 from tests.dialplan.corpus_files import Case, caller, cases, read, walker, whole_text
 from trials.ungated_calls import PHONE
 
 MODULES = (
-    "app_exec", "app_page", "app_originate", "app_read", "app_while", "func_groupcount", "func_db",
-    "app_voicemail", "app_queue", "app_dial", "app_macro", "app_confbridge",
+    "app_exec", "app_confbridge", "app_page", "app_originate", "app_read", "app_while",
+    "func_groupcount", "func_db", "app_voicemail", "app_queue", "app_dial", "app_macro",
 )  # fmt: skip
 FREE = frozenset({rules.UNGATED, rules.UNGATED_AWAY})
 GENERAL = "[general]\nstatic = yes\n"
@@ -56,6 +57,11 @@ def contexts() -> Sequence[str]:
 
 async def confirm(wanted: Sequence[str]) -> tuple[int, list[str]]:
     """How many calls were placed, and which did not reach the carrier as was told."""
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
     chosen = [case for case in cases() if not wanted or case.name in wanted]
     password = secrets.token_urlsafe(16)
     problems: list[str] = []
@@ -75,7 +81,9 @@ async def confirm(wanted: Sequence[str]) -> tuple[int, list[str]]:
                     await _load(office, case)
                 for finding in found:
                     placed += 1
-                    problems += await _dialled(office, case, finding, password, placed)
+                    wrong = await _dialled(office, case, finding, password, placed)
+                    say(f"{case.name}: {finding.witness}: {'; '.join(wrong) or 'as told'}")
+                    problems += wrong
     return placed, problems
 
 
@@ -103,13 +111,16 @@ async def _dialled(
 ) -> list[str]:
     before = len(office.carrier.calls())
     name = f"phone-{case.context}"
-    await place_calls(
-        office.telephony,
-        office.folder / f"caller-{number}",
-        Calls(number=finding.witness, user=name, password=password, talk_ms=100),
-        address=office.addresses.next(),
-        server=office.config.sip_address,
-    )
+    try:
+        await place_calls(
+            office.telephony,
+            office.folder / f"caller-{number}",
+            Calls(number=finding.witness, user=name, password=password, talk_ms=500),
+            address=office.addresses.next(),
+            server=office.config.sip_address,
+        )
+    except LabError as error:
+        return [f"{case.name}: {finding.witness}: {error}"]
     reached = [call.dialled for call in office.carrier.calls()[before:]]
     expected = _number_of(finding, case)
     if expected in reached or (not is_known(expected) and reached):
@@ -132,8 +143,6 @@ def _number_of(finding: Finding, case: Case) -> str:
 def main() -> None:
     placed, problems = asyncio.run(confirm(sys.argv[1:]))
     sys.stdout.write(f"{placed} witnesses dialled, {len(problems)} wrong\n")
-    for problem in problems:
-        sys.stdout.write(f"  {problem}\n")
     sys.exit(1 if problems else 0)
 
 

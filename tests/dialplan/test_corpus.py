@@ -17,7 +17,7 @@ def marked(case: Case) -> ParameterSet:
     return pytest.param(case, id=case.name, marks=[pytest.mark.long] if whole else [])
 
 
-@pytest.mark.parametrize("case", map(marked, CASES))
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_dialplan_is_judged_as_it_says(case: Case) -> None:
     written = read(case)
     inspected = inspect(walker(written), caller(case, written), codes=CODES)
