@@ -25,7 +25,8 @@ _RESET = struct.pack("ii", 1, 0)  # of SO_LINGER: on, for no time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    connections_max: int = 400  # twice as many for a moment; a process has 1,024 files
+    connections_max: int = 400
+    burst_max: int = 2_000  # for a moment, until those who have said nothing make room
     head_timeout_s: float = 20.0  # of a request, from when it could begin: longer than keep-alive
     body_timeout_s: float = 20.0  # of all of it, from the end of the head
     answer_timeout_s: float = 20.0  # without anything of it being read
@@ -52,7 +53,7 @@ class Room:
     def enter(self, connection: "LimitedConnection") -> None:
         self._open[connection] = None
         most = self.limits.connections_max
-        if len(self._open) > 2 * most:
+        if len(self._open) > self.limits.burst_max:
             self.drop(connection)
         elif len(self._open) > most and self._making_room is None:
             self._making_room = connection.loop.call_later(_SETTLES_S, self._make_room)

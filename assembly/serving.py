@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -15,6 +16,7 @@ from settings import SettingsError
 
 GRACE_S = 5  # for answers that are under way when we are told to stop
 KEEP_ALIVE_S = 15
+OTHER_FILES = 200  # of a process that serves: the ledger, its log, what it loads
 
 
 @contextlib.asynccontextmanager
@@ -40,6 +42,7 @@ async def served(  # noqa: PLR0913 - what a server is told, by name
     Raises:
         SettingsError: the port is taken, or not ours to take.
     """
+    _allow_files(limits.burst_max + OTHER_FILES)
     room = Room(limits)
     with _listening(section, address, port) as listener:
         server = _Server(
@@ -65,6 +68,14 @@ async def served(  # noqa: PLR0913 - what a server is told, by name
         finally:
             server.should_exit = True
             await serving
+
+
+def _allow_files(count: int) -> None:
+    """As many as the system lets this process have: many shells give a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _listening(section: str, address: str, port: int) -> socket.socket:

@@ -185,6 +185,18 @@ async def test_only_the_trusted_proxy_says_who_asks(trusted: str | None, seen: s
     assert answer.text == seen
 
 
+async def test_more_than_a_burst_is_refused_at_once() -> None:
+    """Without any timer: so many that not even newcomers can be listened to."""
+    limits = Limits(connections_max=1, burst_max=3)
+    async with serving(app_of(hello), limits) as port, AsyncExitStack() as open_:
+        for _ in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            open_.callback(writer.close)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await is_dropped(reader)
+        writer.close()
+
+
 async def test_ipv6_is_listened_at() -> None:
     async with (
         serving(app_of(hello), Limits(), address="::1") as port,
