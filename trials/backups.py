@@ -35,6 +35,7 @@ from trials.oracle import judge
 from trials.soak import SoakPlan, place
 
 COMMAND_TIMEOUT_S: Final = 300.0
+LOOK_EVERY_S: Final = 0.5
 SAID: Final = {"interval_debited": "debit", "call_settled": "settle"}
 _REPOSITORY: Final = Path(__file__).parents[1]
 
@@ -102,6 +103,7 @@ class _Trial:
         calling = asyncio.create_task(place(self._paid, numbers, soak))
         await self._paid.application.wait_for("interval_debited", timeout_s=60)
         while len(self._made) < plan.backups and not calling.done():
+            await self._until_placed(len(self._made) * plan.calls // (plan.backups + 1), calling)
             await self._back_up()
         if len(self._made) < plan.backups:
             self.outcome.wrong.append(f"only {len(self._made)} backups while calls were placed")
@@ -111,6 +113,11 @@ class _Trial:
         verdict = judge(self._paid.office.carrier.calls(), await self._paid.calls())
         self.outcome.answered = verdict.answered
         self.outcome.wrong += verdict.problems
+
+    async def _until_placed(self, count: int, calling: "asyncio.Task[Any]") -> None:
+        """So that the backups are spread over the calls."""
+        while not calling.done() and len(self._paid.office.carrier.calls()) < count:  # noqa: ASYNC110 - another program's record
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _back_up(self) -> None:
         """As cron would: a process of its own."""

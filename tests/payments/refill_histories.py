@@ -93,6 +93,9 @@ class RefillHistory(RuleBasedStateMachine):
         self.fate = ""
         self.processor = MemoryProcessor(self.clock, lie=self._lie)
         self.ledger = MemoryLedger()
+        self.looks = 0  # at what must hold, which is looked at after each step
+        self.begun: dict[str, int] = {}  # at which look each refill was first there
+        self.counts_from: dict[str, int] = {}  # since when one that was refused may take money
         self.told = 0  # events of the processor that were told at least once
 
     def _lie(self, what: str) -> str:
@@ -237,13 +240,23 @@ class RefillHistory(RuleBasedStateMachine):
 
     @invariant()
     def ceilings_hold(self) -> None:
-        begun = [(p.created_at, p.amount.micros, p) for p in self._refills()]
+        """When each was begun, with what was known then: a refusal may turn out to be none."""
+        self.looks += 1
+        refills = self._refills()
+        for each in refills:
+            self.begun.setdefault(each.payment_id, self.looks)
+            if each.state in TOOK_NOTHING:
+                self.counts_from[each.payment_id] = self.looks + 1
         for ceiling, window in ((RULE.day_max, DAY), (RULE.month_max, MONTH)):
-            for since, _, _ in begun:
-                assert ceiling.micros >= sum(
-                    micros
-                    for at, micros, each in begun
-                    if since <= at < since + window and each.state not in TOOK_NOTHING
+            for last in refills:
+                look = self.begun[last.payment_id]
+                assert last.state in TOOK_NOTHING or ceiling.micros >= sum(
+                    each.amount.micros
+                    for each in refills
+                    if last.created_at - window < each.created_at <= last.created_at
+                    and self.begun[each.payment_id] <= look
+                    and self.counts_from.get(each.payment_id, 0) <= look
+                    and each.state not in TOOK_NOTHING
                 )
 
     @invariant()
