@@ -139,6 +139,9 @@ docs:  ## write docs/call-flow.md, docs/refill.md, docs/configure.md and tollgat
 	@$(python) -m charging.refill_table > docs/refill.md
 	@$(python) -m settings.reference
 
+api-fuzz: .setup/venv  ## many requests of every kind to every address of the API (EXAMPLES=n)
+	@$(python) -m tests.portal.api_fuzz $(or $(EXAMPLES),100)
+
 screens: .setup/venv .setup/system  ## pictures of the portal's screens, anew, in docs/screens
 	@$(python) -m tests.portal.screens docs/screens
 
@@ -155,4 +158,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: images wheel install-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: api-fuzz images wheel install-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -10,7 +10,7 @@ from wtforms.fields import Field
 from wtforms.form import BaseForm
 from wtforms.validators import InputRequired, Length
 
-from charging.adjustments import ADJUSTED_MAX_UNITS, REASON_MAX, Adjustment
+from charging.adjustments import ADJUSTED_MAX_UNITS, REASON_MAX, Adjustment, require_reason
 from charging.card_processor import CardOnFile
 from charging.errors import AmountNotOffered
 from charging.money import MICROS_PER_UNIT, Money, parse_money
@@ -48,19 +48,35 @@ def plain_text(_: BaseForm, field: Field) -> None:
         raise ValidationError(NOT_PLAIN)
 
 
-class TopUpForm(PortalForm):
-    amount = Choice()
-    key = HiddenField()  # of this rendering: sending it twice buys once
-    confirmed = HiddenField()
+def a_reason(_: BaseForm, field: Field) -> None:
+    try:
+        field.data = require_reason(field.data or "")
+    except ValueError:
+        missing = not (field.data or "").strip()
+        raise ValidationError(REASON_MISSING if missing else NOT_PLAIN) from None
 
-    def offer(self, offered: Offer, words: Words) -> None:
-        self.amount.offer((plain(amount), words.short(amount)) for amount in offered.amounts)
-        if not self.key.data:
+
+class KeyedForm(PortalForm):
+    """What it asks for happens once for each time that it was shown, however often it is sent."""
+
+    key = HiddenField()
+
+    def renew_key(self) -> None:
+        """Before it is shown: a key that was sent stays, so that Back and Send is the same."""
+        if not KEY.fullmatch(self.key.data or ""):
             self.key.data = secrets.token_hex(16)
 
     def validate_key(self, field: Field) -> None:
         if not KEY.fullmatch(field.data or ""):
             raise ValidationError(NOT_AGAIN)
+
+
+class TopUpForm(KeyedForm):
+    amount = Choice()
+    confirmed = HiddenField()
+
+    def offer(self, offered: Offer, words: Words) -> None:
+        self.amount.offer((plain(amount), words.short(amount)) for amount in offered.amounts)
 
     def order(self, offered: Offer, return_url: str) -> TopUpOrder | None:
         """None: it has problems."""
@@ -158,37 +174,27 @@ class NoticeLevelForm(PortalForm):
         return level
 
 
-class AdjustForm(PortalForm):
+class AdjustForm(KeyedForm):
     adjustment = Choice()
     amount = StringField(validators=[InputRequired(WRONG_AMOUNT), Length(max=20)])
-    reason = StringField(
-        validators=[InputRequired(REASON_MISSING), Length(max=REASON_MAX), plain_text]
-    )
-    key = HiddenField()  # of this rendering: sending it twice adjusts once
+    reason = StringField(validators=[Length(max=REASON_MAX), a_reason])
 
     def offer(self) -> None:
         self.adjustment.offer(ADJUSTMENTS.items())
-        if not self.key.data:
-            self.key.data = secrets.token_hex(16)
-
-    def validate_key(self, field: Field) -> None:
-        if not KEY.fullmatch(field.data or ""):
-            raise ValidationError(NOT_AGAIN)
 
     def amount_in(self, currency: str) -> Money | None:
-        """None: the form has problems, and says so."""
-        if not self.validate():
-            return None
+        """None: the form has problems, and says all of them."""
+        self.validate()
         try:
             amount = parse_money((self.amount.data or "").strip().replace(",", "."), currency)
         except ValueError:
             amount = Money(0, currency)
-        if not 0 < amount.micros <= ADJUSTED_MAX_UNITS * MICROS_PER_UNIT:
+        possible = 0 < amount.micros <= ADJUSTED_MAX_UNITS * MICROS_PER_UNIT
+        if not possible and not self.amount.errors:
             self.refuse(self.amount, WRONG_AMOUNT)
-            return None
-        return amount
+        return None if self.problems() else amount
 
 
 class CancelForm(PortalForm):
     code = StringField(validators=[InputRequired(CODE_MISSING), Length(max=20)])
-    reason = StringField(validators=[InputRequired(REASON_MISSING), Length(max=500), plain_text])
+    reason = StringField(validators=[Length(max=REASON_MAX), a_reason])

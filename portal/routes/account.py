@@ -94,6 +94,7 @@ async def _page(  # noqa: PLR0913 - a form with its problems takes the place of 
     if refill is None:
         refill = RefillForm(data={"rule": name_of(rule) if rule and on else OFF})
         refill.offer(rules_for(offered), words, rule)
+    top_up.renew_key()
     available = standing.balances.available
     return parts.pages.page(
         request,

@@ -28,6 +28,7 @@ async def adjust_page(request: Request, _: CareReader, parts: Needs) -> Response
 async def _page(
     request: Request, parts: Parts, form: AdjustForm, *, status: int = HTTPStatus.OK
 ) -> Response:
+    form.renew_key()
     balances = await parts.money_in.balances(visit_in(request).office_id)
     return parts.pages.page(request, "adjust.html", status=status, form=form, balances=balances)
 

@@ -98,6 +98,21 @@ FORMS = (
         route="/payments/{payment_id}/cancel",
         status={409},
     ),
+    Wrong(
+        "/adjust",
+        {"adjustment": "set", "amount": "much", "reason": " ", "key": KEY},
+        ("adjustment", "amount", "reason"),
+        ("much",),
+        who="carol",
+    ),
+    Wrong(
+        "/adjust",
+        {"adjustment": "deduct", "amount": "20.01", "reason": "too much", "key": KEY},
+        ("amount",),
+        ("20.01", "too much"),
+        who="carol",
+        status={409},
+    ),
 )
 # Buttons: what they send stands in the page, and nobody types it.
 BUTTONS = {

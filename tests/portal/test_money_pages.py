@@ -88,6 +88,8 @@ async def test_back_and_buy_is_asked_about_and_only_then_bought_again(site: Site
         {"amount": "21.00", "key": KEY},
         {"amount": "", "key": KEY},
         {"amount": "-20.00", "key": KEY},
+        {"amount": "20.00", "key": ""},
+        {"amount": "20.00"},
         {"amount": "20.00", "key": "short"},
         {"amount": "20.00", "key": "' OR 1=1"},
         {"amount": "1e9", "key": KEY},
