@@ -22,7 +22,7 @@ from charging.entries import (
     reserved,
 )
 from charging.entry_keys import require_top_up_key
-from charging.errors import EntryKeyReused, InsufficientBalance
+from charging.errors import EntryKeyReused
 from charging.ledger import Balances, Decision, LedgerCommand, LedgerSnapshot
 from charging.money import Money
 from charging.money_state import Record
@@ -100,11 +100,11 @@ class Adjust(LedgerCommand[Adjusted]):
             return Decision(result=self._result(snapshot, change=0))
         micros = self._amount.micros
         change = micros if self._adjustment is Adjustment.GRANT else -micros
-        result = self._result(snapshot, change=change)
-        free = snapshot.balance(available(self.office_id), self._amount.currency)
-        if self._adjustment is Adjustment.DEDUCT and free < self._amount:
-            raise InsufficientBalance(available=free, needed=self._amount)
-        return Decision(result=result, entries=(self._entry,), money=(self._record(),))
+        return Decision(
+            result=self._result(snapshot, change=change),
+            entries=(self._entry,),  # no posting leaves less than nothing in an account
+            money=(self._record(),),
+        )
 
     def _result(self, snapshot: LedgerSnapshot, *, change: int) -> Adjusted:
         currency = self._amount.currency

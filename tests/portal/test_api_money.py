@@ -119,11 +119,13 @@ async def test_a_key_is_of_one_request(site: Site, other: Mapping[str, Any]) -> 
 
 
 async def test_a_key_of_one_address_is_not_one_of_another(site: Site) -> None:
-    async with of_role(site, CARE) as client:
-        await client.post("/adjustments", json=GRANT, headers=keyed())
-        cancel = {"code": "1", "reason": "why"}
-        answer = await client.post("/payments/p/cancel", json=cancel, headers=keyed())
-    assert answer.json()["code"] == "idempotency_key_reused"
+    """What is sent to both is the same: nothing."""
+    async with of_role(site, MANAGER) as client:
+        codes = [
+            (await client.post(f"/payments/{name}/confirm", headers=keyed())).json()["code"]
+            for name in ("one", "two")
+        ]
+    assert codes == ["unknown_payment", "idempotency_key_reused"]
 
 
 async def test_two_tokens_with_one_key_ask_for_two_things(site: Site) -> None:
@@ -433,6 +435,19 @@ async def test_a_code_cannot_be_guessed(site: Site) -> None:
     assert codes == ["wrong_code"] * ATTEMPTS_PER_ACCOUNT + ["too_many_codes"]
     assert (right.status_code, right.json()["code"]) == (429, "too_many_codes")
     assert payments_of(site)[0].state is State.CREDITED
+
+
+async def test_the_right_code_forgets_those_that_were_mistyped(site: Site) -> None:
+    address = f"/payments/{await credited(site)}/cancel"
+    for turn in ("one", "two"):
+        async with of_role(site, MANAGER) as manager:
+            code = (await manager.post("/support-codes")).json()["code"]
+        async with of_role(site, CARE) as client:
+            mistyped = [f"{(int(code) + 1) % 10**8:08d}"] * (ATTEMPTS_PER_ACCOUNT - 1)
+            for number, typed in enumerate([*mistyped, code]):
+                sent = {"code": typed, "reason": "why"}
+                last = await client.post(address, json=sent, headers=keyed(f"{turn}{number}"))
+            assert last.status_code == 202
 
 
 def test_every_adjustment_is_known_to_forms_and_trail() -> None:
