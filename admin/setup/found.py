@@ -19,7 +19,7 @@ DATA = (Path("/usr/share/asterisk"), Path("/var/lib/asterisk"))  # Debian's, the
 
 WRITTEN_BY_FREEPBX = (
     "FreePBX writes Asterisk's files anew at every reload, so this command writes none here:"
-    " docs/freepbx.md says where its gate belongs"
+    " `tollgate dialplan render --gate freepbx` writes its gate, docs/freepbx.md says the rest"
 )
 
 _VERSION = re.compile(r"Asterisk (?:certified/)?(\d+)\.(\d+)\.(\d+)")
