@@ -17,7 +17,7 @@ from charging.offices import Office
 from charging.plan import Category
 from charging.unpaid import costs_nothing
 from dialplan.contexts import INCLUDED, OUR_TRUNKS, PAID, paid_extension
-from dialplan.office_routes import context_of
+from dialplan.office_routes import context_of, is_ours
 from dialplan.patterns import emergency_dialled
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
@@ -254,7 +254,7 @@ def _emergency(walker: Walker, party: Party, carriers: Carriers) -> Sequence[Fin
     wrong: dict[str, list[str]] = {}
     known = _extensions(walker.dialplan, OURS)  # what ours lacks is said by check_dialplan
     for dialled, _ in emergency_dialled(party.offices[0].emergency_sites):
-        if dialled not in known:
+        if dialled not in known or not _is_dialled_so(walker.dialplan, party.context, dialled):
             continue
         found = walker.walk(Start(context=party.context, dialled=dialled))
         out = [leg for leg in found.legs if carriers.leaves(leg)]
@@ -268,6 +268,14 @@ def _emergency(walker: Walker, party: Party, carriers: Carriers) -> Sequence[Fin
         problem(f"in [{party.context}] the emergency number {listed(numbers)} {why}", FIRST)
         for why, numbers in wrong.items()
     ]
+
+
+def _is_dialled_so(dialplan: Dialplan, context: str, dialled: str) -> bool:
+    """A # behind the number is for phones that send one, and is read by our own contexts alone."""
+    if not dialled.endswith("#"):
+        return True
+    found = dialplan.find(context, dialled.rstrip("#"), 1)
+    return any(is_ours(outcome.context) for outcome in found)
 
 
 def walker_of(running: Running, settings: Settings) -> Walker:

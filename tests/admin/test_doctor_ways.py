@@ -17,12 +17,13 @@ from admin.checks.ways import (
 from admin.checks.ways import judge_phones as judge
 from assembly.offices import read_offices
 from assembly.routes import own_asterisk
-from dialplan.render import rendered_dialplan
+from dialplan.render import HOOK, rendered_dialplan
 from dialplan.walk.lookup import Dialplan
+from lab.freepbx import PHONES, SHAPE
 from settings import Settings
 from tests.admin.asterisk_stand_in import SOUND, AsteriskStandIn, running
 from tests.admin.conftest import Site
-from tests.dialplan.walk.text import dialplan, listed
+from tests.dialplan.walk.text import dialplan, listed, written
 
 (UK,) = read_offices(Settings())
 OURS = "".join(rendered_dialplan(own_asterisk(Settings())).values())
@@ -153,6 +154,25 @@ def test_what_cannot_be_told_is_a_warning_with_its_place_and_why() -> None:
     assert "cannot be told: what the script route.agi does is not known ([office] 00" in (
         finding.message
     )
+
+
+def of_freepbx(text: str) -> Sequence[str]:
+    """What the doctor says of one phone in FreePBX's shape, with our gate in its hook."""
+    read = written(f"{OURS}\n{text}{HOOK}{SHAPE.read_text(encoding='utf-8')}")
+    phone = Endpoint(name="1001", context=PHONES, allow_transfer=False, is_trunk=False)
+    asterisk = Running(
+        dialplan=read.dialplan, variables=read.variables, endpoints=[phone, *endpoints()[1:]]
+    )
+    found = judge(asterisk, [UK], Settings(), {})
+    return [each.message for each in found if each.status is not Status.OK]
+
+
+@pytest.mark.long
+def test_freepbx_with_the_gate_in_its_hook_is_sound_and_a_way_past_it_is_named() -> None:
+    """Its whole dialplan is walked for every number, which takes some seconds."""
+    assert of_freepbx("") == []
+    past = "[from-internal-custom]\nexten => _*99X.,1,Dial(PJSIP/${EXTEN:3}@trunk)\n"
+    assert any("nobody pays when 1001 dials *99" in each for each in of_freepbx(past))
 
 
 def test_caller_from_outside_may_not_dial_out() -> None:
