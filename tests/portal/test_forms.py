@@ -54,6 +54,19 @@ FORMS = (
     ),
     Wrong("/prove?next=/billing", {"password": "a guess"}, ("password",), route="/prove"),
     Wrong("/top-ups", {"amount": "21.00", "key": KEY}, ("amount",)),
+    Wrong(
+        "/adjust",
+        {"adjustment": "steal", "amount": "", "reason": "", "key": KEY},
+        ("adjustment", "amount", "reason"),
+        who="carol",
+    ),
+    Wrong(
+        "/adjust",
+        {"adjustment": "grant", "amount": "a lot", "reason": "by mistake", "key": KEY},
+        ("amount",),
+        ("a lot", "by mistake"),
+        who="carol",
+    ),
     Wrong("/refill", {"rule": "20.00:9.00"}, ("rule",)),
     Wrong(
         "/billing/buyer",
