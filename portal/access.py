@@ -124,11 +124,11 @@ def require_declared(routes: Iterable[BaseRoute], by: type[Declared] = May) -> N
 
 def declarations(route: APIRoute) -> list[object]:
     """Everything before a handler that says who may use it, "anybody" among it."""
-    called = (each.call for each in _below(route.dependant))
+    called = (each.call for each in every_below(route.dependant))
     return [call for call in called if isinstance(call, Declared) or call is anybody]
 
 
-def _below(dependant: Dependant) -> Iterator[Dependant]:
+def every_below(dependant: Dependant) -> Iterator[Dependant]:
     for each in dependant.dependencies:
         yield each
-        yield from _below(each)
+        yield from every_below(each)

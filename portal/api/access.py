@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 
 from charging.api_tokens import ApiToken
 from charging.people import Role
-from portal.access import EVERYONE, Declared, NotAllowedError
+from portal.access import EVERYONE, Declared, NotAllowedError, every_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,23 @@ class Allowed(Declared):
         caller = caller_of(request)
         if caller.token.role not in self.roles:
             raise NotAllowedError
+        _refuse_unknown(request)
         return caller
+
+
+def _refuse_unknown(request: Request) -> None:
+    """A filter with a slip in its name would be none, and show what was not asked for.
+
+    Raises:
+        RequestValidationError: names what the route does not know.
+    """
+    route: APIRoute = request.scope["route"]
+    declared = (route.dependant, *every_below(route.dependant))
+    known = {each.alias for dependant in declared for each in dependant.query_params}
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        found = [{"loc": ("query", name), "type": "extra_forbidden"} for name in unknown]
+        raise RequestValidationError(found)
 
 
 Reader = Annotated[Caller, Depends(Allowed(*EVERYONE))]

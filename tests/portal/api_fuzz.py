@@ -18,7 +18,6 @@ from schemathesis.generation import GenerationMode
 from schemathesis.python.asgi import HOST
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
-    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -40,7 +39,6 @@ CHECKS: Final = [
     content_type_conformance,
     response_schema_conformance,
     response_headers_conformance,
-    negative_data_rejection,
     unsupported_method,
 ]
 

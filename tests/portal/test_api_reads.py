@@ -123,6 +123,7 @@ async def test_moments_are_in_utc_and_read_in_any_zone(week: Site) -> None:
     [
         *("since=2026-11-18", "since=2026-11-18T00:00:00", "since=0001-01-01T00:00:00%2B14:00"),
         *("number=%2B", "number=1e3", "country=fr", "outcome=never", "limit=0", "limit=201"),
+        *("sinec=2026-11-18T00:00:00Z", "Limit=1", "token=x"),
         *("after=x", "after=1.%00", f"after={'9' * 300}", "phone=%00"),
     ],
 )
