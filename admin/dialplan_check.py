@@ -1,6 +1,5 @@
 """`tollgate dialplan check` and `trace`: what phones can dial past the gate, and by which way."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -108,7 +107,7 @@ def check(
         print_json(_fields(report))
     elif output is Output.SARIF:
         found = sarif(report.findings, report.lines, version=metadata.version("tollgate"))
-        typer.echo(json.dumps(found, indent=2))
+        print_json(found, indent=2)
     else:
         for line in _text(report):
             say(line)

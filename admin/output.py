@@ -30,7 +30,12 @@ def print_csv(lines: Iterable[str]) -> None:
         typer.echo(f"{escaped(line.removesuffix(CSV_LINE_END))}{CSV_LINE_END}", nl=False)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: Any, *, indent: int | None = None) -> None:
     """One JSON object; letters stay as they are, and unseen characters are JSON's own escapes."""
-    text = json.dumps(value, ensure_ascii=False)
-    typer.echo("".join(char if is_plain(char) else json.dumps(char)[1:-1] for char in text))
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    lines = text.split("\n")  # the only unseen characters that JSON itself puts there
+    typer.echo("\n".join(map(_without_unseen, lines)))
+
+
+def _without_unseen(line: str) -> str:
+    return "".join(char if is_plain(char) else json.dumps(char)[1:-1] for char in line)

@@ -19,6 +19,7 @@ RENEW: Final = "renew it at the proxy that has it, and see that it is renewed by
 def check_certificate(settings: Settings) -> Iterator[Finding]:
     url = settings.portal.public_url
     if url is None or not url.startswith("https://"):
+        yield ok("there is none to look at: [portal] public_url is no https address")
         return
     parts = urlsplit(url)
     yield judge(str(parts.hostname), parts.port or HTTPS_PORT, now=datetime.now(UTC))

@@ -17,8 +17,8 @@ from charging.plain_text import escaped
 from dialplan.office_routes import PHONE_CONTACTS
 from dialplan.phone_contacts import is_dialled
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.walk.lookup import Dialplan
-from dialplan.walk.walker import Start
+from dialplan.walk.lookup import Dialplan, Found
+from dialplan.walk.walker import Leg, Start
 from settings import Settings
 
 DIAL_CONTACTS = (
@@ -114,8 +114,15 @@ def walked_dials(running: Running, settings: Settings, phones: Collection[str]) 
         for walk in walks
         for leg in walk.legs
         if leg.technology == "PJSIP" and leg.endpoint in phones and not leg.number
-        if not any(place.context == PHONE_CONTACTS for place in leg.way)  # whose answer it dials
+        if not _dials_our_answer(leg, running.dialplan)
     )
+
+
+def _dials_our_answer(leg: Leg, dialplan: Dialplan) -> bool:
+    """What [tollgate-phone-contacts] returned, by whatever variable; not a phone as written."""
+    asked = any(place.context == PHONE_CONTACTS for place in leg.way)
+    steps = dialplan.find(leg.place.context, leg.place.extension, leg.place.priority)
+    return asked and not any(isinstance(s, Found) and "PJSIP/" in s.step.data for s in steps)
 
 
 def _dials_any(data: str, phones: Collection[str]) -> bool:

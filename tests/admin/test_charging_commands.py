@@ -375,7 +375,8 @@ def test_an_unusable_database_is_one_sentence(settings: Path) -> None:
     text = settings.read_text() + '[database]\nurl = "mysql://x"\n'
     settings.write_text(text)
     assert "neither sqlite nor postgresql" in refused("balance")
-    settings.write_text(text.replace("mysql://x", "sqlite:////nowhere/at/all.sqlite"))
-    assert "there is no ledger in /nowhere/at/all.sqlite" in refused("balance")
+    ledger = settings.parent / "nowhere" / "at" / "all.sqlite"
+    settings.write_text(text.replace("mysql://x", f"sqlite:///{ledger}"))
+    assert f"there is no ledger in {ledger}" in refused("balance")
     said = run("ledger", "prepare").stderr
-    assert "the ledger /nowhere/at/all.sqlite cannot be used: unable to open database file" in said
+    assert f"the ledger {ledger} cannot be used: unable to open database file" in said

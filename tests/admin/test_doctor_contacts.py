@@ -99,15 +99,24 @@ def test_phone_that_is_dialled_by_a_variable_is_found_by_walking_there(
     assert all(place.startswith("[ring] s") for place in places)
 
 
-def test_phone_that_is_dialled_by_what_we_return_for_it_is_sound() -> None:
+@pytest.mark.parametrize(
+    ("dial", "places"),
+    [
+        ("Dial(${GOSUB_RETVAL},20,i)", frozenset()),
+        ("Dial(PJSIP/${EXTEN:0},20,i)", frozenset({"[office] 1001"})),
+    ],
+)
+def test_what_we_return_for_a_phone_may_be_dialled_and_the_phone_itself_not(
+    dial: str, places: frozenset[str]
+) -> None:
     rendered = rendered_dialplan(own_asterisk(Settings()))[OUR_CONTEXTS]
     text = (
         "[office]\nexten => _1XXX,1,Gosub(tollgate-phone-contacts,s,1(${EXTEN}))\n"
-        " same => n,Dial(${GOSUB_RETVAL},20,i)\n"
+        f" same => n,{dial}\n"
     )
     phone = Endpoint(name="1001", context="office", allow_transfer=False, is_trunk=False)
     found = Running(dialplan=dialplan(text + rendered), variables={}, endpoints=[phone])
-    assert walked_dials(found, Settings(), {"1001"}) == frozenset()
+    assert walked_dials(found, Settings(), {"1001"}) == places
 
 
 def test_contacts_are_read_as_asterisk_lists_them() -> None:
