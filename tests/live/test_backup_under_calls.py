@@ -6,7 +6,7 @@ import pytest
 
 from trials.backups import BackupPlan, run
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 
 @pytest.mark.timeout(240)

@@ -4,11 +4,11 @@ import pytest
 
 from trials.slow_clients import SlowPlan, crowd
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 
 async def test_a_crowd_of_slow_clients_keeps_nobody_out_and_harms_no_call() -> None:
-    """20 s. More of them than the portal takes at once, so that some are dropped."""
+    """More of them than the portal takes at once, so that some are dropped."""
     plan = SlowPlan(clients=600, minutes=0.1, rate_per_s=1, seed=1)
     outcome = await crowd(plan, print)
     assert outcome.problems == ()

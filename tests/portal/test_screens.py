@@ -230,6 +230,7 @@ THOUSANDS = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_thousand_rows_and_a_paused_refill_stand_in_nobodys_way_either(
     template: Path, tmp_path: Path, chromium: Browser
