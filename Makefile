@@ -4,8 +4,8 @@ PYTHON ?= python3
 python := .venv/bin/python
 # A live test mostly waits for a telephone, so more of them than cores run side by side.
 WORKERS ?= 6
-# The tests that compute go first and alone: a starved telephone loses sound.
-CORES ?= 2
+# The tests that compute go first and alone: a starved telephone loses sound. A few of them wait.
+CORES ?= 3
 # A live test starts dozens of Pythons: what they compile is kept, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE =
 

@@ -10,7 +10,13 @@ SEED = 7
 COUNT = 60
 
 
-@pytest.mark.parametrize("allow_transfer", [False, True], ids=["transfers off", "transfers on"])
+@pytest.mark.parametrize(
+    "allow_transfer",
+    [
+        pytest.param(False, id="transfers off", marks=pytest.mark.long),
+        pytest.param(True, id="transfers on"),
+    ],
+)
 async def test_attacked_from_a_registered_phone_nothing_unpaid_reaches_the_carrier(
     *, allow_transfer: bool
 ) -> None:

@@ -38,7 +38,7 @@ def increments(record: CallRecord) -> int:
     return record.debited.micros // PER_INCREMENT.micros
 
 
-@pytest.mark.parametrize("ahead_s", [HOUR_S, -HOUR_S])
+@pytest.mark.parametrize("ahead_s", [pytest.param(HOUR_S, marks=pytest.mark.long), -HOUR_S])
 async def test_clock_an_hour_out_changes_no_call_and_is_told(
     start_office: StartOffice, ahead_s: int
 ) -> None:
