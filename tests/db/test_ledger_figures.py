@@ -110,7 +110,7 @@ def test_no_figure_reads_a_table_that_grows_with_every_call(tmp_path: Path) -> N
 
 
 async def test_prometheus_reads_them_and_that_the_database_is_away(
-    charging: Charging, engine: Engine
+    charging: Charging, engine: Engine, tmp_path: Path
 ) -> None:
     await with_an_open_call(charging)
     registry = CollectorRegistry()
@@ -120,6 +120,6 @@ async def test_prometheus_reads_them_and_that_the_database_is_away(
     balance = {"account": "available", "currency": "GBP"}
     assert registry.get_sample_value("tollgate_ledger_balance", balance) == 4.92
     away = CollectorRegistry()
-    away.register(LedgerCollector(open_engine("sqlite:////nowhere/ledger.sqlite")))
+    away.register(LedgerCollector(open_engine(f"sqlite:///{tmp_path}/empty.sqlite")))
     assert away.get_sample_value("tollgate_ledger_up") == 0
     assert away.get_sample_value("tollgate_ledger_open_calls") is None
