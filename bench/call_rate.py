@@ -24,9 +24,10 @@ from charging.money import Money
 from lab.carrier import ANSWERS_AT_ONCE
 from lab.errors import LabError
 from lab.office import Office
-from lab.paid_office import make_paid_office
+from lab.paid_office import PaidOffice, make_paid_office
 from lab.telephony import find_telephony
 from prompts.library import default_sounds_folder
+from telephony.tools import Telephony
 
 DECK = """\
 prefix,destination,per_minute,connection,per_call,initial_s,increment_s
@@ -71,16 +72,7 @@ def run() -> list[Figure]:
 async def measure(folder: Path) -> list[Figure]:
     telephony = find_telephony(lambda _: None)
     paid, bare = (
-        make_paid_office(
-            telephony,
-            folder / module,
-            deck=DECK,
-            opening=OPENING,
-            settings={"prompts": {"announce": False}},
-            module=module,
-            default=ANSWERS_AT_ONCE,
-            media=False,
-        )
+        rated_office(telephony, folder / module, module=module)
         for module in ("ari_app", "bench.bare_application")
     )
     plain = Office(
@@ -109,6 +101,20 @@ async def measure(folder: Path) -> list[Figure]:
         if audit.problems:
             raise LabError(f"the ledger is wrong: {audit.problems}")
     return figures
+
+
+def rated_office(telephony: Telephony, folder: Path, *, module: str = "ari_app") -> PaidOffice:
+    """With money for every call, and a carrier that answers at once and sends no sound."""
+    return make_paid_office(
+        telephony,
+        folder,
+        deck=DECK,
+        opening=OPENING,
+        settings={"prompts": {"announce": False}},
+        module=module,
+        default=ANSWERS_AT_ONCE,
+        media=False,
+    )
 
 
 def trying(name: str, way: Way) -> Try:

@@ -9,7 +9,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.call_rate import DECK, OPENING, compared, ms_per_call, of_application, set_up_of
+from bench.call_rate import compared, ms_per_call, of_application, rated_office, set_up_of
 from bench.figures import Figure
 from bench.ways import Way, p99
 from charging.card_processor import CardOnFile
@@ -19,9 +19,8 @@ from charging.money_state import StoredCard
 from charging.orders import Consent, refill_rule
 from db.engine import open_engine
 from db.ledger import SqlLedger
-from lab.carrier import ANSWERS_AT_ONCE
 from lab.errors import LabError
-from lab.paid_office import OFFICE_ID, PaidOffice, make_paid_office
+from lab.paid_office import OFFICE_ID, PaidOffice
 from lab.telephony import find_telephony
 
 RATE_PER_S = 60
@@ -37,18 +36,7 @@ def run() -> list[Figure]:
 
 async def measure(folder: Path) -> list[Figure]:
     telephony = find_telephony(lambda _: None)
-    off, armed = (
-        make_paid_office(
-            telephony,
-            folder / name,
-            deck=DECK,
-            opening=OPENING,
-            settings={"prompts": {"announce": False}},
-            default=ANSWERS_AT_ONCE,
-            media=False,
-        )
-        for name in ("off", "armed")
-    )
+    off, armed = (rated_office(telephony, folder / name) for name in ("off", "armed"))
     async with off, armed:
         await arm(armed)
         ways = {

@@ -4,7 +4,6 @@ A token is stored as its SHA-256, so that who can read the database cannot use i
 """
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -15,14 +14,12 @@ from sqlalchemy import (
     Text,
 )
 
-from db.models import UtcDateTime, metadata
-
-_RowId = BigInteger().with_variant(Integer, "sqlite")
+from db.models import ROW_ID, UtcDateTime, metadata
 
 api_tokens = Table(
     "api_tokens",
     metadata,
-    Column("token_id", _RowId, primary_key=True),
+    Column("token_id", ROW_ID, primary_key=True),
     Column("office_id", String(64), nullable=False),
     Column("name", String(40), nullable=False),
     Column("role", String(24), nullable=False),

@@ -61,7 +61,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 # Integer on SQLite, where only INTEGER PRIMARY KEY counts up by itself.
-_RowId = BigInteger().with_variant(Integer, "sqlite")
+ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # counted up by either database
 
 # By code point on both databases: a deck arrives in the order its lookup wants.
 _Prefix = String(24, collation="C").with_variant(String(24), "sqlite")
@@ -259,7 +259,7 @@ ungated_legs = Table(
 rate_decks = Table(
     "rate_decks",
     metadata,
-    Column("id", _RowId, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("currency", String(3), nullable=False),
     Column("name", String(40), nullable=False, server_default="standard"),  # offices name theirs
     Column("source", Text, nullable=False),  # the file's name, as a help to memory
@@ -293,7 +293,7 @@ rates = Table(
 deck_changes = Table(
     "deck_changes",
     metadata,
-    Column("id", _RowId, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("currency", String(3), nullable=False),
     Column("deck_id", ForeignKey("rate_decks.id"), nullable=False),
     Column("action", String(16), nullable=False),  # import, rollback

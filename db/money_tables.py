@@ -19,9 +19,8 @@ from sqlalchemy import (
     text,
 )
 
-from db.models import UtcDateTime, metadata
+from db.models import ROW_ID, UtcDateTime, metadata
 
-_RowId = BigInteger().with_variant(Integer, "sqlite")
 _ENTRY_KEY = 240
 OPEN = "('claimed', 'sent', 'unknown', 'declined', 'authentication')"
 CREDITED = "('credited', 'refunding', 'refunded', 'disputed')"
@@ -141,7 +140,7 @@ refill_policies = Table(
 cards = Table(
     "cards",
     metadata,
-    Column("id", _RowId, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("office_id", String(64), nullable=False),
     Column("processor", String(16), nullable=False),
     Column("customer_id", String(255), nullable=False),
@@ -244,7 +243,7 @@ receipts = Table(
 notices = Table(
     "notices",
     metadata,
-    Column("id", _RowId, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("key", String(300), nullable=False, unique=True),
     Column("office_id", String(64), nullable=False),
     Column("kind", String(24), nullable=False),

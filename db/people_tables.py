@@ -4,26 +4,23 @@ Tokens are stored as their SHA-256, so that who can read the database cannot sig
 """
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
     Index,
-    Integer,
     String,
     Table,
     Text,
 )
 
-from db.models import UtcDateTime, metadata
+from db.models import ROW_ID, UtcDateTime, metadata
 
-_RowId = BigInteger().with_variant(Integer, "sqlite")
 _ROLES = "('viewer', 'manager', 'customer_care')"
 
 users = Table(
     "users",
     metadata,
-    Column("user_id", _RowId, primary_key=True),
+    Column("user_id", ROW_ID, primary_key=True),
     Column("address", String(254), nullable=False, unique=True),
     Column("name", String(80), nullable=False),
     Column("language", String(8)),
@@ -79,7 +76,7 @@ user_links = Table(
 sign_in_attempts = Table(
     "sign_in_attempts",
     metadata,
-    Column("id", _RowId, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("attempted_at", UtcDateTime, nullable=False),
     Column("account", String(254), nullable=False),
     Column("client_address", String(64), nullable=False),
@@ -105,7 +102,7 @@ support_codes = Table(
 audit_trail = Table(
     "audit_trail",
     metadata,
-    Column("id", _RowId, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("office_id", String(64), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("actor", String(320), nullable=False),

@@ -5,23 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
     Connection,
-    Integer,
     String,
     Table,
     insert,
     select,
 )
 
-from db.models import UtcDateTime, metadata
+from db.models import ROW_ID, UtcDateTime, metadata
 
 restorations = Table(
     "restorations",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("taken_at", UtcDateTime, nullable=False),  # the backup
     Column("restored_at", UtcDateTime, nullable=False),
     Column("actor", String(320), nullable=False),

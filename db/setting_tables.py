@@ -1,22 +1,20 @@
 """The table of what managers set: append-only, so the last row of a setting is in force."""
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
     Index,
-    Integer,
     String,
     Table,
     Text,
 )
 
-from db.models import UtcDateTime, metadata
+from db.models import ROW_ID, UtcDateTime, metadata
 
 setting_changes = Table(
     "setting_changes",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("office_id", String(64), nullable=False),
     Column("endpoint", String(64), nullable=False, server_default=""),  # "": of the office itself
     Column("name", String(40), nullable=False),

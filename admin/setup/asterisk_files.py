@@ -60,6 +60,12 @@ class Address:
 
 def http(conf: Conf) -> tuple[Needed, Address]:
     """HTTP on loopback, for ARI; a server that is there already keeps its address."""
+    needed, host = _listening(conf, "http.conf: HTTP, and with it ARI,")
+    return needed, Address(_reached(host), conf.last("general", "bindport", HTTP_PORT))
+
+
+def _listening(conf: Conf, server: str) -> tuple[Needed, str]:
+    """What a server wants in order to listen, and at which address it then does."""
     needed = Needed()
     host = conf.last("general", "bindaddr")
     if not is_true(conf.last("general", "enabled", "no")):
@@ -69,10 +75,10 @@ def http(conf: Conf) -> tuple[Needed, Address]:
             host = LOOPBACK
     elif not _is_loopback(host):
         needed.told.append(
-            f"http.conf: HTTP, and with it ARI, listens at {host or 'every address'}; Tollgate"
-            f" needs no more than bindaddr = {LOOPBACK}"
+            f"{server} listens at {host or 'every address'}; Tollgate needs no more than"
+            f" bindaddr = {LOOPBACK}"
         )
-    return needed, Address(_reached(host), conf.last("general", "bindport", HTTP_PORT))
+    return needed, host
 
 
 def _is_loopback(host: str) -> bool:
@@ -106,18 +112,7 @@ def ari(conf: Conf, password: str) -> Needed:
 
 def manager(conf: Conf, secret: str, *, http_on_loopback: bool) -> tuple[Needed, Address]:
     """A user that may list and end calls, from this machine: nothing that amounts to a shell."""
-    needed = Needed()
-    host = conf.last("general", "bindaddr")
-    if not is_true(conf.last("general", "enabled", "no")):
-        needed.add("general", "enabled = yes")
-        if not _is_loopback(host):
-            needed.add("general", f"bindaddr = {LOOPBACK}")
-            host = LOOPBACK
-    elif not _is_loopback(host):
-        needed.told.append(
-            f"manager.conf: AMI listens at {host or 'every address'}; Tollgate needs no more than"
-            f" bindaddr = {LOOPBACK}"
-        )
+    needed, host = _listening(conf, "manager.conf: AMI")
     if not is_true(conf.last("general", "webenabled", "no")) and http_on_loopback:
         needed.add("general", "webenabled = yes")
     others = {each.name for each in conf.sections} - {"general", USER}

@@ -68,21 +68,6 @@ def server() -> Iterator[Server]:
         yield started
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
-    """With a ledger of one top-up, phones, a plan of its own, and a secret in a file."""
-
-    def new_url() -> str:
-        if request.param == "sqlite":
-            return f"sqlite:///{tmp_path / f'elsewhere-{next(_numbers)}' / 'ledger.sqlite'}"
-        return _new_database(request.getfixturevalue("server"))
-
-    folder = tmp_path / "site"
-    folder.mkdir()
-    url = f"sqlite:///{folder / 'ledger.sqlite'}" if request.param == "sqlite" else new_url()
-    return _site(folder, url, new_url, monkeypatch)
-
-
 @pytest.fixture
 def sqlite_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
     folder = tmp_path / "site"
@@ -92,6 +77,24 @@ def sqlite_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
         return f"sqlite:///{tmp_path / f'elsewhere-{next(_numbers)}' / 'ledger.sqlite'}"
 
     return _site(folder, f"sqlite:///{folder / 'ledger.sqlite'}", new_url, monkeypatch)
+
+
+@pytest.fixture
+def postgresql_site(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    folder = tmp_path / "site"
+    folder.mkdir()
+
+    def new_url() -> str:
+        return _new_database(server)
+
+    return _site(folder, new_url(), new_url, monkeypatch)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest) -> Kept:
+    """With a ledger of one top-up, phones, a plan of its own, and a secret in a file."""
+    made: Kept = request.getfixturevalue(f"{request.param}_site")
+    return made
 
 
 def _site(

@@ -125,23 +125,20 @@ def test_a_ledger_that_does_not_add_up_is_no_backup(sqlite_site: Kept) -> None:
     assert [file.name for file in made.file.parent.iterdir()] == [made.file.name]
 
 
-def test_an_unsound_database_of_postgresql_is_no_backup_either(site: Kept) -> None:
-    if site.url.startswith("sqlite"):
-        pytest.skip("the test before")
-    engine = open_engine(site.url)
+def test_an_unsound_database_of_postgresql_is_no_backup_either(postgresql_site: Kept) -> None:
+    engine = open_engine(postgresql_site.url)
     with engine.begin() as writer:
         writer.execute(text("ALTER TABLE balances DISABLE TRIGGER ALL"))
         writer.execute(text("UPDATE balances SET micros = micros + 1 WHERE account = 'available'"))
     engine.dispose()
     with pytest.raises(BackupError, match="not sound"):
-        take(site.settings)
+        take(postgresql_site.settings)
 
 
+@pytest.mark.usefixtures("postgresql_site")
 def test_without_pg_dump_it_says_what_to_install(
-    site: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if site.url.startswith("sqlite"):
-        pytest.skip("SQLite needs no program")
     monkeypatch.setenv("PATH", str(tmp_path))
     result = run("backup")
     assert result.exit_code == 1
@@ -344,12 +341,10 @@ def test_without_a_ledger_there_is_nothing_to_copy(sqlite_site: Kept) -> None:
     assert not (sqlite_site.folder / "ledger.sqlite").exists()
 
 
-def test_a_snapshot_is_examined_and_dumped_as_one(site: Kept, tmp_path: Path) -> None:
+def test_a_snapshot_is_examined_and_dumped_as_one(postgresql_site: Kept, tmp_path: Path) -> None:
     """What is written meanwhile is neither in the dump nor in what is said of it."""
-    if site.url.startswith("sqlite"):
-        pytest.skip("SQLite's copy is examined itself")
-    examined = dump_ledger(site.url, tmp_path / "dump")
-    site.top_up("1", key="later")
+    examined = dump_ledger(postgresql_site.url, tmp_path / "dump")
+    postgresql_site.top_up("1", key="later")
     assert examined.marks.offices["main"].entries == 1
     assert (tmp_path / "dump").stat().st_size > 0
     with closing(open(tmp_path / "dump", "rb")) as dump:  # noqa: PTH123 - its first bytes
