@@ -58,6 +58,21 @@ def report(  # noqa: PLR0913 - what a report is made of, by name
     return sorted(lines, key=lambda line: (-line.spent.micros, -line.paid_calls, line.key))
 
 
+def spent_this_month(
+    reader: Connection, *, office_id: str, today: date, currency: str
+) -> dict[str, Money]:
+    """What each endpoint cost since the month of the office's own `today` began."""
+    lines = report(
+        reader,
+        office_id=office_id,
+        by=SpentBy.EXTENSION,
+        first=today.replace(day=1),
+        last=today,
+        currency=currency,
+    )
+    return {line.key: line.spent for line in lines}
+
+
 _COLUMN = {SpentBy.COUNTRY: "country", SpentBy.EXTENSION: "endpoint"}
 
 

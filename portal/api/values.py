@@ -86,6 +86,9 @@ After = Annotated[
     str | None,
     Query(max_length=200, description="“next” of the page before; without it: the newest."),
 ]
+AfterNumber = Annotated[
+    int | None, Query(ge=1, le=2**63 - 1, description="“next” of the page before.")
+]
 Since = Annotated[Moment | None, Query(description="From this moment on.")]
 Until = Annotated[Moment | None, Query(description="Before this moment.")]
 Endpoint = Annotated[str | None, Query(pattern=_ID, description="Of this phone only.")]

@@ -14,7 +14,7 @@ from charging.extensions import DestinationClass, Extension
 from charging.managers_settings import SettingChange
 from charging.money import Money
 from charging.provenance import Sourced
-from db.reports import SpentBy, report
+from db.reports import spent_this_month
 from portal.access import ProvenManager, Reader, visit_in
 from portal.extension_changes import is_fixed, look_at
 from portal.forms import Choice, PortalForm, Several
@@ -62,18 +62,14 @@ class ExtensionForm(PortalForm):
 @router.get("/extensions")
 async def extensions(request: Request, visit: Reader, parts: Needs) -> Response:
     office = parts.offices.office(visit.office_id)
-    today = office.day_of(visit.at)
-    lines = await parts.store.read(
-        lambda reader: report(
+    spent = await parts.store.read(
+        lambda reader: spent_this_month(
             reader,
             office_id=office.id,
-            by=SpentBy.EXTENSION,
-            first=today.replace(day=1),
-            last=today,
+            today=office.day_of(visit.at),
             currency=office.currency,
         )
     )
-    spent = {line.key: line.spent for line in lines}
     return parts.pages.page(
         request,
         "extensions.html",

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from admin import call as call_module
-from admin.__main__ import app
 from admin.call_words import DETAILS, REFUSALS, talk_words
 from charging.money import MICROS_PER_UNIT
 from charging.unpaid_calls import OVERLOAD
 from db.engine import open_engine
 from db.schema import upgrade
 from prompts import phrases
+from tests.admin.cli import run
 from tests.admin.conftest import Site
 from tests.db.activity_histories import History
 
@@ -28,10 +27,6 @@ def ledger(site: Site) -> None:
     upgrade(engine)
     History(engine, seed=5).run(120)
     engine.dispose()
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
 
 
 def said(*arguments: str) -> str:

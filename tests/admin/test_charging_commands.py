@@ -1,15 +1,12 @@
 """The commands that need no Asterisk, run as an admin runs them."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from admin.__main__ import app
 from plans.files import SAMPLE_DECKS
+from tests.admin.cli import run, told
 from tests.programs import make_ledger
 
 
@@ -20,16 +17,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TOLLGATE_SETTINGS", str(file))
     make_ledger(tmp_path)
     return file
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
-
-
-def told(*arguments: str) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def refused(*arguments: str) -> str:

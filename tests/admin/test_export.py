@@ -20,7 +20,8 @@ from admin.export import SHEETS
 from charging.commands import TopUp
 from db.engine import open_engine
 from db.models import balances
-from tests.admin.test_money_in_commands import carry_out, folder, paid, run, save_card, tell
+from tests.admin.cli import run
+from tests.admin.test_money_in_commands import carry_out, folder, paid, save_card, tell
 from tests.db.money import Spend
 from tests.fakes.charging import gbp
 from tests.test_tidy import ROOT

@@ -1,16 +1,13 @@
 """Commands about money in, run as an admin runs them; the test plays the card processor."""
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from admin import card_payments
-from admin.__main__ import app
 from charging.card_processor import CardOnFile, Succeeded
 from charging.money_commands import RecordFact, ReplaceCard
 from charging.money_state import StoredCard
@@ -18,6 +15,7 @@ from charging.receipts import Party, ReceiptTerms, VatAt
 from charging.refill import Event
 from db.engine import open_engine
 from db.ledger import SqlLedger
+from tests.admin.cli import run, told
 from tests.fakes.charging import gbp
 from tests.programs import make_ledger
 
@@ -34,16 +32,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(card_payments, "WAIT_S", 0)
     make_ledger(tmp_path)
     return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
-
-
-def told(*arguments: str) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def refused(*arguments: str) -> str:

@@ -1,16 +1,13 @@
 """`tollgate token`, as an admin runs it."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
-from typer.testing import CliRunner, Result
 
-from admin.__main__ import app
 from db.api_tokens import find_token
 from db.engine import open_engine
+from tests.admin.cli import run, told
 
 
 @pytest.fixture(autouse=True)
@@ -20,16 +17,6 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("TOLLGATE_SETTINGS", str(file))
     assert run("ledger", "prepare").exit_code == 0
     return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
-
-
-def told(*arguments: str) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def test_a_token_is_printed_once_and_found_by_what_was_printed(ledger: str) -> None:

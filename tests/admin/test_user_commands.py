@@ -1,18 +1,15 @@
 """`tollgate user`, as an admin runs it."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
-from typer.testing import CliRunner, Result
 
-from admin.__main__ import app
 from charging.people import User
 from db import people
 from db.engine import open_engine
+from tests.admin.cli import run, told
 
 
 @pytest.fixture(autouse=True)
@@ -22,16 +19,6 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("TOLLGATE_SETTINGS", str(file))
     assert run("ledger", "prepare").exit_code == 0
     return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
-
-
-def told(*arguments: str) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def test_the_first_user_is_given_a_link_for_a_password(ledger: str) -> None:

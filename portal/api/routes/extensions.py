@@ -12,7 +12,7 @@ from charging.extensions import DestinationClass, Extension
 from charging.managers_settings import SettingChange
 from charging.money import Money, parse_money
 from charging.provenance import FromFile, FromManager, Sourced
-from db.reports import SpentBy, SpentLine, report
+from db.reports import spent_this_month
 from portal.api.access import Caller, Manager, Reader
 from portal.api.paths import api_router
 from portal.api.problems import ProblemError, declared
@@ -159,18 +159,15 @@ def _in_force(parts: Parts, caller: Caller, endpoint: str) -> Mapping[str, Sourc
 
 async def _spent(parts: Parts, caller: Caller) -> Mapping[str, Money]:
     office = parts.offices.office(caller.office_id)
-    today = office.day_of(caller.at)
-    lines: list[SpentLine] = await parts.store.read(
-        lambda reader: report(
+    spent: Mapping[str, Money] = await parts.store.read(
+        lambda reader: spent_this_month(
             reader,
             office_id=office.id,
-            by=SpentBy.EXTENSION,
-            first=today.replace(day=1),
-            last=today,
+            today=office.day_of(caller.at),
             currency=office.currency,
         )
     )
-    return {line.key: line.spent for line in lines}
+    return spent
 
 
 _SAID_BY: Final[Mapping[type, SaidBy]] = {

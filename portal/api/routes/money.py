@@ -41,7 +41,7 @@ from portal.api.once import OnlyOnce
 from portal.api.paths import api_router
 from portal.api.problems import ProblemError, declared
 from portal.api.speaking import words_for
-from portal.api.values import ROWS, Amount, Id, Limit
+from portal.api.values import ROWS, AfterNumber, Amount, Id, Limit
 from portal.languages import marked
 from portal.parts import Needs, Parts
 from portal.support_codes import Redeemed, make_code, redeem_code
@@ -249,9 +249,7 @@ async def list_receipts(
     caller: Reader,
     parts: Needs,
     limit: Limit = ROWS,
-    after: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="“next” of the page before.")
-    ] = None,
+    after: AfterNumber = None,
 ) -> Receipts:
     found = await parts.store.read(
         lambda reader: last_receipts(reader, caller.office_id, limit, before=after)

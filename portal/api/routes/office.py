@@ -49,6 +49,7 @@ from portal.api.speaking import words_for
 from portal.api.values import (
     ROWS,
     After,
+    AfterNumber,
     Country,
     Endpoint,
     Limit,
@@ -234,9 +235,7 @@ async def list_changes(
     caller: Reader,
     parts: Needs,
     limit: Limit = ROWS,
-    after: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="“next” of the page before.")
-    ] = None,
+    after: AfterNumber = None,
 ) -> AuditTrail:
     found = await parts.store.read(
         lambda reader: changes(reader, caller.office_id, limit=limit, before=after)
