@@ -4,8 +4,8 @@ PYTHON ?= python3
 python := .venv/bin/python
 # A live test mostly waits for a telephone, so more of them than cores run side by side.
 WORKERS ?= 6
-# The tests that compute go first and alone: a starved telephone loses sound. A few of them wait.
-CORES ?= 3
+# The tests that compute go first and alone: a starved telephone loses sound. Some of them wait.
+CORES ?= 4
 # A live test starts dozens of Pythons: what they compile is kept, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE =
 
@@ -32,8 +32,9 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
 	@$(python) -m demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
+# Between them what the first wrote is put on disk: a ledger waits for that, and a paid call ends meanwhile.
 test: setup .setup/system  ## every test but the longest, calls through the real Asterisk included
-	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live and not long"; pure=$$?; \
+	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live and not long"; pure=$$?; sync; \
 	$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long"; live=$$?; exit $$((pure + live))
 
 long: setup .setup/system  ## the tests that `make test` leaves out for their length; ten minutes

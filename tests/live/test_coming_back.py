@@ -33,6 +33,7 @@ async def test_caller_whom_a_stalled_connection_kept_from_us_is_heard_when_it_is
             await paid.application.wait_for("stasis_start_missed", timeout_s=2 * STALL_S)
             await paid.application.wait_for("balance_playing")
             await phone.wait_for("CALL_RTPESTAB")  # and so it hears it
+            await phone.wait_for("CALL_PROGRESS")  # which sound may overtake: no call until then
             await phone.hang_up()
             await paid.application.wait_for("call_settled")
             assert len(await paid.calls()) == 1
