@@ -32,7 +32,7 @@ class _Waiting(NamedTuple):
 
 BATCH_MAX = 256  # keeps the locks of one transaction short
 URGENT_MAX = 2000  # more callers waiting than this is overload: the next one is refused
-BATCH_WAIT_MS = 15
+BATCH_WAIT_MS = 30
 OUTCOME_TIMEOUT_S = 20  # longer than any time limit of the database itself
 
 

@@ -41,15 +41,17 @@ class LossCountingStream:
         self._lost = 0
 
     def write(self, line: str) -> int:
-        told = json.dumps({"event": "log_lines_lost", "lines": self._lost}) + "\n"
         try:
-            self._out.write(told + line if self._lost else line)
+            self._out.write(self._told() + line if self._lost else line)
             self._out.flush()
         except OSError:
             self._lost += 1
         else:
             self._lost = 0
         return len(line)
+
+    def _told(self) -> str:
+        return json.dumps({"event": "log_lines_lost", "lines": self._lost}) + "\n"
 
     def flush(self) -> None:
         """Every line is flushed when it is written."""
