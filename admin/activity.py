@@ -20,16 +20,13 @@ from db.activity import (
     REFUSED,
     ActivityRow,
     Cursor,
-    FilteredSum,
     MoneyRow,
     PaidCallRow,
     RefusedRow,
-    Totals,
     WantedActivity,
     activity,
-    filtered_sum,
-    totals,
 )
+from db.activity_sums import FilteredSum, Totals, filtered_sum, totals
 from db.call_lists import (
     EVERY_OUTCOME,
     CursorError,
@@ -39,7 +36,7 @@ from db.call_lists import (
     list_calls,
     listed_unpaid,
 )
-from db.ledger import read_from
+from db.ledger import read_one_moment
 from db.reports import SpentBy, SpentLine, report
 
 app = typer.Typer()
@@ -225,7 +222,7 @@ def show_report(  # noqa: PLR0913 - each is one option
 
 
 def _read(reading: _Reading, query: Any) -> Any:
-    return read_from(reading.engine, partial(query, office_id=reading.office_id))
+    return read_one_moment(reading.engine, partial(query, office_id=reading.office_id))
 
 
 Page = tuple[Sequence[Row], Onward | None]

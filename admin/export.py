@@ -23,8 +23,9 @@ from charging.csv_text import csv_line, harmless
 from charging.money import MICROS_PER_UNIT, Money
 from charging.plain_text import escaped
 from charging.receipts import PERCENT, Receipt
-from db.bookkeeping import balance_before, entries_of, read_one_moment, receipts_between
+from db.bookkeeping import balance_before, entries_of, receipts_between
 from db.history import Wanted, bounds
+from db.ledger import read_one_moment
 
 app = typer.Typer()
 

@@ -21,8 +21,9 @@ from charging.entries import (
     extension_actor,
 )
 from db.audit import audit
+from db.day_sums import add_up_days, forget_sums
 from db.history import Wanted, last_entries
-from db.ledger import SqlLedger, read_from
+from db.ledger import SqlLedger, read_from, read_one_moment
 from db.schema import HEAD
 
 LAST_MAX = 1_000_000  # entries shown at once
@@ -42,9 +43,9 @@ def prepare() -> None:
 
 @app.command()
 def verify(*, as_json: AsJson = False) -> None:
-    """Recompute every balance from the postings; exit status 1 if anything disagrees."""
+    """Recompute every balance and every sum; exit status 1 if anything disagrees."""
     with command() as context:
-        found = read_from(context.reader, audit)
+        found = read_one_moment(context.reader, audit)
     if as_json:
         print_json(
             {
@@ -62,6 +63,26 @@ def verify(*, as_json: AsJson = False) -> None:
         say(f"{verdict}: {found.accounts} accounts, {found.entries} entries")
     if not found.sound:
         raise typer.Exit(1)
+
+
+@app.command("add-up")
+def add_up(
+    *,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Drop all sums first, and make every one again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add up past days, from which reports and filters are read; the portal does it by itself."""
+    with command() as context:
+        context.require_ledger()
+        if anew:
+            forget_sums(context.engine)
+        days = sum(add_up_days(context.engine, now=datetime.now(UTC)))
+    if as_json:
+        print_json({"days": days})
+    else:
+        say(f"{days} days added up")
 
 
 @app.command()

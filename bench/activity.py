@@ -13,7 +13,12 @@ from bench.history import CALLS, GOAL_MS, PAGE, bare_ms_of, milliseconds
 from bench.ledger import on_postgresql, on_sqlite
 from charging.entries import EntryKind
 from charging.unpaid_calls import UnpaidCall
-from db.activity import Cursor, WantedActivity, activity, filtered_sum, totals
+from db.activity import (
+    Cursor,
+    WantedActivity,
+    activity,
+)
+from db.activity_sums import filtered_sum, totals
 from db.call_lists import Place, WantedCalls, list_calls
 from db.reports import SpentBy, report
 from db.schema import upgrade

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from charging.entries import MOVEMENTS, OFFICE_ACCOUNTS
+from db.day_sums import sums_that_disagree
 from db.models import balances, calls, entries, postings
 
 
@@ -48,6 +49,7 @@ def audit(reader: Connection) -> Audit:
         *_reservations_that_disagree(reader),
         *_calls_that_disagree(reader),
         *_debits_without_reservation(reader),
+        *sums_that_disagree(reader),
     )
     return Audit(
         accounts=reader.scalar(select(func.count()).select_from(balances)) or 0,

@@ -1,32 +1,18 @@
 """Reading a period for a bookkeeper: every entry in its order, and every receipt."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, case, func, select
+from sqlalchemy import Connection, case, func, select
 
 from charging.entries import OFFICE_ACCOUNTS, PostedEntry
 from charging.receipts import Receipt
 from db.entry_rows import POSTED, posted_from
-from db.ledger import read_from
 from db.models import entries, postings
 from db.money_rows import receipt_of
 from db.money_tables import receipts
 
-Result = TypeVar("Result")
 AT_ONCE = 500  # entries
-
-
-def read_one_moment(engine: Engine, query: Callable[[Connection], Result]) -> Result:
-    """Several statements that see the same ledger, whoever posts meanwhile.
-
-    Raises:
-        ChargingUnavailable: the database is away.
-    """
-    on_postgresql = engine.dialect.name == "postgresql"  # SQLite's transactions are so anyway
-    isolated = engine.execution_options(isolation_level="REPEATABLE READ")
-    return read_from(isolated if on_postgresql else engine, query)
 
 
 def balance_before(reader: Connection, office_id: str, number: int) -> int:

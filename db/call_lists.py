@@ -28,6 +28,7 @@ from charging.call_price import CallState, state_of
 from charging.ledger import CallRecord
 from charging.money import Money
 from charging.unpaid_calls import UnpaidCall
+from db.added_up import latest_with
 from db.call_rows import call_of
 from db.call_tables import unpaid_calls
 from db.models import UtcDateTime, calls
@@ -168,6 +169,7 @@ class InOrder:
     table: Table
     moment: Column[Any]
     outcomes: Callable[[WantedCalls], ColumnElement[bool] | None]  # None: all of them
+    summed: Sequence[str]  # columns of the sums of past days that count them
 
 
 def _no_condition(_: WantedCalls) -> ColumnElement[bool] | None:
@@ -185,10 +187,19 @@ def _unpaid_outcomes(wanted: WantedCalls) -> ColumnElement[bool] | None:
     return or_(refused, connected) if REFUSED in outcomes else connected
 
 
-PAID_CALLS = InOrder(table=calls, moment=calls.c.authorised_at, outcomes=_no_condition)
-UNPAID_CALLS = InOrder(
-    table=unpaid_calls, moment=unpaid_calls.c.started_at, outcomes=_unpaid_outcomes
+PAID_CALLS = InOrder(
+    table=calls,
+    moment=calls.c.authorised_at,
+    outcomes=_no_condition,
+    summed=("paid_calls",),
 )
+UNPAID_CALLS = InOrder(
+    table=unpaid_calls,
+    moment=unpaid_calls.c.started_at,
+    outcomes=_unpaid_outcomes,
+    summed=("unpaid_calls", "refused_calls"),
+)
+_END = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 def page_of(  # noqa: PLR0913 - what a page is made of, by name
@@ -203,10 +214,18 @@ def page_of(  # noqa: PLR0913 - what a page is made of, by name
     """Rows below a cursor, newest first, and down to where was looked; None: to the end."""
     columns = source.table.c
     key = tuple_(source.moment, columns.call_id)
-    in_range = [columns.office_id == office_id, *_within(source, wanted)]
+    of_office = columns.office_id == office_id
+    # Of two bounds SQLite begins at the first that is written, so there is but one; and it sees no
+    # moment in a pair.
+    until = min(wanted.until or _END, _END if before is None else before.at)
+    if (latest := _latest(reader, source, office_id, wanted, until)) is None:
+        return (), None
+    below = [source.moment <= latest]
+    if wanted.until is not None and latest >= wanted.until:
+        below = [source.moment < wanted.until]
     if before is not None:
-        # The moment alone tells the database where to begin; SQLite does not see it in the pair.
-        in_range += [source.moment <= before.at, key < _pair(before)]
+        below.append(key < _pair(before))
+    above = [] if wanted.since is None else [source.moment >= wanted.since]
     descending = (source.moment.desc(), columns.call_id.desc())
     chosen = source.outcomes(wanted)
     filters = [*filters_of(source.table, wanted), *([] if chosen is None else [chosen])]
@@ -215,15 +234,15 @@ def page_of(  # noqa: PLR0913 - what a page is made of, by name
         examined = SEARCHED_MAX if wanted.number else EXAMINED_MAX
         last = (
             select(source.moment, columns.call_id)
-            .where(*in_range)
+            .where(of_office, *below, *above)
             .order_by(*descending)
             .offset(examined)
             .limit(1)
         )
         if (row := reader.execute(last).first()) is not None:
             bottom = Place(*row)
-            in_range += [source.moment >= bottom.at, key >= _pair(bottom)]
-    query: Select[Any] = select(source.table).where(*in_range, *filters)
+            above = [source.moment >= bottom.at, key >= _pair(bottom)]
+    query: Select[Any] = select(source.table).where(of_office, *below, *above, *filters)
     rows = reader.execute(query.order_by(*descending).limit(limit)).all()
     if len(rows) == limit:
         last_row = rows[-1]._mapping  # noqa: SLF001 - SQLAlchemy's documented name for it
@@ -231,15 +250,24 @@ def page_of(  # noqa: PLR0913 - what a page is made of, by name
     return rows, bottom
 
 
+def _latest(
+    reader: Connection, source: InOrder, office_id: str, wanted: WantedCalls, until: datetime
+) -> datetime | None:
+    """Up to when there may be such a call; None: never."""
+    if wanted.extension is None and wanted.country is None:
+        return until
+    return latest_with(
+        reader,
+        office_id,
+        extension=wanted.extension,
+        country=wanted.country,
+        counted=source.summed,
+        until=until,
+    )
+
+
 def _pair(place: Place) -> ColumnElement[Any]:
     return tuple_(literal(place.at, UtcDateTime), place.call_id)
-
-
-def _within(source: InOrder, wanted: WantedCalls) -> Iterator[ColumnElement[bool]]:
-    if wanted.since is not None:
-        yield source.moment >= wanted.since
-    if wanted.until is not None:
-        yield source.moment < wanted.until
 
 
 def filters_of(table: Table, wanted: WantedCalls) -> Iterator[ColumnElement[bool]]:

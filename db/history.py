@@ -127,13 +127,13 @@ def bounds(reader: Connection, office_id: str, wanted: Wanted) -> tuple[int, int
     end = (reader.scalar(_LAST, {"office": office_id}) or 0) + 1
     first = 1
     if wanted.since is not None:
-        first = _first_since(reader, office_id, wanted.since, end)
+        first = first_since(reader, office_id, wanted.since, end)
     if wanted.until is not None:
-        end = _first_since(reader, office_id, wanted.until, end)
+        end = first_since(reader, office_id, wanted.until, end)
     return first, end
 
 
-def _first_since(reader: Connection, office_id: str, moment: datetime, end: int) -> int:
+def first_since(reader: Connection, office_id: str, moment: datetime, end: int) -> int:
     values = {"office": office_id, "moment": moment, "end": end}
     first: int = reader.execute(_FIRST_SINCE, values).scalar_one()
     return first

@@ -115,3 +115,14 @@ def read_from(engine: Engine, query: Callable[[Connection], Result]) -> Result:
             return query(reader)
     except DBAPIError as error:
         raise unavailable(error) from error
+
+
+def read_one_moment(engine: Engine, query: Callable[[Connection], Result]) -> Result:
+    """Several statements that see the same ledger, whoever posts meanwhile.
+
+    Raises:
+        ChargingUnavailable: the database is away.
+    """
+    on_postgresql = engine.dialect.name == "postgresql"  # SQLite's transactions are so anyway
+    isolated = engine.execution_options(isolation_level="REPEATABLE READ")
+    return read_from(isolated if on_postgresql else engine, query)

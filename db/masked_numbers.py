@@ -36,6 +36,7 @@ from db.call_tables import masked_numbers, unpaid_calls
 from db.engine import WRITER
 from db.ledger import read_from
 from db.models import UtcDateTime, calls
+from db.office_ids import office_ids
 
 AT_ONCE = 500  # rows of one transaction, which calls wait for
 _HIDDEN = "x" * HIDDEN
@@ -198,12 +199,7 @@ def _offices(reader: Connection, numbers: _Numbers) -> Sequence[tuple[str, datet
             select(masked_numbers).where(masked_numbers.c.table_name == numbers.table.name)
         )
     }
-    found = []
-    office_id: str | None = reader.scalar(select(func.min(column)))
-    while office_id is not None:  # the index is asked for the next one, not read through
-        found.append((office_id, known.get(office_id)))
-        office_id = reader.scalar(select(func.min(column)).where(column > office_id))
-    return found
+    return [(office_id, known.get(office_id)) for office_id in office_ids(reader, column)]
 
 
 def _counting(numbers: _Numbers, office_id: str, since: datetime | None, before: datetime) -> Any:

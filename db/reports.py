@@ -1,19 +1,19 @@
-"""What was spent, by day, country or extension: calls added up where they are stored.
+"""What was spent, by day, country or extension: of past days as it is kept, else from the calls.
 
 Days are the office's own: each call bears the day on which it was authorised there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Final
 
-from sqlalchemy import Connection, Table, case, func, select
+from sqlalchemy import Connection
 
 from charging.money import Money
-from db.call_tables import unpaid_calls
-from db.models import calls
+from db.added_up import Days, added_up_days, others, sums_by
+from db.summing import Cell, Named, Summed, cells, rolled_up
 
 
 class SpentBy(StrEnum):
@@ -27,7 +27,7 @@ class SpentLine:
     """One line of a report. Calls under way count with what they cost so far."""
 
     key: str  # a day, a country, or an endpoint
-    name: str  # of the extension, when it last called
+    name: str  # of the extension; of several in the period the last in the alphabet
     paid_calls: int
     answered_calls: int  # of the paid ones
     paid_talk_s: int
@@ -46,12 +46,20 @@ def report(  # noqa: PLR0913 - what a report is made of, by name
     last: date,
     currency: str,
 ) -> list[SpentLine]:
-    """The lines of a period, both days included: days in their order, else what cost most first."""
-    paid = {row.key: row._mapping for row in _paid(reader, office_id, by, first, last)}  # noqa: SLF001
-    unpaid = {row.key: row._mapping for row in _unpaid(reader, office_id, by, first, last)}  # noqa: SLF001
+    """The lines of a period, both days included: days in their order, else what cost most first.
+
+    Args:
+        reader: a connection in a transaction that sees one moment.
+        office_id: whose calls.
+        by: what a line is the sum of.
+        first: a day of the office's own.
+        last: likewise.
+        currency: of the office.
+    """
+    found = _sums(reader, office_id, by, Days(str(first), str(last)))
     lines = [
-        _line(key, paid.get(key, {}), unpaid.get(key, {}), currency)
-        for key in paid.keys() | unpaid.keys()
+        _line(key, named.extension if by is SpentBy.EXTENSION else "", named.sums, currency)
+        for key, named in found.items()
     ]
     if by is SpentBy.DAY:
         return sorted(lines, key=lambda line: line.key)
@@ -73,61 +81,35 @@ def spent_this_month(
     return {line.key: line.spent for line in lines}
 
 
-_COLUMN = {SpentBy.COUNTRY: "country", SpentBy.EXTENSION: "endpoint"}
+_KEYS: Final[Mapping[SpentBy, Callable[[Cell], str]]] = {
+    SpentBy.DAY: lambda cell: cell.day,
+    SpentBy.COUNTRY: lambda cell: cell.country,
+    SpentBy.EXTENSION: lambda cell: cell.endpoint,
+}
 
 
-def _paid(
-    reader: Connection, office_id: str, by: SpentBy, first: date, last: date
-) -> Iterator[Any]:
-    day = calls.c.spending_day
-    key = calls.c[_COLUMN[by]] if by in _COLUMN else day
-    query = (
-        select(
-            key.label("key"),
-            _name(calls, by).label("name"),
-            func.count().label("calls"),
-            func.sum(case((calls.c.talk_s > 0, 1), else_=0)).label("answered"),
-            func.sum(func.coalesce(calls.c.talk_s, 0)).label("talk_s"),
-            func.sum(calls.c.debited_micros).label("micros"),
-        )
-        .where(calls.c.office_id == office_id, day >= str(first), day <= str(last))
-        .group_by(key)
-    )
-    yield from reader.execute(query)
+def _sums(reader: Connection, office_id: str, spent_by: SpentBy, days: Days) -> Mapping[str, Named]:
+    kept = added_up_days(reader, office_id, days)
+    if spent_by is SpentBy.DAY:
+        found = {each.day: Named("", each.sums) for each in kept if any(each.sums)}
+    else:
+        found = dict(sums_by(reader, office_id, spent_by, days))
+    for gap in others([each.day for each in kept], days):
+        read = cells(reader, office_id, gap.first, gap.last)
+        for key, named in rolled_up(_KEYS[spent_by], read.items()).items():
+            found[key] = named.with_(found[key]) if key in found else named
+    return found
 
 
-def _unpaid(
-    reader: Connection, office_id: str, by: SpentBy, first: date, last: date
-) -> Iterator[Any]:
-    day, refused = unpaid_calls.c.day, unpaid_calls.c.refusal.is_not(None)
-    key = unpaid_calls.c[_COLUMN[by]] if by in _COLUMN else day
-    query = (
-        select(
-            key.label("key"),
-            _name(unpaid_calls, by).label("name"),
-            func.sum(case((refused, 0), else_=1)).label("calls"),
-            func.sum(func.coalesce(unpaid_calls.c.talk_s, 0)).label("talk_s"),
-            func.sum(case((refused, 1), else_=0)).label("refused"),
-        )
-        .where(unpaid_calls.c.office_id == office_id, day >= str(first), day <= str(last))
-        .group_by(key)
-    )
-    yield from reader.execute(query)
-
-
-def _name(table: Table, by: SpentBy) -> Any:
-    return func.max(table.c.extension if by is SpentBy.EXTENSION else "")
-
-
-def _line(key: str, paid: Mapping[Any, Any], unpaid: Mapping[Any, Any], currency: str) -> SpentLine:
+def _line(key: str, name: str, sums: Summed, currency: str) -> SpentLine:
     return SpentLine(
         key=key,
-        name=paid.get("name") or unpaid.get("name") or "",
-        paid_calls=paid.get("calls", 0),
-        answered_calls=int(paid.get("answered", 0)),
-        paid_talk_s=int(paid.get("talk_s", 0)),
-        spent=Money(int(paid.get("micros", 0)), currency),
-        unpaid_calls=int(unpaid.get("calls", 0)),
-        unpaid_talk_s=int(unpaid.get("talk_s", 0)),
-        refused_calls=int(unpaid.get("refused", 0)),
+        name=name,
+        paid_calls=sums.paid_calls,
+        answered_calls=sums.answered_calls,
+        paid_talk_s=sums.paid_talk_s,
+        spent=Money(sums.spent_micros, currency),
+        unpaid_calls=sums.unpaid_calls,
+        unpaid_talk_s=sums.unpaid_talk_s,
+        refused_calls=sums.refused_calls,
     )

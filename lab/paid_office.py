@@ -29,7 +29,7 @@ from db.call_lists import ListedCall, list_calls
 from db.call_rows import call_of
 from db.engine import open_engine
 from db.history import Wanted, last_entries
-from db.ledger import read_from
+from db.ledger import read_one_moment
 from db.models import calls
 from db.rate_decks import import_deck
 from db.schema import upgrade
@@ -158,7 +158,7 @@ class PaidOffice(Runnable):
     async def _read(self, query: Callable[[Connection], Result]) -> Result:
         engine = open_engine(self.settings.database.url)
         try:
-            return await asyncio.to_thread(read_from, engine, query)
+            return await asyncio.to_thread(read_one_moment, engine, query)
         finally:
             engine.dispose()
 

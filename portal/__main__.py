@@ -31,6 +31,7 @@ from db import people
 from db.api_requests import purge_requests
 from db.ledger import SqlLedger
 from db.rate_decks import LiveDecks
+from portal.adding_up import keep_added_up
 from portal.app import portal_app
 from portal.assets import Assets
 from portal.languages import load_catalogues
@@ -81,6 +82,7 @@ async def serve(settings: PortalSections) -> None:
         await stack.enter_async_context(readable("portal", settings, registry, questions))
         for kept in (
             _keep_purged(parts),
+            keep_added_up(engine, parts.now),
             keep_files_fresh(offices),
             keep_database_fresh(engine, offices, decks, ready=ready),
         ):

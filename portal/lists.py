@@ -20,7 +20,7 @@ Place = TypeVar("Place")
 ROWS = 50
 CSV_ROWS = 500  # read at a time
 _SHEET: Final = re.compile(r"[1-9][0-9]{0,5}")
-LOOKS_MAX = 5  # for one page: each looks at thousands of rows that a filter may all leave out
+LOOKS_MAX = 3  # for one page: each looks at thousands of rows that a filter may all leave out
 
 
 class Listed(NamedTuple):

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.batches import unavailable
 from db.engine import WRITER
-from db.ledger import read_from
+from db.ledger import read_one_moment
 
 Result = TypeVar("Result")
 
@@ -26,13 +26,13 @@ class Store:
         self._threads.shutdown()
 
     async def read(self, query: Callable[[Connection], Result]) -> Result:
-        """Run a query in a read transaction of its own.
+        """Run a query in a read transaction of its own, which sees one moment.
 
         Raises:
             ChargingUnavailable: the database is away.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, read_from, self._engine, query)
+        return await loop.run_in_executor(self._threads, read_one_moment, self._engine, query)
 
     async def call(self, use: Callable[[Engine], Result]) -> Result:
         """For what makes its own transactions; in a thread as everything here."""

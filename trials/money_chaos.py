@@ -34,7 +34,7 @@ from charging.orders import Consent, RefillRule
 from charging.refill import State
 from db.audit import audit
 from db.engine import open_engine
-from db.ledger import SqlLedger, read_from
+from db.ledger import SqlLedger, read_one_moment
 from db.models import postings
 from db.money_tables import payments, processor_events
 from db.schema import upgrade
@@ -363,7 +363,7 @@ class _Trial:
         ]
 
     async def _read(self, query: Callable[[Connection], Any]) -> Any:
-        return await asyncio.to_thread(read_from, self._engine, query)
+        return await asyncio.to_thread(read_one_moment, self._engine, query)
 
 
 def _form_of(office_id: str) -> SaveCardRequest:

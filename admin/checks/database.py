@@ -13,7 +13,7 @@ from admin.checks.findings import Finding, listed, ok, problem, warning
 from db.audit import Audit, audit
 from db.engine import DatabaseUrlError, file_of, open_reader, shown
 from db.history import last_entries
-from db.ledger import read_from
+from db.ledger import read_from, read_one_moment
 from db.schema import HEAD, version_of
 from settings import Settings
 
@@ -100,7 +100,7 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
     with ledger_of(settings) as engine:
         if engine is None:
             return
-        yield judge_audit(read_from(engine, audit))
+        yield judge_audit(read_one_moment(engine, audit))
         for office_id in settings.offices:
             yield from judge_last_entry(engine, office_id, now=datetime.now(UTC))
 

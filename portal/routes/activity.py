@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import Connection
@@ -14,16 +14,13 @@ from charging.money import Money
 from db.activity import (
     ActivityRow,
     Cursor,
-    FilteredSum,
     MoneyRow,
     PaidCallRow,
     RefusedRow,
-    Totals,
     WantedActivity,
     activity,
-    filtered_sum,
-    totals,
 )
+from db.activity_sums import FilteredSum, Totals, filtered_sum, totals
 from db.call_lists import CursorError
 from portal import call_words
 from portal.access import Reader
@@ -35,6 +32,8 @@ from portal.parts import Needs
 from portal.words import Words
 
 router = APIRouter()
+
+SEARCHED_FOR_A_SUM: Final = 10_000  # calls; a file of them is for whoever wants more
 
 
 class Shown(NamedTuple):
@@ -55,7 +54,11 @@ async def prepaid_activity(request: Request, visit: Reader, parts: Needs) -> Res
         return Shown(
             *full_page(partial(_read, reader, office_id, wanted), cursor),
             totals(reader, office_id=office_id, wanted=wanted),
-            filtered_sum(reader, office_id=office_id, wanted=wanted) if form.narrows else None,
+            filtered_sum(
+                reader, office_id=office_id, wanted=wanted, searched_max=SEARCHED_FOR_A_SUM
+            )
+            if form.narrows
+            else None,
         )
 
     shown = await parts.store.read(query)

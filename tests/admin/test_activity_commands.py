@@ -210,3 +210,11 @@ def test_numbers_that_were_kept_long_enough_are_counted_and_then_masked(site: Si
     assert told("privacy", "purge")["masked"] == {"calls": 0, "unpaid_calls": 0}
     site.add("[privacy]\nkeep_numbers_days = 0\n")
     assert "kept for ever" in said("privacy", "purge")
+
+
+def test_past_days_are_added_up_once_and_anew_on_request() -> None:
+    days = told("ledger", "add-up")["days"]
+    assert days > 0
+    assert told("ledger", "add-up") == {"days": 0}
+    assert f"{days} days added up" in said("ledger", "add-up", "--anew")
+    assert told("ledger", "verify")["sound"]

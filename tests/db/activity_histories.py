@@ -42,20 +42,25 @@ class LiveCall:
 class History:
     """Made of the same dice, it is the same history on every database."""
 
-    def __init__(self, engine: Engine, *, seed: int) -> None:
-        self.engine = engine
-        self._runner = BatchRunner(engine)
-        self._unpaid = UnpaidCalls(engine)
+    def __init__(self, engine: Engine, *, seed: int, pause_s: int = 40) -> None:
+        self._live: list[LiveCall] = []
+        self.attach(engine)
         self._dice = random.Random(seed)  # noqa: S311 - every run is the same
         self._now = START
-        self._live: list[LiveCall] = []
+        self._pause_s = pause_s  # between two steps, at most
         self._made = 0
         self.moments: list[datetime] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Go on in a copy of the database."""
+        self.engine = engine
+        self._runner, self._unpaid = BatchRunner(engine), UnpaidCalls(engine)
+        self._live = [*self._live]
 
     def run(self, steps: int) -> None:
         self._carry_out(self._top_up(gbp("500")))
         for _ in range(steps):
-            self._now += timedelta(seconds=self._dice.randrange(0, 40))
+            self._now += timedelta(seconds=self._dice.randrange(0, self._pause_s))
             self.moments.append(self._now)
             self._step()
         self._runner.close()

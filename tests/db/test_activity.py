@@ -15,16 +15,13 @@ from db.activity import (
     REFUSED,
     ActivityRow,
     Cursor,
-    FilteredSum,
     MoneyRow,
     PaidCallRow,
     RefusedRow,
-    Totals,
     WantedActivity,
     activity,
-    filtered_sum,
-    totals,
 )
+from db.activity_sums import FilteredSum, Totals, filtered_sum, totals
 from db.call_lists import (
     EVERY_CALL,
     CursorError,
@@ -104,7 +101,9 @@ def totals_of(engine: Engine, wanted: WantedActivity) -> Totals:
 
 
 def sum_of(engine: Engine, wanted: WantedActivity) -> FilteredSum:
-    return read_from(engine, partial(filtered_sum, office_id="main", wanted=wanted))
+    found = read_from(engine, partial(filtered_sum, office_id="main", wanted=wanted))
+    assert found is not None
+    return found
 
 
 def entries_of(engine: Engine) -> Sequence[PostedEntry]:

@@ -7,7 +7,11 @@ from sqlalchemy import Engine
 
 from bench.two_years import PRICE, fill_two_years
 from charging.money import Money
-from db.activity import WantedActivity, activity, filtered_sum, totals
+from db.activity import (
+    WantedActivity,
+    activity,
+)
+from db.activity_sums import filtered_sum, totals
 from db.audit import audit
 from db.call_lists import WantedCalls, list_calls
 from db.ledger import read_from
@@ -24,6 +28,7 @@ def test_calls_that_the_database_wrote_are_what_the_ledger_would_have(engine: En
     assert summed.calls == Money(-40 * PRICE, "GBP")
     germany = WantedActivity(calls=WantedCalls(country="DE"))
     of_germany = read_from(engine, partial(filtered_sum, office_id="main", wanted=germany))
+    assert of_germany is not None
     assert (of_germany.calls, of_germany.amount) == (4, Money(-4 * PRICE, "GBP"))
     listed = read_from(engine, partial(list_calls, office_id="main", limit=1000)).calls
     assert {call.outcome for call in listed} == {"paid", "included", "refused"}

@@ -20,11 +20,10 @@ from db.activity import (
     MoneyRow,
     PaidCallRow,
     RefusedRow,
-    Totals,
     WantedActivity,
     activity,
-    totals,
 )
+from db.activity_sums import Totals, totals
 from db.audit_trail import changes
 from db.call_lists import CursorError, WantedCalls, listed_paid, listed_unpaid
 from db.reports import SpentBy, SpentLine, report
