@@ -106,8 +106,9 @@ corpus: setup  ## every number that the corpus of dialplans lets out unpaid, dia
 doctor-faults: setup .setup/system  ## every fault an admin may make, alone in a running office: does the doctor name it?
 	@$(python) -m tests.live.doctor
 
-webhooks: .setup/venv .setup/system  ## 10,000 webhooks in any order, repeated and forged, on both databases (COUNT=n)
+webhooks: setup .setup/system  ## 10,000 webhooks in any order, repeated and forged, on both databases; beside 20 calls/s, too (COUNT=n RATE=n)
 	@$(python) -m tests.payments.webhooks_on_databases $(or $(COUNT),10000)
+	@$(python) -m tests.payments.webhooks_beside_calls $(or $(COUNT),10000) $(or $(RATE),20)
 
 ledger: setup .setup/system  ## 10,000 histories, 16 processes, a migration killed half-way, on both databases; about a quarter of an hour
 	@$(python) -m tests.db.histories 10000

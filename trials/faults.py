@@ -2,7 +2,7 @@
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -85,21 +85,28 @@ async def lock_at_answer(paid: PaidOffice, random: Random) -> None:
 @asynccontextmanager
 async def database_locked(paid: PaidOffice) -> AsyncIterator[None]:
     """Nobody else can write, nor on PostgreSQL read balances and calls."""
-    engine = open_engine(paid.settings.database.url)
+    async with tables_locked(paid.settings.database.url, "balances", "calls"):
+        yield
+
+
+@asynccontextmanager
+async def tables_locked(url: str, *tables: str) -> AsyncIterator[None]:
+    """On PostgreSQL these tables alone, for everything; on SQLite all, for whoever would write."""
+    engine = open_engine(url)
     connection = await asyncio.to_thread(engine.execution_options(**WRITER).connect)
     try:
-        await asyncio.to_thread(_lock, connection)
+        await asyncio.to_thread(_lock, connection, tables)
         yield
     finally:
         await asyncio.to_thread(connection.close)
         engine.dispose()
 
 
-def _lock(connection: Connection) -> None:
+def _lock(connection: Connection, tables: Sequence[str]) -> None:
     """SQLite's transactions of ours lock from their first statement on (`db.engine`)."""
     sqlite = connection.dialect.name == "sqlite"
-    lock = "SELECT 1" if sqlite else "LOCK TABLE balances, calls IN ACCESS EXCLUSIVE MODE"
-    connection.execute(text(lock))
+    lock = f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE"
+    connection.execute(text("SELECT 1" if sqlite else lock))
 
 
 async def suspend_application(paid: PaidOffice, random: Random) -> None:

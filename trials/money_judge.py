@@ -1,13 +1,13 @@
-"""The sandbox's log against the ledger's payments: PURE.
+"""The sandbox's log, and what people bought, against the ledger's payments: PURE.
 
 The log is the processor's own word, and only added to: each row is one movement of money on a card.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from charging.refill import State
+from charging.refill import PaymentKind, State
 from payments.minor_units import money_of
 
 UNIT: Final = 1_000_000
@@ -32,6 +32,37 @@ def charged_otherwise(
             wrong.append(f"credited and not charged: {name}")
         if amounts and amounts[0] != row["micros"]:
             wrong.append(f"charged {amounts[0]} instead of {row['micros']}: {name}")
+    return wrong
+
+
+class Wanted(Protocol):
+    """What somebody wanted to buy once, however often the form was sent."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def micros(self) -> int: ...
+    @property
+    def shown(self) -> str: ...
+
+
+def bought_otherwise(
+    purchases: Sequence[Wanted], rows: Sequence[Mapping[str, Any]]
+) -> Sequence[str]:
+    """Each purchase is one payment, of its amount, and the one that was shown."""
+    by_key = {row["key"]: row for row in rows}
+    wanted = {each.key for each in purchases}
+    wrong = [
+        f"a payment that nobody wanted: {row['payment_id']}"
+        for row in rows
+        if row["kind"] == PaymentKind.TOP_UP and row["key"] not in wanted
+    ]
+    for each in purchases:
+        row = by_key.get(each.key)
+        if row is None:
+            wrong.append(f"bought, and no payment: {each.key}")
+        elif (row["payment_id"], row["micros"]) != (each.shown, each.micros):
+            wrong.append(f"bought {each.micros} and shown {each.shown!r}: {row['payment_id']}")
     return wrong
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from charging.money import Money, parse_money
+from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig
 from lab.carrier import BUSY, NEVER_ANSWERS, Rule, hangs_up_after
 from lab.paid_office import PaidOffice, Sections, make_paid_office
@@ -50,13 +51,14 @@ def start_office(telephony: Telephony, tmp_path: Path) -> StartOffice:
     """Start a paid office in a folder of the test's own."""
 
     @asynccontextmanager
-    async def start(
+    async def start(  # noqa: PLR0913 - what a test may want otherwise, by name
         *,
         opening: str | None = "10.00",
         deck: str = DECK,
         rules: Sequence[Rule] = RULES,
         settings: Sections | None = None,
         adapt: Adapt = lambda config: config,
+        phones: Sequence[Phone] | None = None,
     ) -> AsyncIterator[PaidOffice]:
         paid = make_paid_office(
             telephony,
@@ -66,6 +68,7 @@ def start_office(telephony: Telephony, tmp_path: Path) -> StartOffice:
             settings=settings,
             rules=rules,
             adapt=lambda config: adapt(replace(config, ring_timeout_s=4)),
+            phones=phones,
         )
         async with paid:
             yield paid

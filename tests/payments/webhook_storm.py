@@ -70,11 +70,10 @@ class Sent:
     def good(self) -> bool:
         return self.forged is None
 
-    @property
-    def header(self) -> str:
+    def header(self, secret: str) -> str:
         if self.forged is not None:
             return self.forged
-        return signature(self.body, SECRET, at=datetime.now(UTC))
+        return signature(self.body, secret, at=datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,8 @@ class Storm:
     differing: frozenset[str]
 
 
-def drawn(count: int, *, seed: int) -> Storm:
-    """So many webhooks, with what they ought to lead to."""
+def drawn(count: int, *, seed: int, secret: str = SECRET) -> Storm:
+    """So many webhooks, with what they ought to lead to; stale ones have the right secret."""
     chance = random.Random(seed)  # noqa: S311 - what it draws is no secret
     repeated, forged, differing = count * 3 // 10, count // 10, count // 20
     firsts = count - repeated - forged - differing
@@ -97,7 +96,7 @@ def drawn(count: int, *, seed: int) -> Storm:
     wrong = list(_differing(payments, differing, chance))
     sent = [_signed(body) for _, body in chosen + wrong]
     sent += [_signed(body) for _, body in chance.choices(chosen + wrong, k=repeated)]
-    sent += [_forged(chance.choice(payments), chance) for _ in range(forged)]
+    sent += [_forged(chance.choice(payments), chance, secret) for _ in range(forged)]
     chance.shuffle(sent)
     return Storm(
         payments=payments,
@@ -156,7 +155,7 @@ def _signed(body: str) -> Sent:
     return Sent(body.encode(), forged=None)
 
 
-def _forged(payment: Payment, chance: random.Random) -> Sent:
+def _forged(payment: Payment, chance: random.Random, secret: str) -> Sent:
     """A success that nobody signed, or long ago, or another one."""
     about: dict[str, Any] = {"payment_id": payment.payment_id, "office_id": payment.office_id}
     body = succeeded(f"evt_forged_{chance.getrandbits(60)}", **about).encode()
@@ -166,8 +165,8 @@ def _forged(payment: Payment, chance: random.Random) -> Sent:
             "",
             "t=1,v1=00",
             signature(body, "whsec_other", at=now),
-            signature(body, SECRET, at=now - timedelta(hours=chance.randint(1, 72))),
-            signature(body + b" ", SECRET, at=now),
+            signature(body, secret, at=now - timedelta(hours=chance.randint(1, 72))),
+            signature(body + b" ", secret, at=now),
         ]
     )
     return Sent(body, forged=header)
@@ -176,9 +175,20 @@ def _forged(payment: Payment, chance: random.Random) -> Sent:
 async def weather(storm: Storm, crediting: Crediting) -> list[str]:
     """Send it all, handle it twice over, and say what is wrong."""
     await crediting.begin(storm.payments)
-    answers = await _send(storm, crediting.inbox)
+    webhooks = Webhooks(
+        source=SOURCE, secrets=(SECRET,), read_event=read_event, inbox=crediting.inbox
+    )
+    async with served(
+        webhooks.application(), section="payments", address="127.0.0.1", port=0
+    ) as port:
+        answers = await send(storm, port, SECRET)
     for _ in range(2):
         await crediting.handle()
+    return [*answers, *await wrongly_credited(storm, crediting)]
+
+
+async def wrongly_credited(storm: Storm, crediting: Crediting) -> list[str]:
+    """What is wrong once everything was handled."""
     credited = await crediting.credits()
     told = await crediting.told_of()
     twice = [name for name, times in credited.items() if times > 1]
@@ -189,23 +199,18 @@ async def weather(storm: Storm, crediting: Crediting) -> list[str]:
             ("credited and not paid", credited.keys() - storm.paid),
             ("paid and not credited", storm.paid - credited.keys()),
             ("differing, and nobody was told", storm.differing - storm.paid - told),
-            ("answered otherwise", [each for each in answers if each]),
         )
         if names
     ]
 
 
-async def _send(storm: Storm, inbox: EventInbox) -> list[str]:
-    """What was answered otherwise than it ought to be."""
-    webhooks = Webhooks(source=SOURCE, secrets=(SECRET,), read_event=read_event, inbox=inbox)
+async def send(storm: Storm, port: int, secret: str) -> list[str]:
+    """To whoever takes webhooks at a port; what was answered otherwise than it ought to be."""
     waiting = asyncio.Semaphore(AT_ONCE)
-    app = webhooks.application()
-    async with (
-        served(app, section="payments", address="127.0.0.1", port=0) as port,
-        aiohttp.ClientSession() as session,
-    ):
+    url = f"http://127.0.0.1:{port}/webhooks/{SOURCE}"
+    async with aiohttp.ClientSession() as session:
 
-        async def send(sent: Sent) -> str:
+        async def send_one(sent: Sent) -> str:
             """Told again, as a processor does, where the ledger could not be written in time."""
             status = AGAIN
             async with waiting:
@@ -213,12 +218,14 @@ async def _send(storm: Storm, inbox: EventInbox) -> list[str]:
                     status = await told(sent)
                     if status != AGAIN:
                         break
-            return "" if status == (200 if sent.good else 400) else f"{status}: {sent.body!r}"
+            expected = 200 if sent.good else 400
+            return "" if status == expected else f"answered {status}: {sent.body!r}"
 
         async def told(sent: Sent) -> int:
-            url = f"http://127.0.0.1:{port}/webhooks/{SOURCE}"
-            headers = {HEADER: sent.header} if sent.header else {}
+            header = sent.header(secret)
+            headers = {HEADER: header} if header else {}
             async with session.post(url, data=sent.body, headers=headers) as answer:
                 return answer.status
 
-        return await asyncio.gather(*map(send, storm.webhooks))
+        answers = await asyncio.gather(*map(send_one, storm.webhooks))
+    return [each for each in answers if each]

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, func, select
 
 from assembly.clock import SystemClock
 from charging.card_processor import CardOnFile
+from charging.entries import EntryKind
 from charging.money_commands import BeginTopUp, ReplaceCard, StartWork
 from charging.money_state import StoredCard
 from charging.notices import NoticeKind
@@ -28,7 +29,7 @@ from db.engine import open_engine
 from db.inbox import SqlInbox
 from db.ledger import SqlLedger, read_from
 from db.models import entries, postings
-from db.money_tables import notices
+from db.money_tables import notices, processor_events
 from db.schema import upgrade
 from lab.postgresql import running_server
 from payments.facts import FactHandler
@@ -86,8 +87,15 @@ class OnDatabase:
     async def handle(self) -> None:
         await self._handler.handle_due()
 
+    async def left(self) -> bool:
+        """Whether something that was told is still to be handled, by another process."""
+        due = select(func.count()).where(processor_events.c.due_at.is_not(None))
+        return bool(await asyncio.to_thread(read_from, self._engine, lambda r: r.scalar(due)))
+
     async def credits(self) -> Counter[str]:
-        query = select(entries.c.key).where(entries.c.kind == "top-up")
+        query = select(entries.c.key).where(
+            entries.c.kind == EntryKind.TOP_UP, entries.c.payment_id.is_not(None)
+        )
         with self._engine.connect() as reader:
             keys = list(reader.scalars(query))
             came_in = select(func.sum(postings.c.micros)).where(postings.c.source == "funding:card")

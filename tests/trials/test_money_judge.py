@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from trials.money_judge import charged_otherwise, replayed_trouble, total_differs
+from trials.money_customers import Purchase
+from trials.money_judge import (
+    bought_otherwise,
+    charged_otherwise,
+    replayed_trouble,
+    total_differs,
+)
 
 
 def logged(what: str, payment: str = "p1", amount: int = 1000) -> dict[str, Any]:
@@ -61,3 +67,31 @@ def test_what_a_replayed_500_holds_up_is_no_fault_unless_it_was_done() -> None:
     done = [*log, logged("charged", "p2"), logged("refunded", amount=400)]
     assert replayed_trouble(done, [unknown, refunding]) == []
     assert replayed_trouble(log, [{**unknown, "code": "TimeoutError"}]) == []
+
+
+def bought(payment_id: str = "p1", *, key: str = "form-1", kind: str = "top-up") -> Any:
+    return {**row(payment_id), "key": key, "kind": kind}
+
+
+def test_what_was_bought_once_and_shown_is_right() -> None:
+    purchases = [Purchase("form-1", 10_000_000, shown="p1")]
+    assert bought_otherwise(purchases, [bought(), bought("r1", key="r1", kind="refill")]) == []
+
+
+@pytest.mark.parametrize(
+    ("purchase", "rows", "said"),
+    [
+        (Purchase("form-1", 10_000_000, shown="p1"), [], "bought, and no payment"),
+        (Purchase("form-1", 10_000_000), [bought()], "shown ''"),
+        (Purchase("form-1", 10_000_000, shown="p2"), [bought()], "shown 'p2'"),
+        (Purchase("form-1", 20_000_000, shown="p1"), [bought()], "bought 20000000"),
+        (
+            Purchase("form-1", 10_000_000, shown="p1"),
+            [bought(), bought("p2", key="form-2")],
+            "nobody wanted: p2",
+        ),
+    ],
+)
+def test_what_was_bought_otherwise_is_said(purchase: Purchase, rows: list[Any], said: str) -> None:
+    (wrong,) = bought_otherwise([purchase], rows)
+    assert said in wrong

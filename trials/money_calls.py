@@ -1,8 +1,8 @@
-"""`python -m trials.money_buyer URL OFFICES SEED`: offices call and buy, until it is killed.
+"""`python -m trials.money_calls URL OFFICES SEED`: offices call, until it is killed.
 
-It stands for the application and the portal: what these write is written here by the same commands.
-Calls take money, and so bring about refills in the transaction that crosses a threshold or refuses
-for lack of money; people buy, twice where they are impatient, and customer care cancels.
+It stands for the application: what that writes is written here by the same commands. Calls take
+money, and so bring about refills in the transaction that crosses a threshold or refuses for lack of
+money. Beside them an operator cancels payments, refills among them, by the command's own way.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from charging.errors import ChargingUnavailable, LedgerFault, Refusal
 from charging.ledger import NO_LIMITS, CallRecord
 from charging.money import MICROS_PER_UNIT, Money
 from charging.money_in import MoneyIn
-from charging.orders import TopUpOrder, offer_of
+from charging.orders import offer_of
 from charging.rates import Rate
 from charging.refill import State
 from db.engine import open_engine
@@ -28,12 +28,10 @@ CURRENCY: Final = "GBP"
 CALLERS: Final = 4
 PAUSE_S: Final = 0.1
 ASTERISK: Final = "trial"
-CANCELLED_PART: Final = 0.1
-BOUGHT_PART: Final = 0.3
-IMPATIENT_PART: Final = 0.3
+CANCELLED_PART: Final = 0.05
 
 
-class Buyer:
+class Caller:
     def __init__(self, ledger: SqlLedger, offices: Sequence[str], seed: str) -> None:
         self._ledger = ledger
         self._offices = offices
@@ -53,12 +51,9 @@ class Buyer:
         """Until it is killed. The seed is new each time, so no two name anything alike."""
         while True:
             office_id = self._chance.choice(self._offices)
-            drawn = self._chance.random()
             try:
-                if drawn < CANCELLED_PART:
+                if self._chance.random() < CANCELLED_PART:
                     await self._cancel(office_id)
-                elif drawn < CANCELLED_PART + BOUGHT_PART:
-                    await self._buy(office_id)
                 else:
                     await self._call(office_id)
             except (Refusal, ChargingUnavailable):
@@ -74,18 +69,6 @@ class Buyer:
         now = datetime.now(UTC)
         await self._ledger.carry_out(
             SettleCall(call_id=call.call_id, talk_s=30, ended_at=now, hangup_cause=16, at=now)
-        )
-
-    async def _buy(self, office_id: str) -> None:
-        units = self._chance.choice([10, 20])
-        order = TopUpOrder(amount=Money(units * MICROS_PER_UNIT, CURRENCY), confirmed=True)
-        key = self._name("form")
-        impatient = 2 if self._chance.random() < IMPATIENT_PART else 1
-        await asyncio.gather(
-            *(
-                self._money_in.begin_top_up(office_id, order, by="user:trial", key=key)
-                for _ in range(impatient)
-            )
         )
 
     async def _cancel(self, office_id: str) -> None:
@@ -159,8 +142,8 @@ async def main() -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         for number in range(CALLERS):
-            buyer = Buyer(ledger, offices.split(","), f"{seed}.{number}")
-            group.create_task(buyer.go_on())
+            caller = Caller(ledger, offices.split(","), f"{seed}.{number}")
+            group.create_task(caller.go_on())
 
 
 if __name__ == "__main__":
