@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, or_, select
 
@@ -147,6 +148,32 @@ def last_customer(reader: Connection, office_id: str, processor: str) -> str | N
         .limit(1)
     )
     return reader.scalar(query)
+
+
+class ReplacedCard(NamedTuple):
+    method_id: str
+    in_use: bool  # a payment may still be asked for with it
+
+
+def replaced_cards(
+    reader: Connection, office_id: str, processor: str, *, since: datetime
+) -> Sequence[ReplacedCard]:
+    """What was on file until then or later, and is not now."""
+    on_file = select(cards.c.method_id).where(
+        cards.c.office_id == office_id, cards.c.removed_at.is_(None)
+    )
+    asked_for = select(payments.c.payment_id).where(
+        payments.c.office_id == office_id,
+        payments.c.method_id == cards.c.method_id,
+        payments.c.state.in_(_OPEN),
+    )
+    query = select(cards.c.method_id, asked_for.exists().label("in_use")).where(
+        cards.c.office_id == office_id,
+        cards.c.processor == processor,
+        cards.c.removed_at >= since,
+        cards.c.method_id.not_in(on_file),
+    )
+    return [ReplacedCard(*row) for row in reader.execute(query)]
 
 
 def card_of_method(reader: Connection, processor: str, method_id: str) -> StoredCard | None:

@@ -1,7 +1,7 @@
 """Opens the processor's form for a card; what a person entered there becomes the card on file."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from charging.money_state import StoredCard
 from charging.ports import Clock, Ledger
 from db.card_forms import CardFormRow, change_form
 from db.ledger import read_from
-from db.money_reads import last_customer, refill_status
+from db.money_reads import ReplacedCard, last_customer, replaced_cards
 from db.writing import write_to
 
 log = structlog.get_logger()
@@ -44,10 +44,13 @@ class CardForms:
         self._clock = clock
 
     async def go_on(self, form: CardFormRow) -> None:
-        if form.state == "asked":
-            await self._open(form)
-        elif form.state == "open":
-            await self._look(form)
+        match form.state:
+            case "asked":
+                await self._open(form)
+            case "open":
+                await self._look(form)
+            case "saved":
+                await self._remove_replaced(form)
 
     async def _open(self, form: CardFormRow) -> None:
         """Asked for under the form's own name, so that asking twice opens one."""
@@ -99,7 +102,6 @@ class CardForms:
 
     async def _take(self, form: CardFormRow, saved: CardSaved, now: datetime) -> None:
         """The card first: a form that is looked at twice saves the same card again."""
-        _, before, _ = await self._read(lambda r: refill_status(r, form.office_id))
         stored = StoredCard(
             office_id=form.office_id,
             processor=self._processor.name,
@@ -108,9 +110,27 @@ class CardForms:
             added_at=now,
         )
         await self._ledger.carry_out(ReplaceCard(card=stored, at=now))
-        await self._change(form, state="saved", due_at=None)
-        if before is not None and before.card.method_id != saved.card.method_id:
-            await self._processor.remove_card(before.card.method_id)
+        await self._change(form, state="saved", due_at=now)
+
+    async def _remove_replaced(self, form: CardFormRow) -> None:
+        """At the processor, too; but no card with which a payment may still have to be asked for.
+
+        A question without an answer is asked again under the same key, and with another card it
+        would be another question.
+        """
+        name = self._processor.name
+        replaced: Sequence[ReplacedCard] = await self._read(
+            lambda r: replaced_cards(r, form.office_id, name, since=form.asked_at)
+        )
+        answers = [
+            await self._processor.remove_card(each.method_id)
+            for each in replaced
+            if not each.in_use
+        ]
+        left = any(each.in_use for each in replaced)
+        unknown = any(isinstance(answer, Unknown) for answer in answers)
+        again = self._clock.now() + LOOK_EVERY
+        await self._change(form, due_at=again if left or unknown else None)
 
     async def _change(self, form: CardFormRow, **values: Any) -> None:
         await asyncio.to_thread(

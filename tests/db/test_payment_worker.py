@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from charging.card_processor import Changed, ChargeRequest, RefundRequest, Succeeded
+from charging.card_processor import CardOnFile, Changed, ChargeRequest, RefundRequest, Succeeded
 from charging.errors import InsufficientBalance
 from charging.money_state import Payment
 from charging.refill import State
@@ -108,6 +108,47 @@ async def test_a_card_is_saved_and_charged_and_replaced(
     status = await office.money_in.status("main")
     assert status.card is not None
     assert status.card.card.method_id.startswith("pm_refund_fails")
+
+
+async def card_on_file(office: Office) -> CardOnFile:
+    card = (await office.money_in.status("main")).card
+    assert card is not None
+    return card.card
+
+
+async def test_a_card_with_which_money_may_have_been_taken_is_asked_again_though_it_was_replaced(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    """Its payment has no answer yet, and the same question has one only with the same card."""
+    await enter_card(office, worker, processor)
+    old = await card_on_file(office)
+    processor.lie = lambda what: "lost_before" if what == "charge" else ""
+    payment = await office.buy("20")
+    await worker.settle()
+    assert (await office.payment(payment)).state is State.UNKNOWN
+    await enter_card(office, worker, processor, "refund_fails")
+    assert old.method_id not in processor.removed
+    processor.lie = lambda _: ""
+    office.clock.advance(5)
+    await worker.settle()
+    assert (await office.payment(payment)).state is State.CREDITED
+    office.clock.advance(61)
+    await worker.settle()
+    assert old.method_id in processor.removed
+
+
+async def test_a_card_that_could_not_be_removed_at_the_processor_is_removed_later(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    await enter_card(office, worker, processor)
+    old = await card_on_file(office)
+    processor.lie = lambda what: "lost_before" if what == "remove_card" else ""
+    await enter_card(office, worker, processor, "refund_fails")
+    assert old.method_id not in processor.removed
+    processor.lie = lambda _: ""
+    office.clock.advance(61)
+    await worker.settle()
+    assert processor.removed == {old.method_id}
 
 
 async def test_several_workers_at_once_charge_each_payment_once(

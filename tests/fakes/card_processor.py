@@ -98,7 +98,7 @@ class MemoryProcessor:
         self.events: list[ProcessorEvent] = []
         self.answered: dict[str, tuple[object, Any]] = {}
         self._forms: dict[str, tuple[SaveCardRequest, str, CardOnFile | None]] = {}
-        self._removed: set[str] = set()
+        self.removed: set[str] = set()
         self._names = itertools.count(1)
 
     def charges_of(self, payment_id: str) -> list[MemoryIntent]:
@@ -150,8 +150,8 @@ class MemoryProcessor:
     async def remove_card(self, method_id: str) -> RemoveCardAnswer:
         if self._asked("remove_card"):
             return LOST
-        if method_id not in self._removed:
-            self._removed.add(method_id)
+        if method_id not in self.removed:
+            self.removed.add(method_id)
             self._tell("payment_method.detached", {"id": method_id})
         return CardRemoved(method_id=method_id)
 
@@ -161,7 +161,7 @@ class MemoryProcessor:
         return self._once("charge", request.key, request, lambda: self._charge(request))
 
     def _charge(self, request: ChargeRequest) -> ChargeAnswer:
-        if request.method_id in self._removed:
+        if request.method_id in self.removed:
             return Invalid("payment_method_unexpected_state", "the card was removed")
         name = self._name("pi")
         pending = Pending(intent_id=name, payment_id=request.payment_id)
