@@ -30,11 +30,12 @@ from dialplan.walk.inspection import (
     past_the_hook,
     worst,
 )
+from dialplan.walk.reached import Ran, Start
 from dialplan.walk.rules import Level
 from dialplan.walk.sarif import sarif
 from dialplan.walk.trace import fields_of, lines_of, trace
 from dialplan.walk.verdict import PAID_MS
-from dialplan.walk.walker import Ran, Start, Walker
+from dialplan.walk.walker import Walker
 from settings import Settings, load_settings
 
 STATUS_WRONG, STATUS_NOT_LOOKED_AT, STATUS_CANNOT_TELL = 1, 2, 3
@@ -136,7 +137,6 @@ def trace_number(  # noqa: PLR0913 - each is one option of the command
     start = Start(
         context=context or known[phone].context,
         dialled=number,
-        endpoint=phone,
         variables=known[phone].variables if phone in known else {},
         paid_ms=PAID_MS if allowed else 0,
     )

@@ -45,9 +45,9 @@ GOAL_S = 10
 
 def run() -> list[Figure]:
     text = "\n".join(_large())
-    began_s = time.perf_counter()
+    began_s = time.process_time()
     written = _read(text)
-    read_s = time.perf_counter() - began_s
+    read_s = time.process_time() - began_s
     count = sum(
         len(extension.steps)
         for context in written.dialplan.contexts.values()
@@ -56,15 +56,15 @@ def run() -> list[Figure]:
     if count < PRIORITIES:
         raise LabError(f"the dialplan has {count} priorities")
     caller = _caller()
-    began_s = time.perf_counter()
+    began_s = time.process_time()
     walker = Walker(written.dialplan, variables=written.variables)
     inspected = inspect(walker, caller)
-    judged_s = time.perf_counter() - began_s
+    judged_s = time.process_time() - began_s
     if inspected.result is not Result.GATED:
         raise LabError(f"it is {inspected.result}: {inspected.findings[:1]}")
     return [
         Figure(
-            what=f"{count:,} priorities read and judged for one context",
+            what=f"{count:,} priorities read and judged for one context, processor time",
             unit="s",
             value=read_s + judged_s,
             beside=read_s,

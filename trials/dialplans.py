@@ -16,7 +16,8 @@ from pathlib import Path
 from dialplan.office_routes import is_ours
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan, in_order
-from dialplan.walk.walker import Place, Start, Walked, Walker
+from dialplan.walk.reached import Place, Start, Walked
+from dialplan.walk.walker import Walker
 from lab.errors import LabError
 from lab.office import Office
 from lab.telephony import find_telephony

@@ -79,9 +79,7 @@ def _free(walker: Walker, drawn: Sequence[Drawn]) -> Iterator[tuple[str, Ungated
         is_paid=lambda sent: not costs_nothing(sent, [office]),
     )
     for each in drawn:
-        judged = judge(
-            walker, each.context, paid[:: len(paid) // TRIED], carriers, endpoint=each.name
-        )
+        judged = judge(walker, each.context, paid[:: len(paid) // TRIED], carriers)
         for ungated in judged.ungated:
             if is_known(ungated.leg.number) and _is_plain(walker, ungated):
                 yield each.name, ungated

@@ -18,7 +18,7 @@ from dialplan.office_routes import PHONE_CONTACTS
 from dialplan.phone_contacts import is_dialled
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.walk.lookup import Dialplan, Found
-from dialplan.walk.walker import Leg, Start
+from dialplan.walk.reached import Leg, Start
 from settings import Settings
 
 DIAL_CONTACTS = (

@@ -8,7 +8,7 @@ from admin.checks.findings import Finding, listed, ok, warning
 from admin.checks.ways import SENT, Running, running_asterisk, walker_of
 from assembly.offices import read_offices
 from dialplan.phones import Phone, load_phones
-from dialplan.walk.walker import Start
+from dialplan.walk.reached import Start
 from settings import Settings
 
 

@@ -10,7 +10,8 @@ from admin.checks.ways import SENT, Running, running_asterisk, walker_of
 from dialplan.office_routes import context_of, office_of
 from dialplan.phones import EXAMPLE, Phone, load_phones
 from dialplan.walk.lookup import STACK_MAX, Dialplan
-from dialplan.walk.walker import Start, Walked, Walker
+from dialplan.walk.reached import Start, Walked
+from dialplan.walk.walker import Walker
 from settings import Settings
 
 HELP = "112"  # an emergency number everywhere

@@ -14,8 +14,8 @@ from admin.checks.findings import Finding, listed, ok, problem, warning
 from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan, Extension, Step
+from dialplan.walk.targets import dial_options
 from dialplan.walk.values import split_arguments
-from dialplan.walk.walker import dial_options
 from settings import Settings
 from settings.model import TrunkSettings
 

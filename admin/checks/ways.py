@@ -22,8 +22,9 @@ from dialplan.patterns import emergency_dialled
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan
+from dialplan.walk.reached import Leg, Start, Walked
 from dialplan.walk.verdict import PAID_MS, Carriers, Fault, Judged, Ungated, judge, trunk_faults
-from dialplan.walk.walker import Leg, Start, Walked, Walker
+from dialplan.walk.walker import Walker
 from dialplan.witnesses import Witness, witnesses
 from settings import Settings
 
@@ -135,13 +136,11 @@ def _judge_party(
     party: Party, walker: Walker, trunks: frozenset[str], *, loaded: bool
 ) -> Iterator[Finding]:
     carriers = Carriers(trunks=trunks, is_paid=lambda sent: not costs_nothing(sent, party.offices))
-    endpoint = party.endpoints[0].name
     judged = judge(
         walker,
         party.context,
         _paid(party.tried),
         carriers,
-        endpoint=endpoint,
         variables=party.endpoints[0].variables,
     )
     yield from _said(judged, party.endpoints)

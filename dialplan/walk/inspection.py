@@ -11,11 +11,12 @@ from enum import StrEnum
 from dialplan.office_routes import is_ours
 from dialplan.walk import rules
 from dialplan.walk.lookup import Dialplan, Found
+from dialplan.walk.reached import Doubt, Leg, Place, Ran, Start, Walked
 from dialplan.walk.rules import Level, Rule
-from dialplan.walk.targets import targets_of
+from dialplan.walk.targets import dial_options, targets_of
 from dialplan.walk.values import split_arguments
 from dialplan.walk.verdict import PAID_MS, Carriers, Tried, every_walk, trunk_faults
-from dialplan.walk.walker import Doubt, Leg, Place, Ran, Start, Walked, Walker, dial_options
+from dialplan.walk.walker import Walker
 
 Key = tuple[str, str, int]  # context, extension as written, priority
 
@@ -58,7 +59,6 @@ class Caller:
             context=self.context,
             dialled=dialled,
             digits=digits,
-            endpoint=self.phones[0] if self.phones else "",
             variables=self.variables,
             paid_ms=paid_ms,
         )

@@ -7,7 +7,7 @@ priority of whatever else matches.
 """
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -54,8 +54,12 @@ class Extension:
         return {step.label: step for step in self.steps if step.label}
 
     def matches(self, dialled: str) -> bool:
+        return self.takes(undashed(dialled))
+
+    def takes(self, digits: str) -> bool:
+        """As `matches`, of what is undashed already."""
         expression = self._expression
-        return expression is not None and expression.fullmatch(undashed(dialled)) is not None
+        return expression is not None and expression.fullmatch(digits) is not None
 
     def step(self, wanted: int | str) -> Step | None:
         """The priority of that number, or of that label."""
@@ -93,8 +97,9 @@ class Context:
 
     def matching(self, dialled: str) -> Iterator[Extension]:
         """In the order in which Asterisk tries them."""
-        yield from self._exact.get(undashed(dialled), ())
-        yield from (extension for extension in self._patterns if extension.matches(dialled))
+        digits = undashed(dialled)
+        yield from self._exact.get(digits, ())
+        yield from (extension for extension in self._patterns if extension.takes(digits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +121,45 @@ Outcome = Found | Switched
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    """An extension that matches, whatever priorities it has."""
+
+    context: str
+    extension: Extension
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """What is asked behind an include that is in force at some hours only."""
+
+    asked: tuple["_Asked", ...]
+
+
+_Asked = _Written | Switched | _Timed
+
+
+class _Search:
+    """What a lookup goes through: found as far as some priority wants it, and then kept."""
+
+    def __init__(self, asked: Iterator[_Asked]) -> None:
+        self._known: list[_Asked] = []
+        self._more = asked
+
+    def __iter__(self) -> Iterator[_Asked]:
+        yield from self._known
+        for each in self._more:
+            self._known.append(each)
+            yield each
+
+
+@dataclass(frozen=True, slots=True)
 class Dialplan:
     contexts: Mapping[str, Context] = field(default_factory=dict)
     # A number is looked up once for every priority that it takes, and a subroutine by every number.
     _found: dict[tuple[str, str, int | str], tuple[Outcome, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _matching: dict[tuple[str, str], tuple[Extension, ...]] = field(
+    _searches: dict[tuple[str, str], _Search] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -134,40 +171,45 @@ class Dialplan:
         key = (context, dialled, wanted)
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = tuple(self._search(context, dialled, wanted, set()))
+            search = self._searches.get((context, dialled))
+            if search is None:
+                search = _Search(self._asked(context, dialled, set()))
+                self._searches[context, dialled] = search
+            found = self._found[key] = tuple(_outcomes(search, wanted))
         return found
 
     def exists(self, context: str, dialled: str, wanted: int | str = 1) -> bool:
         return bool(self.find(context, dialled, wanted))
 
-    def _matches(self, context: Context, dialled: str) -> tuple[Extension, ...]:
-        key = (context.name, dialled)
-        found = self._matching.get(key)
-        if found is None:
-            found = self._matching[key] = tuple(context.matching(dialled))
-        return found
-
-    def _search(
-        self, name: str, dialled: str, wanted: int | str, seen: set[str]
-    ) -> Generator[Outcome, None, bool]:
-        """Returns whether the lookup certainly ends here."""
+    def _asked(self, name: str, dialled: str, seen: set[str]) -> Iterator[_Asked]:
+        """Whatever a lookup goes through, in its order, as if nothing ended it."""
         context = self.contexts.get(name)
         if context is None or name.lower() in seen or len(seen) >= STACK_MAX:
-            return False
-        for extension in self._matches(context, dialled):
-            step = extension.step(wanted)
-            if step is not None:
-                yield Found(name, extension, step)
-                if not extension.wants_caller_id:
-                    return True
+            return
+        yield from (_Written(name, extension) for extension in context.matching(dialled))
         yield from (Switched(name, switch) for switch in context.switches)
         seen.add(name.lower())  # never forgotten again in this lookup, as in Asterisk
         for include in context.includes:
             if include.timed:
-                yield from self._search(include.context, dialled, wanted, set(seen))
-            elif (yield from self._search(include.context, dialled, wanted, seen)):
-                return True
-        return False
+                yield _Timed(tuple(self._asked(include.context, dialled, set(seen))))
+            else:
+                yield from self._asked(include.context, dialled, seen)
+
+
+def _outcomes(asked: Iterable[_Asked], wanted: int | str) -> Iterator[Outcome]:
+    """Until one is met that certainly ends the lookup."""
+    for each in asked:
+        match each:
+            case Switched():
+                yield each
+            case _Timed(behind):
+                yield from _outcomes(behind, wanted)
+            case _Written(context, extension):
+                step = extension.step(wanted)
+                if step is not None:
+                    yield Found(context, extension, step)
+                    if not extension.wants_caller_id:
+                        return
 
 
 def undashed(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 from dialplan.walk.config_text import Line
 from dialplan.walk.inspection import Finding, Key
+from dialplan.walk.reached import Place
 from dialplan.walk.rules import RULES, Rule
-from dialplan.walk.walker import Place
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

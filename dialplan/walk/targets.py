@@ -1,8 +1,10 @@
-"""Whom a Dial rings: its first argument, `PJSIP/33142685300@trunk&Local/5@office`."""
+"""Whom a Dial rings, `PJSIP/33142685300@trunk&Local/5@office`, and its options, `giL(60000)`."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
-from dialplan.walk.values import split_arguments
+from dialplan.walk.values import CACHED, split_arguments
 
 
 class Target(NamedTuple):
@@ -30,3 +32,26 @@ def target_of(text: str) -> Target | None:
     else:
         endpoint, number = resource, ""
     return Target(technology, endpoint, number)
+
+
+@lru_cache(CACHED)
+def dial_options(text: str) -> Mapping[str, str]:
+    """`giL(60000)`: every letter, and what stands in its parentheses."""
+    options: dict[str, str] = {}
+    rest = text
+    while rest:
+        letter, rest = rest[0], rest[1:]
+        inside = ""
+        if rest.startswith("("):
+            inside, rest = _parenthesis(rest[1:])
+        options[letter] = inside
+    return options
+
+
+def _parenthesis(text: str) -> tuple[str, str]:
+    depth = 1
+    for index, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[:index], text[index + 1 :]
+    return text, ""

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dialplan.walk.lookup import Dialplan
-from dialplan.walk.walker import Doubt, Leg, Place, Ran, Start, Walker
+from dialplan.walk.reached import Doubt, Leg, Place, Ran, Start
+from dialplan.walk.states import State
+from dialplan.walk.walker import Taken, Walker
 
 DEPTH_MAX = 60  # of branches in branches; a dialplan whose tree is deeper is read in parts
 SHOWN_MAX = 100  # characters of what an application is given
@@ -23,18 +25,18 @@ class Branch:
 def trace(walker: Walker, start: Start) -> Branch:
     """Where the same state was shown before, it is not shown again."""
     first, taken = walker.recorded(start)
-    seen: set[Any] = set()
+    seen: set[State] = set()
 
-    def branch(state: Any, depth: int) -> Branch:
+    def branch(state: State, depth: int) -> Branch:
         steps: list[Ran] = []
         while True:
             if state in seen:
                 return Branch(steps=tuple(steps), ends=(f"goes on as above at {state.place}",))
             seen.add(state)
-            ran, events = taken.get(state, ((), ()))
-            steps += ran
-            states = [each for each in events if not isinstance(each, Leg | Doubt | Place)]
-            ends = tuple(_said(each) for each in events if isinstance(each, Leg | Doubt | Place))
+            here = taken.get(state, Taken())
+            steps += here.ran
+            states = [each for each in here.events if isinstance(each, State)]
+            ends = tuple(_said(each) for each in here.events if not isinstance(each, State))
             if not states and not ends:
                 ends = (_end(walker.dialplan, state, steps),)
             if len(states) == 1 and not ends:
@@ -99,7 +101,7 @@ def _said(event: Leg | Doubt | Place) -> str:
             return "asks the application, which sends the call on or ends it"
 
 
-def _end(dialplan: Dialplan, state: Any, steps: Sequence[Ran]) -> str:
+def _end(dialplan: Dialplan, state: State, steps: Sequence[Ran]) -> str:
     if not dialplan.find(state.context, state.extension, state.priority):
         return f"there is no {state.place}: the call ends" if not steps else "the call ends"
     return "the call ends"

@@ -7,6 +7,7 @@ which trunk is dialled.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 UNKNOWN = "\uffff"
 DEPTH_MAX = 20
@@ -15,6 +16,7 @@ CACHED = 20_000  # what is read once is not read again: a walk meets the same te
 Variable = Callable[[str], str]
 Function = Callable[[Sequence[str]], str]
 
+_OPENING = re.compile(r"\$[{\[]")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _RANGE = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 _TOKEN = re.compile(
@@ -24,7 +26,7 @@ _TOKEN = re.compile(
 
 def expand(text: str, variable: Variable, functions: Mapping[str, Function]) -> str:
     """What Asterisk puts in for `${NAME}`, `${NAME:1:2}`, `${FUNCTION(a,b)}` and `$[1 + 1]`."""
-    return _expand(text, variable, functions, DEPTH_MAX)
+    return _put_in(_parts(text, DEPTH_MAX), variable, functions)
 
 
 def is_known(text: str) -> bool:
@@ -60,23 +62,61 @@ def split_arguments(text: str, separator: str = ",") -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _expand(text: str, variable: Variable, functions: Mapping[str, Function], depth: int) -> str:
-    if depth == 0:
-        return UNKNOWN
-    out, rest = "", text
-    while rest:
-        begin = re.search(r"\$[{\[]", rest)
-        if begin is None:
-            return out + rest
-        out += rest[: begin.start()]
-        opening = rest[begin.end() - 1]
-        inside, rest = _enclosed(rest[begin.end() :], opening)
-        inside = _expand(inside, variable, functions, depth - 1)
-        out += evaluate(inside) if opening == "[" else _value(inside, variable, functions)
-    return out
+class _Reference(NamedTuple):
+    """`${NAME:1:2}`, or `${FUNCTION(a,b):1:2}`."""
+
+    name: str
+    function: str  # in capitals; empty: a variable
+    arguments: tuple[str, ...]
+    substring: str
+
+
+class _Nested(NamedTuple):
+    """`${…}` or `$[…]` with more of them in it."""
+
+    opening: str
+    inside: "_Parts"
+
+
+_Parts = tuple[str | _Reference | _Nested, ...]
 
 
 @lru_cache(CACHED)
+def _parts(text: str, depth: int) -> _Parts:
+    """What can be read of a text before anything is put in."""
+    if depth == 0:
+        return (UNKNOWN,)
+    parts: list[str | _Reference | _Nested] = []
+    rest = text
+    while begin := _OPENING.search(rest):
+        parts.append(rest[: begin.start()])
+        opening = rest[begin.end() - 1]
+        inside, rest = _enclosed(rest[begin.end() :], opening)
+        if _OPENING.search(inside):
+            parts.append(_Nested(opening, _parts(inside, depth - 1)))
+        elif depth == 1:
+            parts.append(UNKNOWN)
+        else:
+            parts.append(evaluate(inside) if opening == "[" else _reference(inside))
+    return tuple(part for part in (*parts, rest) if part)
+
+
+def _put_in(parts: _Parts, variable: Variable, functions: Mapping[str, Function]) -> str:
+    out = ""
+    for part in parts:
+        if isinstance(part, str):
+            out += part
+        elif isinstance(part, _Reference):
+            out += _value(part, variable, functions)
+        else:
+            inside = _put_in(part.inside, variable, functions)
+            if part.opening == "[":
+                out += evaluate(inside)
+            else:
+                out += _value(_reference(inside), variable, functions)
+    return out
+
+
 def _enclosed(text: str, opening: str) -> tuple[str, str]:
     """What stands before the bracket that closes, and what comes after it."""
     closing = {"{": "}", "[": "]"}[opening]
@@ -88,19 +128,26 @@ def _enclosed(text: str, opening: str) -> tuple[str, str]:
     return text, ""
 
 
-def _value(inside: str, variable: Variable, functions: Mapping[str, Function]) -> str:
-    name, substring = _name_and_substring(inside)
-    if "(" in name:
-        function, _, arguments = name.partition("(")
-        found = functions.get(function.strip().upper())
-        arguments = arguments.rpartition(")")[0] if ")" in arguments else arguments
-        value = UNKNOWN if found is None else found(split_arguments(arguments))
+def _value(wanted: _Reference, variable: Variable, functions: Mapping[str, Function]) -> str:
+    if wanted.function:
+        found = functions.get(wanted.function)
+        value = UNKNOWN if found is None else found(wanted.arguments)
     else:
-        value = UNKNOWN if not is_known(name) else variable(name)
-    return _substring(value, substring) if substring else value
+        value = variable(wanted.name) if is_known(wanted.name) else UNKNOWN
+    return _substring(value, wanted.substring) if wanted.substring else value
 
 
 @lru_cache(CACHED)
+def _reference(inside: str) -> _Reference:
+    name, substring = _name_and_substring(inside)
+    function, is_called, arguments = name.partition("(")
+    if not is_called:
+        return _Reference(name, "", (), substring)
+    arguments = arguments.rpartition(")")[0] if ")" in arguments else arguments
+    called = function.strip().upper()
+    return _Reference(name, called, split_arguments(arguments), substring)
+
+
 def _name_and_substring(inside: str) -> tuple[str, str]:
     depth = 0
     for index, character in enumerate(inside):

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from dialplan.office_routes import is_ours
 from dialplan.walk.lookup import STACK_MAX, Dialplan, Extension, places_of
+from dialplan.walk.reached import Doubt, Leg, Start, Walked
 from dialplan.walk.values import is_known
-from dialplan.walk.walker import Doubt, Leg, Start, Walked, Walker
+from dialplan.walk.walker import Walker
 
 FEW = 8  # witnesses are tried behind every pattern's own digits
 WALKS = 800  # or fewer of them, where there are so many patterns that it would be more in all
@@ -65,13 +66,12 @@ class Judged:
     unknown: tuple[Unknown, ...]
 
 
-def judge(  # noqa: PLR0913 - each is one thing of the phone, given by name
+def judge(
     walker: Walker,
     context: str,
     witnesses: Sequence[str],
     carriers: Carriers,
     *,
-    endpoint: str,
     variables: Mapping[str, str] | None = None,
 ) -> Judged:
     """Dial the witnesses, and whatever else the context's own patterns suggest.
@@ -81,7 +81,7 @@ def judge(  # noqa: PLR0913 - each is one thing of the phone, given by name
     ungated: dict[tuple[str, str, int], Ungated] = {}
     unknown: dict[str, Unknown] = {}
     known = frozenset(witnesses)
-    start = Start(context=context, dialled="", endpoint=endpoint, variables=variables or {})
+    start = Start(context=context, dialled="", variables=variables or {})
     for tried in every_walk(walker, start, witnesses):
         for leg in tried.found.legs:
             if carriers.costs(leg):
@@ -124,7 +124,7 @@ def every_walk(walker: Walker, start: Start, witnesses: Sequence[str]) -> Iterat
         yield Tried(dialled=dialled, digits=digits, found=found)
         new = found.hears - heard
         heard |= new
-        for more in _heard_on(walker.dialplan, {context for context, _, _ in new}, witnesses):
+        for more in _heard_on(walker.dialplan, sorted({each[0] for each in new}), witnesses):
             if more != digits:
                 found_on = walker.walk(replace(start, dialled=dialled, digits=more))
                 yield Tried(dialled=dialled, digits=more, found=found_on)

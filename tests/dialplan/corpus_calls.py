@@ -13,8 +13,8 @@ from pathlib import Path
 
 from dialplan.walk import rules
 from dialplan.walk.inspection import Finding, inspect
+from dialplan.walk.reached import Leg
 from dialplan.walk.values import is_known
-from dialplan.walk.walker import Leg
 from lab.caller import Calls, place_calls
 from lab.carrier import ANSWERS_AT_ONCE
 from lab.errors import LabError

@@ -13,7 +13,8 @@ from dialplan.office_routes import OfficeRoutes, context_of, of_all, office_of
 from dialplan.patterns import DirectPattern, emergency_dialled
 from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig, rendered, rendered_dialplan
-from dialplan.walk.walker import Start, Walked, Walker
+from dialplan.walk.reached import Start, Walked
+from dialplan.walk.walker import Walker
 from tests.dialplan.test_render import config, context, endpoint
 from tests.dialplan.walk.text import dialplan
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from dialplan.walk.lookup import Extension, in_order
+from dialplan.walk.reached import Start, Walked
 from dialplan.walk.values import UNKNOWN, evaluate, expand
-from dialplan.walk.walker import Start, Walked, Walker
+from dialplan.walk.walker import Walker
 from tests.dialplan.walk.text import dialplan
 
 NUMBER = "0033612345678"
@@ -20,7 +21,7 @@ exten => _[+0-9]!,n,Hangup(21)
 
 
 def walked(text: str, dialled: str = NUMBER, context: str = "office") -> Walked:
-    return Walker(dialplan(text)).walk(Start(context=context, dialled=dialled, endpoint="1001"))
+    return Walker(dialplan(text)).walk(Start(context=context, dialled=dialled))
 
 
 def rung(text: str, dialled: str = NUMBER) -> Sequence[str]:
@@ -41,6 +42,16 @@ exten => s,1,Return(${PJSIP_AOR(${ARG1},contact)})
 """
     assert walked(text, "1001").phones == {"desk-1001"}
     assert walked(text, "2001").phones == frozenset()
+
+
+def test_phones_that_are_walked_as_one_may_each_be_the_one_that_a_condition_lets_out() -> None:
+    text = """
+[office]
+exten => _0X.,1,GotoIf($["${CHANNEL(endpoint)}" = "1002"]?out)
+exten => _0X.,2,Hangup(21)
+exten => _0X.,3(out),Dial(PJSIP/${EXTEN}@trunk)
+"""
+    assert rung(text) == [f"PJSIP/{NUMBER}@trunk"]
 
 
 def test_our_gate_alone_lets_nothing_out() -> None:
