@@ -19,8 +19,8 @@ from admin.dialplan_subject import (
 )
 from admin.output import print_json, say
 from assembly.offices import read_offices
+from dialplan.config_text import Line
 from dialplan.walk import rules
-from dialplan.walk.config_text import Line
 from dialplan.walk.inspection import (
     Finding,
     Inspected,

@@ -13,10 +13,10 @@ from admin.checks.ways import Endpoint, parties_of, phones_of, running_asterisk
 from charging.offices import Office
 from charging.plan import Category
 from charging.unpaid import costs_nothing
+from dialplan.config_text import Category as Section
+from dialplan.config_text import Line, Remark, SourceFile, read_config
 from dialplan.contexts import OUR_TRUNKS
 from dialplan.patterns import emergency_dialled
-from dialplan.walk.config_text import Category as Section
-from dialplan.walk.config_text import Line, Remark, SourceFile, read_config
 from dialplan.walk.files import read_dialplan
 from dialplan.walk.inspection import Caller, Key
 from dialplan.walk.lookup import Dialplan

@@ -12,8 +12,8 @@ from assembly.routes import own_asterisk
 from bench.figures import Figure
 from charging.plan import Category
 from charging.unpaid import costs_nothing
+from dialplan.config_text import SourceFile
 from dialplan.render import Gate, rendered_dialplan
-from dialplan.walk.config_text import SourceFile
 from dialplan.walk.files import Written, read_dialplan
 from dialplan.walk.inspection import Caller, Result, inspect
 from dialplan.walk.verdict import Carriers

@@ -8,7 +8,8 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from admin.setup.conf import Conf, is_true
+from admin.setup.conf import Conf, own_values
+from dialplan.config_text import is_true
 from dialplan.render import TEMPLATES
 
 LOOPBACK = "127.0.0.1"
@@ -179,7 +180,7 @@ PJSIP_GLOBAL: Mapping[str, str] = {
 def pjsip(conf: Conf, trunk: str | None) -> Needed:
     """What keeps emergency calls from being refused, and the endpoint that they leave by."""
     needed = Needed()
-    known = [each for each in conf.sections if not each.template and conf.kind(each) == "global"]
+    known = [each for each in conf.sections if not each.is_template and conf.kind(each) == "global"]
     there = dict(conf.values(known[0])) if known else {}
     lines = [f"{key} = {value}" for key, value in PJSIP_GLOBAL.items() if key not in there]
     for key, value in PJSIP_GLOBAL.items():
@@ -202,7 +203,9 @@ def is_endpoint(conf: Conf, name: str) -> bool:
 
 def modules_missing(conf: Conf) -> Sequence[str]:
     """What Tollgate needs of Asterisk and modules.conf keeps from it."""
-    named = [(key.lower(), value) for each in conf.named("modules") for key, value in each.values]
+    named = [
+        (key.lower(), value) for each in conf.named("modules") for key, value in own_values(each)
+    ]
     barred = {_module(value) for key, value in named if key == "noload"}
     loaded = {_module(value) for key, value in named if key in _LOADS}
     automatic = is_true(conf.last("modules", "autoload", "no"))

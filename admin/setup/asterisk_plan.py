@@ -10,7 +10,7 @@ from admin.readable import FILE_MODE
 from admin.setup import asterisk_files, contexts, places
 from admin.setup.asterisk_files import Needed
 from admin.setup.blocks import block, with_blocks_at, without_blocks
-from admin.setup.conf import Conf, read_conf
+from admin.setup.conf import Conf, own_values, read_conf
 from admin.setup.found import Found
 from admin.setup.items import Item, PutFile
 from admin.setup.machine import Machine
@@ -167,14 +167,14 @@ class AsteriskPlan:
         found: dict[Path, list[tuple[int, str]]] = {}
         extensions = self.conf(DIALPLAN)
         for name, office in phones_contexts.items():
-            sections = [each for each in extensions.named(name) if not each.template]
+            sections = [each for each in extensions.named(name) if not each.is_template]
             if not sections:
                 self.told.append(
                     f"there is no context [{name}] in {DIALPLAN} to include Tollgate's"
                 )
-            elif not any(_includes_ours(each.values) for each in sections):
+            elif not any(_includes_ours(own_values(each)) for each in sections):
                 blocks = contexts.includes(sections[0], office)
-                found.setdefault(sections[0].file, []).extend(blocks)
+                found.setdefault(Path(sections[0].line.file), []).extend(blocks)
         return dict(found)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from admin.setup.blocks import block
-from admin.setup.conf import Conf, Section
+from admin.setup.conf import Conf, own_values
+from dialplan.config_text import Section
 from dialplan.office_routes import context_of
 
 _CALLER_ID = re.compile(r'\s*"?(?P<name>[^"<]*?)"?\s*<(?P<number>[0-9]+)>\s*')
@@ -25,11 +26,11 @@ class FoundPhone:
 
 def includes(section: Section, office: str) -> Sequence[tuple[int, str]]:
     """Blocks by the line in front of which they belong; none where the admin includes ours."""
-    if any(value.startswith("tollgate") for key, value in section.values if key == "include"):
+    if any(value.startswith("tollgate") for key, value in own_values(section) if key == "include"):
         return ()
     first = block([f"include => {context_of('emergency', office)}"], why=FIRST)
     last = block([f"include => {context_of('', office)}"], why=LAST)
-    return ((section.line + 1, first), (max(section.end, section.line + 1), last))
+    return ((section.line.number, first), (section.end, last))
 
 
 def phones_in(pjsip: Conf, contexts: Mapping[str, str]) -> Iterator[FoundPhone]:
@@ -42,7 +43,7 @@ def phones_in(pjsip: Conf, contexts: Mapping[str, str]) -> Iterator[FoundPhone]:
     for section in pjsip.sections:
         values = dict(pjsip.values(section))
         office = contexts.get(values.get("context", ""))
-        if section.template or values.get("type") != "endpoint" or office is None:
+        if section.is_template or values.get("type") != "endpoint" or office is None:
             continue
         said = _CALLER_ID.fullmatch(values.get("callerid", ""))
         number = section.name if _EXTENSION.fullmatch(section.name) else said and said["number"]
@@ -56,7 +57,7 @@ def contexts_of_endpoints(pjsip: Conf) -> Mapping[str, Sequence[str]]:
     found: dict[str, list[str]] = {}
     for section in pjsip.sections:
         values = dict(pjsip.values(section))
-        if not section.template and values.get("type") == "endpoint" and "context" in values:
+        if not section.is_template and values.get("type") == "endpoint" and "context" in values:
             found.setdefault(values["context"], []).append(section.name)
     return found
 

@@ -8,7 +8,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dialplan.walk.config_text import Category, Entry, Find, Line, Remark, SourceFile, read_config
+from dialplan.config_text import (
+    Category,
+    Entry,
+    Find,
+    Line,
+    Remark,
+    SourceFile,
+    is_true,
+    read_config,
+)
 from dialplan.walk.listing import include_of
 from dialplan.walk.lookup import Context, Dialplan, Extension, Include, Step, in_order
 from dialplan.walk.values import expand
@@ -43,7 +52,7 @@ def read_dialplan(file: SourceFile, find: Find) -> Written:
         if category.name.lower() not in NO_CONTEXTS:
             context = building.setdefault(category.name, _Context(category.name, variables))
             remarks += context.add(category.entries)
-        elif category.last("extenpatternmatchnew").lower() in {"yes", "true", "on", "1"}:
+        elif is_true(category.last("extenpatternmatchnew")):
             why = "extenpatternmatchnew = yes looks up in a way that is not followed here"
             remarks.append(Remark(category.line, why, is_unknown=True))
     return Written(

@@ -6,7 +6,7 @@ Source: OASIS, Static Analysis Results Interchange Format 2.1.0, sections 3.13 t
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dialplan.walk.config_text import Line
+from dialplan.config_text import Line
 from dialplan.walk.inspection import Finding, Key
 from dialplan.walk.reached import Place
 from dialplan.walk.rules import RULES, Rule

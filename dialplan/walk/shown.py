@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from dialplan.walk.config_text import Line
+from dialplan.config_text import Line
 
 _CONTEXT = re.compile(r"\[ (?:Included )?[Cc]ontext '(?P<name>[^']*)' created by ")
 _EXTENSION = re.compile(r"\s*'(?P<name>[^']*)'(?: \(CID match '(?P<caller_id>[^']*)'\))? =>")

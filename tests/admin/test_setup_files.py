@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from admin.__main__ import app
 from admin.readable import write_readable
 from admin.setup import carry_out, places
-from admin.setup.conf import Conf
+from admin.setup.conf import Conf, own_values
 from admin.setup.found import ETC, Found, Kind, conf_of, look
 from admin.setup.items import PutFile
 from admin.setup.journal import FILE, Journal
@@ -138,9 +138,9 @@ def test_emergency_numbers_come_first_in_the_phones_context_and_the_gate_last(
     machine = stock_machine(tmp_path)
     set_up(machine)
     (phones,) = conf(machine, "extensions.conf").named("phones")
-    assert phones.values[0] == ("include", "tollgate-emergency.main")
-    assert phones.values[-1] == ("include", "tollgate.main")
-    assert ("exten", "600,1,Answer()") in phones.values
+    assert own_values(phones)[0] == ("include", "tollgate-emergency.main")
+    assert own_values(phones)[-1] == ("include", "tollgate.main")
+    assert ("exten", "600,1,Answer()") in own_values(phones)
     names = {each.name for each in conf(machine, "extensions.conf").sections}
     assert {"tollgate.main", "tollgate-trunk", "from-carrier"} <= names
     assert "; the carrier's calls" in text_of(machine, EXTENSIONS)
@@ -237,7 +237,7 @@ def test_contexts_that_the_admin_includes_by_hand_get_no_second_include(tmp_path
     machine = stock_machine(tmp_path, {"extensions.conf": text})
     set_up(machine)
     (phones,) = conf(machine, "extensions.conf").named("phones")
-    assert [value for _, value in phones.values] == ["tollgate-emergency", "mine", "tollgate"]
+    assert [value for _, value in own_values(phones)] == ["tollgate-emergency", "mine", "tollgate"]
 
 
 def test_trunk_contexts_of_the_admins_own_stay_the_only_ones(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from assembly.offices import read_offices
 from assembly.routes import own_asterisk
 from charging.plan import Category
 from charging.unpaid import costs_nothing
+from dialplan.config_text import SourceFile
 from dialplan.patterns import emergency_dialled
 from dialplan.render import Gate, rendered_dialplan
-from dialplan.walk.config_text import SourceFile
 from dialplan.walk.files import Written, read_dialplan
 from dialplan.walk.inspection import Caller
 from dialplan.walk.verdict import Carriers

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dialplan.walk.config_text import Line, SourceFile, read_config, without_comments
+from dialplan.config_text import Line, SourceFile, read_config, without_comments
 from dialplan.walk.shown import lines_shown
 from tests.dialplan.walk.text import dialplan, written
 

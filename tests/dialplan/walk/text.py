@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dialplan.walk.config_text import SourceFile
+from dialplan.config_text import SourceFile
 from dialplan.walk.files import Written, read_dialplan
 from dialplan.walk.lookup import Dialplan
 

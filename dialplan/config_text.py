@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 INCLUDES_DEEP = 10  # MAX_INCLUDE_LEVEL
+_TRUE = frozenset({"yes", "true", "y", "t", "1", "on"})  # ast_true in main/utils.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,21 @@ class Entry:
 
 
 @dataclass(slots=True)
+class Section:
+    """One [header] as it is written, with what stands below it; several may have one name."""
+
+    name: str
+    line: Line  # of the header
+    is_template: bool = False
+    inherits: tuple[str, ...] = ()
+    entries: list[Entry] = field(default_factory=list)
+    end: int = 0  # the last of its lines that says something, in the same file
+
+
+@dataclass(slots=True)
 class Category:
+    """What Asterisk makes of all sections of one name that add to one another."""
+
     name: str
     line: Line
     entries: list[Entry] = field(default_factory=list)
@@ -56,9 +71,10 @@ class Category:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Of one file and all that it includes; templates are left out."""
+    """Of one file and all that it includes; of the categories, templates are left out."""
 
     categories: tuple[Category, ...]
+    sections: tuple[Section, ...]
     remarks: tuple[Remark, ...]
 
 
@@ -71,44 +87,60 @@ def read_config(file: SourceFile, find: Find) -> Config:
     reader.read(file)
     return Config(
         categories=tuple(each for each in reader.categories if not each.is_template),
+        sections=tuple(reader.sections),
         remarks=tuple(reader.remarks),
     )
+
+
+def is_true(value: str) -> bool:
+    return value.lower() in _TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What the next line belongs to."""
+
+    category: Category
+    section: Section
 
 
 class _Reader:
     def __init__(self, find: Find) -> None:
         self._find = find
         self.categories: list[Category] = []
+        self.sections: list[Section] = []
         self.remarks: list[Remark] = []
-        self._current: Category | None = None
-        self._open: list[str] = []
+        self._current: _Open | None = None
+        self._files: list[str] = []
 
     def read(self, file: SourceFile) -> None:
-        self._open.append(file.name)
-        category = self._current  # a file that is included goes on where it is included
+        self._files.append(file.name)
+        current = self._current  # a file that is included goes on where it is included
         for number, text in without_comments(file.text):
             line = Line(file.name, number)
             if text.startswith("["):
-                category = self._current = self._header(line, text)
+                current = self._current = self._header(line, text)
             elif text.startswith("#"):
                 self._directive(line, text)
-                self._current = category
-            elif category is None:
+                self._current = current
+            elif current is None:
                 self._say(line, "stands in no section, and Asterisk refuses the whole file")
             else:
-                self._entry(category, line, text)
-        self._open.pop()
+                self._entry(current, line, text)
+            if current is not None and current.section.line.file == file.name:
+                current.section.end = number
+        self._files.pop()
 
-    def _header(self, line: Line, text: str) -> Category | None:
+    def _header(self, line: Line, text: str) -> _Open | None:
         name, closed, rest = text[1:].partition("]")
         if not closed:
             self._say(line, "has no closing ], and Asterisk refuses the whole file")
             return self._current
         options = rest[1:].partition(")")[0].split(",") if rest.startswith("(") else []
-        found = Category(name, line)
+        found, section = Category(name, line), Section(name, line)
         for option in options:
             if option == "!":
-                found.is_template = True
+                found.is_template = section.is_template = True
             elif option.startswith("+"):
                 known = self._named(name)
                 if known is None:
@@ -119,9 +151,11 @@ class _Reader:
                 found = known
             else:
                 self._inherit(found, option, line)
+                section.inherits += (option,)
         if found not in self.categories:
             self.categories.append(found)
-        return found
+        self.sections.append(section)
+        return _Open(found, section)
 
     def _inherit(self, category: Category, name: str, line: Line) -> None:
         base = self._named(name)
@@ -150,27 +184,31 @@ class _Reader:
         if not files and must:
             self._say(line, f"{name} cannot be read: Asterisk's next start has no dialplan at all")
         for file in files:
-            if file.name in self._open or len(self._open) >= INCLUDES_DEEP:
+            if file.name in self._files or len(self._files) >= INCLUDES_DEEP:
                 self._say(line, f"{name} includes itself")
             else:
                 self.read(file)
 
-    def _entry(self, category: Category, line: Line, text: str) -> None:
+    def _entry(self, current: _Open, line: Line, text: str) -> None:
         name, separator, value = text.removeprefix("\\").partition("=")
         if not separator:
             self._say(line, "has no =, and is left out")
             return
-        if name.endswith("+"):
-            name = name[:-1].strip()
-            for index, entry in enumerate(category.entries):
-                if entry.name == name:
-                    category.entries[index] = Entry(line, name, entry.value + value.strip())
-            return
-        value = value.removeprefix(">").strip()
-        category.entries.append(Entry(line, name.strip(), value))
+        for entries in (current.category.entries, current.section.entries):
+            if name.endswith("+"):
+                _lengthen(entries, Entry(line, name[:-1].strip(), value.strip()))
+            else:
+                entries.append(Entry(line, name.strip(), value.removeprefix(">").strip()))
 
     def _say(self, line: Line, why: str) -> None:
         self.remarks.append(Remark(line, why))
+
+
+def _lengthen(entries: list[Entry], by: Entry) -> None:
+    """`name += more` of whatever has that name."""
+    for index, entry in enumerate(entries):
+        if entry.name == by.name:
+            entries[index] = Entry(by.line, by.name, entry.value + by.value)
 
 
 def without_comments(text: str) -> Iterator[tuple[int, str]]:
