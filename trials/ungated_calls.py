@@ -5,11 +5,8 @@ would name. The leg that nobody pays for has to reach the carrier, with the numb
 """
 
 import random
-import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from assembly.offices import read_offices
 from charging.plan import Category
@@ -19,26 +16,13 @@ from dialplan.walk.values import is_known
 from dialplan.walk.verdict import Carriers, Ungated, judge
 from dialplan.walk.walker import Walker
 from dialplan.witnesses import witnesses
-from lab.caller import Calls, place_calls
-from lab.carrier import ANSWERS_AT_ONCE
-from lab.office import Office
-from lab.telephony import find_telephony
 from settings import Settings
 from trials.dialplans import listed_dialplan, write_drawn
 from trials.drawn_dialplan import Drawn, draw
+from trials.witness_calls import witness_office
 
 TRIED = 12  # witnesses of each dialplan
 DIALPLANS_FOR_EACH = 4  # are drawn, for not every one lets something out
-PHONE = """
-[{name}](phone)
-context = {context}
-auth = {name}
-aors = {name}
-[{name}](phone-auth)
-username = {name}
-password = {password}
-[{name}](phone-aor)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +34,23 @@ class Confirmed:
 async def confirm(count: int, seed: int, say: Callable[[str], None]) -> Confirmed:
     chance = random.Random(seed)  # noqa: S311 - what is drawn is no secret
     drawn = [draw(f"w{n}", chance, trunk="trunk") for n in range(count * DIALPLANS_FOR_EACH)]
-    password = secrets.token_urlsafe(16)
-    with tempfile.TemporaryDirectory() as folder:
-        async with Office(
-            find_telephony(),
-            Path(folder) / "office",
-            sounds=Path(folder),
-            default=ANSWERS_AT_ONCE,
-            media=False,
-        ) as office:
-            await _prepare(office, drawn, password)
-            walker = Walker(dialplan_of(await listed_dialplan(office)))
-            found = list(_free(walker, drawn))[:count]
-            problems: list[str] = []
-            for name, ungated in found:
-                problems += await _dialled(office, name, ungated, password)
-            say(f"{len(found)} real calls, {len(problems)} wrong")
-            return Confirmed(calls=len(found), problems=tuple(problems))
+    async with witness_office() as there:
+        office = there.office
+        with (there.etc / "extensions.conf").open("a", encoding="utf-8") as out:
+            out.write("\n#tryinclude drawn.conf\n")
+        await office.asterisk.cli("module load app_exec.so")
+        await there.add_phones({each.name: each.context for each in drawn})
+        await write_drawn(office, drawn)
+        walker = Walker(dialplan_of(await listed_dialplan(office)))
+        found = list(_free(walker, drawn))[:count]
+        problems = [
+            f"{name} dialled {ungated.witness}: {ungated.leg.resource} expected, {reached} seen"
+            for name, ungated in found
+            for reached in [await there.reached(name, ungated.witness)]
+            if ungated.leg.number not in reached
+        ]
+        say(f"{len(found)} real calls, {len(problems)} wrong")
+        return Confirmed(calls=len(found), problems=tuple(problems))
 
 
 def _free(walker: Walker, drawn: Sequence[Drawn]) -> Iterator[tuple[str, Ungated]]:
@@ -97,32 +81,3 @@ def _is_plain(walker: Walker, ungated: Ungated) -> bool:
     )
     dialled = ungated.witness.replace("-", "").lstrip("+*")
     return dialled.isdigit() and bool(ungated.leg.number) and "Dial" not in {*extensions}
-
-
-async def _dialled(office: Office, name: str, ungated: Ungated, password: str) -> Sequence[str]:
-    before = len(office.carrier.calls())
-    await place_calls(
-        office.telephony,
-        office.folder / f"caller-{name}",
-        Calls(number=ungated.witness, user=name, password=password, talk_ms=100),
-        address=office.addresses.next(),
-        server=office.config.sip_address,
-    )
-    reached = [call.dialled for call in office.carrier.calls()[before:]]
-    if ungated.leg.number in reached:
-        return []
-    return [f"{name} dialled {ungated.witness}: {ungated.leg.resource} expected, {reached} seen"]
-
-
-async def _prepare(office: Office, drawn: Sequence[Drawn], password: str) -> None:
-    etc = office.config.folder / "etc"
-    phones = [
-        PHONE.format(name=each.name, context=each.context, password=password) for each in drawn
-    ]
-    with (etc / "pjsip.conf").open("a", encoding="utf-8") as out:
-        out.writelines(phones)
-    with (etc / "extensions.conf").open("a", encoding="utf-8") as out:
-        out.write("\n#tryinclude drawn.conf\n")
-    for command in ("module load app_exec.so", "module reload res_pjsip.so"):
-        await office.asterisk.cli(command)
-    await write_drawn(office, drawn)

@@ -5,27 +5,21 @@ without the application, and what is named as free has to reach the carrier with
 """
 
 import asyncio
-import secrets
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from dialplan.walk import rules
 from dialplan.walk.inspection import Finding, inspect
 from dialplan.walk.reached import Leg
 from dialplan.walk.values import is_known
-from lab.caller import Calls, place_calls
-from lab.carrier import ANSWERS_AT_ONCE
 from lab.errors import LabError
-from lab.office import Office
-from lab.telephony import find_telephony
 from tests.dialplan.corpus_files import Case, caller, cases, read, walker, whole_text
-from trials.ungated_calls import PHONE
+from trials.witness_calls import WitnessOffice, witness_office
 
 MODULES = (
-    "app_exec", "app_confbridge", "app_page", "app_originate", "app_read", "app_while",
-    "func_groupcount", "func_db", "app_voicemail", "app_queue", "app_dial", "app_macro",
+    "bridge_softmix", "app_exec", "app_confbridge", "app_page", "app_originate", "app_read",
+    "app_while", "func_groupcount", "func_db", "app_voicemail", "app_queue", "app_dial",
+    "app_macro",
 )  # fmt: skip
 FREE = frozenset({rules.UNGATED, rules.UNGATED_AWAY})
 GENERAL = "[general]\nstatic = yes\n"
@@ -63,65 +57,48 @@ async def confirm(wanted: Sequence[str]) -> tuple[int, list[str]]:
         sys.stdout.flush()
 
     chosen = [case for case in cases() if not wanted or case.name in wanted]
-    password = secrets.token_urlsafe(16)
     problems: list[str] = []
     placed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        async with Office(
-            find_telephony(),
-            Path(folder) / "office",
-            sounds=Path(folder),
-            default=ANSWERS_AT_ONCE,
-            media=False,
-        ) as office:
-            await _prepare(office, password)
-            for case in chosen:
-                found = witnesses_of(case)
-                if found:
-                    await _load(office, case)
-                for finding in found:
-                    placed += 1
-                    wrong = await _dialled(office, case, finding, password, placed)
-                    say(f"{case.name}: {finding.witness}: {'; '.join(wrong) or 'as told'}")
-                    problems += wrong
+    async with witness_office() as there:
+        await _prepare(there)
+        for case in chosen:
+            found = witnesses_of(case)
+            if found:
+                await _load(there, case)
+            for finding in found:
+                placed += 1
+                wrong = await _dialled(there, case, finding)
+                say(f"{case.name}: {finding.witness}: {'; '.join(wrong) or 'as told'}")
+                problems += wrong
     return placed, problems
 
 
-async def _prepare(office: Office, password: str) -> None:
-    etc = office.config.folder / "etc"
-    host, port = office.carrier.trunk
-    with (etc / "pjsip.conf").open("a", encoding="utf-8") as out:
+async def _prepare(there: WitnessOffice) -> None:
+    asterisk = there.office.asterisk
+    host, port = there.office.carrier.trunk
+    with (there.etc / "pjsip.conf").open("a", encoding="utf-8") as out:
         out.write(BACKUP.format(host=host, port=port))
-        for context in contexts():
-            name = f"phone-{context}"
-            out.write(PHONE.format(name=name, context=context, password=password))
+    (there.etc / "confbridge.conf").write_text("[general]\n", encoding="utf-8")  # or no Page
     for module in MODULES:
-        await office.asterisk.cli(f"module load {module}.so")
-    await office.asterisk.cli("module reload res_pjsip.so")
+        await asterisk.cli(f"module load {module}.so")
+    await there.add_phones({_phone(context): context for context in contexts()})
 
 
-async def _load(office: Office, case: Case) -> None:
-    file = office.config.folder / "etc/extensions.conf"
+async def _load(there: WitnessOffice, case: Case) -> None:
+    file = there.etc / "extensions.conf"
     file.write_text(GENERAL + whole_text(case), encoding="utf-8")
-    await office.asterisk.cli("dialplan reload")
+    await there.office.asterisk.cli("dialplan reload")
 
 
-async def _dialled(
-    office: Office, case: Case, finding: Finding, password: str, number: int
-) -> list[str]:
-    before = len(office.carrier.calls())
-    name = f"phone-{case.context}"
+def _phone(context: str) -> str:
+    return f"phone-{context}"
+
+
+async def _dialled(there: WitnessOffice, case: Case, finding: Finding) -> list[str]:
     try:
-        await place_calls(
-            office.telephony,
-            office.folder / f"caller-{number}",
-            Calls(number=finding.witness, user=name, password=password, talk_ms=500),
-            address=office.addresses.next(),
-            server=office.config.sip_address,
-        )
+        reached = await there.reached(_phone(case.context), finding.witness)
     except LabError as error:
         return [f"{case.name}: {finding.witness}: {error}"]
-    reached = [call.dialled for call in office.carrier.calls()[before:]]
     expected = _number_of(finding, case)
     if expected in reached or (not is_known(expected) and reached):
         return []
