@@ -1,8 +1,12 @@
-"""The certificate of the portal's public address, as a browser sees it."""
+"""Certificates of others that Tollgate stands on: when they end.
+
+The portal's, of its public address, as a browser sees it; the mail server's is looked at in
+`money_in`, by the same rule.
+"""
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -43,7 +47,18 @@ def judge(host: str, port: int, *, now: datetime, context: ssl.SSLContext | None
             f"{host}:{port} cannot be reached from here ({error}), so its certificate was not seen",
             "look at it from outside, and at the proxy",
         )
-    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
-    if ends - now < SOON:
-        return warning(f"the certificate of {host} ends on {ends:%Y-%m-%d %H:%M} UTC", RENEW)
+    ends = ends_at(shown)
+    if ends is not None and ends - now < SOON:
+        return soon_over(host, ends, remedy=RENEW)
     return ok(f"the certificate of {host} is good until {ends:%Y-%m-%d}")
+
+
+def ends_at(shown: Mapping[str, object]) -> datetime | None:
+    """Of what `getpeercert` says; None where it was not verified, and says nothing."""
+    if "notAfter" not in shown:
+        return None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
+
+
+def soon_over(host: str, ends: datetime, *, remedy: str) -> Finding:
+    return warning(f"the certificate of {host} ends on {ends:%Y-%m-%d %H:%M} UTC", remedy)

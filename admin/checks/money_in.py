@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
+from admin.checks.certificate import SOON, ends_at, soon_over
 from admin.checks.database import ledger_of
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from assembly.health import PROCESSOR, PROCESSORS_CLOCK, NoAnswerError, ask
@@ -43,7 +44,7 @@ def check_money_in(settings: Settings) -> Iterator[Finding]:
     else:
         yield ok("no office pays by card")
     if settings.notices.smtp_host is not None:
-        yield judge_mail_server(settings.notices)
+        yield judge_mail_server(settings.notices, now=datetime.now(UTC))
 
 
 def judge_money(reader: Connection, now: datetime) -> Iterator[Finding]:
@@ -117,20 +118,23 @@ def judge_worker(settings: Settings) -> Iterator[Finding]:
         yield ok(f"the worker of card payments is well, run by {health.user}")
 
 
-def judge_mail_server(notices: NoticeSettings) -> Finding:
+def judge_mail_server(notices: NoticeSettings, *, now: datetime) -> Finding:
     """Connects, encrypts and signs in as the settings say, and sends nothing."""
     where = f"{notices.smtp_host}:{notices.smtp_port}"
     try:
-        _look_at(notices)
+        ends = _look_at(notices)
     except (smtplib.SMTPException, OSError, UnicodeError) as error:
         return problem(
             f"the mail server {where} cannot be used: {type(error).__name__}: {error}",
             "correct [notices], or ask who runs the server",
         )
+    if ends is not None and ends - now < SOON:
+        return soon_over(where, ends, remedy="ask who runs the mail server to renew it")
     return ok(f"the mail server {where} takes mails")
 
 
-def _look_at(notices: NoticeSettings) -> None:
+def _look_at(notices: NoticeSettings) -> datetime | None:
+    """When its certificate ends; None: it has none."""
     host, port = str(notices.smtp_host), notices.smtp_port
     authorities = None if notices.smtp_ca_file is None else str(notices.smtp_ca_file)
     context = ssl.create_default_context(cafile=authorities)
@@ -141,6 +145,9 @@ def _look_at(notices: NoticeSettings) -> None:
     with server:
         if notices.smtp_tls == "starttls":
             server.starttls(context=context)
+        encrypted = server.sock
+        shown = encrypted.getpeercert() if isinstance(encrypted, ssl.SSLSocket) else None
         if notices.smtp_user:
             server.login(notices.smtp_user, notices.password)
         server.noop()
+    return ends_at(shown or {})

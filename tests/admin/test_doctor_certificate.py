@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +12,11 @@ import pytest
 
 from admin.checks.certificate import check_certificate, judge
 from admin.checks.findings import Status
-from settings import PortalSettings, Settings
+from admin.checks.money_in import judge_mail_server
+from settings import NoticeSettings, PortalSettings, Settings
 
 DAYS = 30
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +36,24 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+async def no_words(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def mails(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """As little of SMTP as a look at the server wants."""
+    writer.write(b"220 localhost ESMTP\r\n")
+    while line := await reader.readline():
+        writer.write(b"221 bye\r\n" if line.lower().startswith(b"quit") else b"250 localhost\r\n")
+    writer.close()
+
+
 @asynccontextmanager
-async def served(certificate: Path) -> AsyncIterator[int]:
+async def served(certificate: Path, answer: Answer = no_words) -> AsyncIterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
 
-    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    server = await asyncio.start_server(close, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -67,6 +78,26 @@ async def test_one_that_browsers_do_not_believe_is_a_problem(certificate: Path) 
         found = await asyncio.to_thread(judge, "localhost", port, now=datetime.now(UTC))
     assert found.status is Status.PROBLEM
     assert "do not believe" in found.message
+
+
+@pytest.mark.parametrize(
+    ("days_later", "status", "said"),
+    [(0, Status.OK, "takes mails"), (DAYS - 10, Status.WARNING, "ends on")],
+)
+async def test_the_mail_server_s_certificate_is_told_of_before_it_ends(
+    certificate: Path, days_later: int, status: Status, said: str
+) -> None:
+    async with served(certificate, mails) as port:
+        notices = NoticeSettings(
+            smtp_host="localhost",
+            smtp_port=port,
+            smtp_tls="tls",
+            smtp_ca_file=certificate / "cert.pem",
+        )
+        now = datetime.now(UTC) + timedelta(days=days_later)
+        found = await asyncio.to_thread(judge_mail_server, notices, now=now)
+    assert found.status is status
+    assert said in found.message
 
 
 async def test_where_nobody_answers_it_was_not_seen(certificate: Path) -> None:

@@ -124,6 +124,6 @@ def test_stripe_without_its_key_is_a_problem() -> None:
 
 def test_a_mail_server_that_is_away_is_a_problem() -> None:
     notices = NoticeSettings(smtp_host="127.0.0.1", smtp_port=find_free_port(), smtp_tls="none")
-    found = judge_mail_server(notices)
+    found = judge_mail_server(notices, now=datetime.now(UTC))
     assert found.status is PROBLEM
     assert "ConnectionRefusedError" in found.message
