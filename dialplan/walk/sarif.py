@@ -5,6 +5,7 @@ Source: OASIS, Static Analysis Results Interchange Format 2.1.0, sections 3.13 t
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from dialplan.config_text import Line
 from dialplan.walk.inspection import Finding, Key
@@ -68,7 +69,7 @@ def _location(key: Key, line: Line | None) -> Mapping[str, Any]:
     }
     if line is not None:
         found["physicalLocation"] = {
-            "artifactLocation": {"uri": line.file},
+            "artifactLocation": {"uri": quote(line.file)},
             "region": {"startLine": line.number},
         }
     return found
