@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from charging.people import LinkPurpose, User
+from charging.people import LinkPurpose, Role, User
 
 
 class NoticeKind(StrEnum):
@@ -21,6 +21,7 @@ class NoticeKind(StrEnum):
     DISPUTE = "dispute"
     OPERATOR = "operator"  # for the operator: what no manager can mend
     INVITATION = "invitation"  # to one person, with a link
+    ACCESS = "access"  # likewise, to somebody who is known already
     NEW_PASSWORD = "new_password"  # noqa: S105 - the same; it is a name
 
 
@@ -44,17 +45,29 @@ class Notice:
 WITH_LINK = {
     LinkPurpose.INVITATION: NoticeKind.INVITATION,
     LinkPurpose.RESET: NoticeKind.NEW_PASSWORD,
+    LinkPurpose.ACCESS: NoticeKind.ACCESS,
 }
 
 
 def link_notice(  # noqa: PLR0913 - what a mail with a link is made of, by name
-    user: User, purpose: LinkPurpose, *, office_id: str, page: str, language: str, at: datetime
+    user: User,
+    purpose: LinkPurpose,
+    *,
+    office_id: str,
+    page: str,
+    language: str,
+    at: datetime,
+    role: Role | None = None,
 ) -> Notice:
-    """Ask for a link to be mailed; `page` is the address that the link's token is put behind."""
+    """Ask for a link to be mailed; `page` is the address that the link's token is put behind.
+
+    `role`: what it offers in the office, if its purpose is access.
+    """
+    offered = {} if role is None else {"role": role.value}
     return Notice(
-        key=f"link:{user.user_id}:{at.isoformat()}",
+        key=f"link:{user.user_id}:{office_id}:{at.isoformat()}",
         office_id=office_id,
         kind=WITH_LINK[purpose],
         at=at,
-        facts={"user": user.user_id, "page": page, "language": language},
+        facts={"user": user.user_id, "page": page, "language": language, **offered},
     )

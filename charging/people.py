@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from charging.plain_text import is_plain
 
@@ -37,6 +38,14 @@ class Role(StrEnum):
 class LinkPurpose(StrEnum):
     INVITATION = "invitation"
     RESET = "reset"
+    ACCESS = "access"  # to one more office, of somebody who is known already
+
+
+class Offered(NamedTuple):
+    """What somebody is offered, and has when they accept it."""
+
+    office_id: str
+    role: Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

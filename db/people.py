@@ -16,6 +16,7 @@ from charging.people import (
     SUPPORT_CODE_LASTS,
     Client,
     LinkPurpose,
+    Offered,
     Role,
     Session,
     User,
@@ -221,7 +222,14 @@ def _change_session(writer: Connection, session: Session, **values: object) -> N
     )
 
 
-def make_link(writer: Connection, user_id: int, purpose: LinkPurpose, at: datetime) -> str:
+def make_link(
+    writer: Connection,
+    user_id: int,
+    purpose: LinkPurpose,
+    at: datetime,
+    *,
+    offered: Offered | None = None,
+) -> str:
     """The token of a new link; links made before for the same person no longer work."""
     writer.execute(
         update(user_links)
@@ -236,9 +244,20 @@ def make_link(writer: Connection, user_id: int, purpose: LinkPurpose, at: dateti
             purpose=purpose.value,
             created_at=at,
             expires_at=at + LINK_LASTS,
+            **({} if offered is None else offered._asdict()),
         )
     )
     return token
+
+
+def offered_by(reader: Connection, token: str) -> Offered | None:
+    """What a link offers, beyond a password."""
+    row = reader.execute(
+        select(user_links.c.office_id, user_links.c.role).where(
+            user_links.c.token_sha256 == sha256(token), user_links.c.office_id.is_not(None)
+        )
+    ).first()
+    return None if row is None else Offered(row.office_id, Role(row.role))
 
 
 def user_of_link(reader: Connection, token: str, now: datetime) -> User | None:
@@ -255,7 +274,7 @@ def user_of_link(reader: Connection, token: str, now: datetime) -> User | None:
 
 
 def use_link(writer: Connection, token: str, now: datetime) -> User | None:
-    """Whose link it was, if it worked; it works no more."""
+    """Whose link it was, if it worked; it works no more, and what it offered is theirs."""
     user = user_of_link(writer, token, now)
     if user is None:
         return None
@@ -264,7 +283,13 @@ def use_link(writer: Connection, token: str, now: datetime) -> User | None:
         .where(user_links.c.token_sha256 == sha256(token), user_links.c.used_at.is_(None))
         .values(used_at=now)
     )
-    return user if used.rowcount == 1 else None
+    if used.rowcount != 1:
+        return None
+    offered = offered_by(writer, token)
+    if offered is None or offered.office_id in user.roles:
+        return user
+    give_role(writer, user.user_id, *offered)
+    return user_of(writer, user.user_id)
 
 
 def may_attempt(writer: Connection, *, account: str, client_address: str, now: datetime) -> bool:

@@ -68,7 +68,15 @@ user_links = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
-    CheckConstraint("purpose IN ('invitation', 'reset')", name="purpose"),
+    # What a link of the purpose "access" offers to somebody who is known already.
+    Column("office_id", String(64)),
+    Column("role", String(24)),
+    CheckConstraint("purpose IN ('invitation', 'reset', 'access')", name="purpose"),
+    CheckConstraint(
+        "CASE purpose WHEN 'access' THEN office_id IS NOT NULL AND role IS NOT NULL"
+        " ELSE office_id IS NULL AND role IS NULL END",
+        name="offered",
+    ),
     Index(None, "user_id"),
     sqlite_with_rowid=False,
 )

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from charging.errors import ChargingUnavailable
 from charging.notices import WITH_LINK, Notice, NoticeKind
-from charging.people import LINK_LASTS, LinkPurpose
+from charging.people import LINK_LASTS, LinkPurpose, Offered, Role
 from charging.ports import Clock
 from db import people
 from db.leases import acquire
@@ -220,9 +220,13 @@ def _with_link(
     user = people.user_of(writer, int(notice.facts["user"]))
     if user is None or user.disabled:
         return None
+    offered = None
+    if purpose is LinkPurpose.ACCESS:
+        offered = Offered(notice.office_id, Role(str(notice.facts["role"])))
+    token = people.make_link(writer, user.user_id, purpose, now, offered=offered)
     facts: dict[str, str | int] = {
         "name": user.name,
-        "link": f"{notice.facts['page']}{people.make_link(writer, user.user_id, purpose, now)}",
+        "link": f"{notice.facts['page']}{token}",
         "minutes": LINK_LASTS // timedelta(minutes=1),
     }
     return NoticeAddress(user.address, str(notice.facts["language"])), replace(notice, facts=facts)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from charging.notices import link_notice
-from charging.people import LinkPurpose, User
+from charging.people import LinkPurpose, Role, User
 from db.money_rows import tell
 from portal.store import Store
 
@@ -17,9 +17,15 @@ class Mail(Protocol):
         ...
 
     async def send_link(
-        self, user: User, purpose: LinkPurpose, *, office_id: str, language: str
+        self,
+        user: User,
+        purpose: LinkPurpose,
+        *,
+        office_id: str,
+        language: str,
+        role: Role | None = None,
     ) -> None:
-        """Have somebody sent the address of a page that works once."""
+        """Have somebody sent the address of a page that works once; `role`: what it offers."""
         ...
 
 
@@ -35,7 +41,13 @@ class MailedLinks:
         self._page = f"{public_url}/welcome/"
 
     async def send_link(
-        self, user: User, purpose: LinkPurpose, *, office_id: str, language: str
+        self,
+        user: User,
+        purpose: LinkPurpose,
+        *,
+        office_id: str,
+        language: str,
+        role: Role | None = None,
     ) -> None:
         notice = link_notice(
             user,
@@ -44,5 +56,6 @@ class MailedLinks:
             page=self._page,
             language=user.language or language,
             at=self._now(),
+            role=role,
         )
         await self._store.write(lambda writer: tell(writer, notice))

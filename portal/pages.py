@@ -27,7 +27,11 @@ NOTICES: Final[Mapping[str, str]] = {
     "signed_out": marked("You are signed out."),
     "password_set": marked("Your password is set, and you are signed in."),
     "invited": marked("A link is on its way. It works for 15 minutes."),
-    "invited_known": marked("They have access now, with the password that they have already."),
+    "accepted": marked("You have access to this office, too. Sign in with your own password."),
+    "not_mailed_known": marked(
+        "No mail server is set up here: your administrator gives this person access, with"
+        " “tollgate user add” and the mail address."
+    ),
     "not_mailed": marked(
         "They are listed. No mail server is set up here: your administrator makes the link, with"
         " “tollgate user reset” and the mail address."

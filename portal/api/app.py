@@ -21,12 +21,30 @@ from portal.api.gate import Gate
 from portal.api.once import KEY_HEADER
 from portal.api.problems import PROBLEMS, ProblemError, problem_answer
 from portal.api.reference import openapi_of
-from portal.api.routes import calls, extensions, money, office, rates
+from portal.api.routes import (
+    billing,
+    calls,
+    extensions,
+    members,
+    money,
+    notices,
+    office,
+    rates,
+)
 from portal.parts import Needs, Parts, parts_of
 
 log = structlog.get_logger()
 
-PARTS: Final[Sequence[ModuleType]] = (office, money, calls, rates, extensions)
+PARTS: Final[Sequence[ModuleType]] = (
+    office,
+    money,
+    billing,
+    calls,
+    rates,
+    extensions,
+    notices,
+    members,
+)
 _BY_STATUS: Final = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed"}
 
 

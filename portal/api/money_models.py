@@ -190,7 +190,7 @@ def refill_shown(words: Words, status: RefillStatus) -> RefillShown:
         sentence=f"{said.title} {said.text}",
         rule=None if policy.rule is None else _rule_shown(policy.rule),
         held_until=policy.look_at if policy.state is PolicyState.HELD else None,
-        card=None if status.card is None else _card_shown(status.card),
+        card=None if status.card is None else card_shown(status.card),
         open_refill=None if open_refill is None else payment_shown(words, open_refill),
     )
 
@@ -204,7 +204,7 @@ def _rule_shown(rule: RefillRule) -> RuleShown:
     )
 
 
-def _card_shown(stored: StoredCard) -> CardShown:
+def card_shown(stored: StoredCard) -> CardShown:
     card = stored.card
     return CardShown(
         brand=card.brand,

@@ -25,6 +25,8 @@ from portal.api.problems import MEDIA_TYPE, PROBLEMS, ProblemError, problem_text
 from portal.parts import Parts, parts_of
 
 KEY_HEADER = "Idempotency-Key"
+# What every request with a key may meet.
+ONCE = ("idempotency_key_missing", "idempotency_key_reused", "request_in_flight")
 REPLAYED = "idempotency-replayed"
 
 Key = Annotated[

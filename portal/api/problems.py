@@ -60,7 +60,7 @@ PROBLEMS: Final[Mapping[str, Known]] = {
     # --- of requests that may be sent twice ---
     "idempotency_key_missing": Known(
         HTTPStatus.BAD_REQUEST,
-        marked("A request that moves money needs a header Idempotency-Key."),
+        marked("This request needs a header Idempotency-Key."),
     ),
     "idempotency_key_reused": Known(
         HTTPStatus.UNPROCESSABLE_ENTITY, marked("This key came with another request before.")
@@ -73,6 +73,8 @@ PROBLEMS: Final[Mapping[str, Known]] = {
     "unknown_payment": Known(HTTPStatus.NOT_FOUND, marked("The office has no such payment.")),
     "unknown_receipt": Known(HTTPStatus.NOT_FOUND, marked("The office has no such receipt.")),
     "unknown_extension": Known(HTTPStatus.NOT_FOUND, marked("The office has no such extension.")),
+    "unknown_user": Known(HTTPStatus.NOT_FOUND, marked("The office has no such user.")),
+    "unknown_card_form": Known(HTTPStatus.NOT_FOUND, marked("The office has no such form.")),
     "unknown_country": Known(HTTPStatus.NOT_FOUND, marked("No country has this code.")),
     "invalid_number": Known(
         HTTPStatus.UNPROCESSABLE_ENTITY, marked("This is not a number that can exist.")
@@ -97,6 +99,13 @@ PROBLEMS: Final[Mapping[str, Known]] = {
     ),
     "invalid_setting": Known(
         HTTPStatus.UNPROCESSABLE_ENTITY, marked("The setting is nothing that can be meant.")
+    ),
+    "invalid_mail_address": Known(
+        HTTPStatus.UNPROCESSABLE_ENTITY, marked("This is not a mail address.")
+    ),
+    "last_manager": Known(HTTPStatus.CONFLICT, marked("An office keeps at least one manager.")),
+    "of_customer_care": Known(
+        HTTPStatus.CONFLICT, marked("Customer care is given access by the operator.")
     ),
     "set_by_file": Known(
         HTTPStatus.CONFLICT, marked("The administrator has fixed this setting in a file.")

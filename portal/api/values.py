@@ -1,6 +1,7 @@
 """What every part of the API is made of: amounts, moments, ids, pages of lists."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Final
 
 from fastapi import Path, Query
@@ -26,6 +27,11 @@ Moment = Annotated[
     AfterValidator(_in_utc),
     Field(description="RFC 3339, in UTC where we write it.", examples=["2026-11-21T09:00:00Z"]),
 ]
+
+
+class Language(StrEnum):
+    ENGLISH = "en"
+    FRENCH = "fr"
 
 
 class Answer(BaseModel):

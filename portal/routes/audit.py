@@ -17,6 +17,7 @@ ROWS = 50
 # By the stable name of an action. One that is not here is shown by that name.
 ACTIONS = {
     "user.invite": marked("Invited a user"),
+    "user.accept": marked("Accepted an invitation"),
     "user.role": marked("Changed a role"),
     "user.end": marked("Ended access"),
     "user.link": marked("Sent a link"),

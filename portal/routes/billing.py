@@ -1,21 +1,19 @@
 """Billing: the card on file, payments, receipts, and whom they are made out to."""
 
-import secrets
 from http import HTTPStatus
 from typing import NamedTuple
 
 import structlog
 from fastapi import APIRouter, HTTPException, Request
-from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
 from charging.receipts import Party, Receipt
-from db.audit_trail import Change, record
-from db.card_forms import CardFormRow, ask_for_form, find_form
+from db.card_forms import find_form
 from db.money_reads import find_buyer
 from papers.receipts import NoPdfError
 from portal import money_words
 from portal.access import ProvenManager, Reader, Visit, visit_in
+from portal.card_forms import ask_for_card
 from portal.languages import marked
 from portal.links import web_address
 from portal.money_forms import BuyerForm, card_name
@@ -88,35 +86,15 @@ async def set_buyer(request: Request, visit: ProvenManager, parts: Needs) -> Res
 @router.post("/billing/card")
 async def enter_card(request: Request, visit: ProvenManager, parts: Needs) -> Response:
     """A row: the worker opens the card processor's own form, in which the card is entered."""
-    form_id = secrets.token_hex(16)
-    page = f"{parts.public_url}/billing/card/{form_id}"
-    form = CardFormRow(
-        form_id=form_id,
+    form = await ask_for_card(
+        parts,
         office_id=visit.office_id,
-        asked_by=visit.user.actor,
-        asked_at=visit.at,
-        return_url=page,
-        cancel_url=f"{parts.public_url}/billing",
+        by=visit.user.actor,
+        at=visit.at,
+        client_address=visit.client_address,
         language=parts.pages.language(request),
-        currency=parts.offices.office(visit.office_id).currency,
-        due_at=visit.at,
     )
-
-    def ask(writer: Connection) -> None:
-        ask_for_form(writer, form)
-        record(
-            writer,
-            Change(
-                office_id=visit.office_id,
-                at=visit.at,
-                actor=visit.user.actor,
-                action="card.form",
-                client_address=visit.client_address,
-            ),
-        )
-
-    await parts.store.write(ask)
-    return RedirectResponse(f"/billing/card/{form_id}", status_code=HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/billing/card/{form.form_id}", status_code=HTTPStatus.SEE_OTHER)
 
 
 @router.get("/billing/card/{form_id}")

@@ -36,6 +36,7 @@ KINDS: Final = {
     NoticeKind.DISPUTE: marked("A payment is disputed"),
     NoticeKind.OPERATOR: marked("For the operator"),
     NoticeKind.INVITATION: marked("An invitation, to one person"),
+    NoticeKind.ACCESS: marked("An invitation to one more office, to one person"),
     NoticeKind.NEW_PASSWORD: marked("A link for a new password, to one person"),
 }
 

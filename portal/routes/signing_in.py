@@ -1,5 +1,6 @@
 """Signing in and out, a forgotten password, and the page behind a mailed link."""
 
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from charging.people import LinkPurpose, User
+from charging.people import LinkPurpose, Offered, User
 from db import people
 from db.audit_trail import Change, record
 from portal.access import PUBLIC, Reader
@@ -149,23 +150,41 @@ async def forgotten(request: Request, parts: Needs) -> Response:
 async def welcome_page(request: Request, token: str, parts: Needs) -> Response:
     """Looking at the page does not use the link up: some mail servers look at every link."""
     now = parts.now()
-    user = await parts.store.read(lambda reader: people.user_of_link(reader, token, now))
+    user, offered = await parts.store.read(lambda reader: _behind(reader, token, now))
     if user is None:
         return _link_does_not_work(request, parts)
-    return parts.pages.page(request, "welcome.html", form=NewPasswordForm(), user=user)
+    return _welcome(request, parts, NewPasswordForm(), user, offered)
+
+
+def _behind(reader: Connection, token: str, now: datetime) -> tuple[User | None, Offered | None]:
+    return people.user_of_link(reader, token, now), people.offered_by(reader, token)
+
+
+def _welcome(  # noqa: PLR0913, PLR0917 - what the page is made of
+    request: Request,
+    parts: Parts,
+    form: NewPasswordForm,
+    user: User,
+    offered: Offered | None,
+    status: int = HTTPStatus.OK,
+) -> Response:
+    """Who has a password already keeps it, and only says yes."""
+    template = "welcome.html" if user.password_hash is None or offered is None else "accept.html"
+    return parts.pages.page(request, template, status=status, form=form, user=user, offered=offered)
 
 
 @router.post("/welcome/{token}", dependencies=[PUBLIC])
 async def choose_password(request: Request, token: str, parts: Needs) -> Response:
-    """Set the password, end every session of that user, and sign in."""
+    """Set the password, end every session of that user, and sign in; or accept what is offered."""
     form = NewPasswordForm(await request.form())
     now = parts.now()
+    user, offered = await parts.store.read(lambda reader: _behind(reader, token, now))
+    if user is None:
+        return _link_does_not_work(request, parts)
+    if offered is not None and user.password_hash is not None:
+        return await _accept(request, parts, token)
     if not form.validate():
-        user = await parts.store.read(lambda reader: people.user_of_link(reader, token, now))
-        if user is None:
-            return _link_does_not_work(request, parts)
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return parts.pages.page(request, "welcome.html", status=status, form=form, user=user)
+        return _welcome(request, parts, form, user, offered, HTTPStatus.UNPROCESSABLE_ENTITY)
     hashed = await parts.passwords.hash(form.password.data or "")
     client = client_of(request).address
 
@@ -196,6 +215,32 @@ async def choose_password(request: Request, token: str, parts: Needs) -> Respons
     answer = done(HOME, "password_set")
     await parts.sessions.begin(answer, request, user)
     return answer
+
+
+async def _accept(request: Request, parts: Parts, token: str) -> Response:
+    """Nobody is signed in by it: the link proves the address, and not the password."""
+    now, client = parts.now(), client_of(request).address
+
+    def change(writer: Connection) -> User | None:
+        offered, user = people.offered_by(writer, token), people.use_link(writer, token, now)
+        if user is not None and offered is not None:
+            record(
+                writer,
+                Change(
+                    office_id=offered.office_id,
+                    at=now,
+                    actor=user.actor,
+                    action="user.accept",
+                    subject=user.address,
+                    after=offered.role.value,
+                    client_address=client,
+                ),
+            )
+        return user
+
+    if await parts.store.write(change) is None:
+        return _link_does_not_work(request, parts)
+    return done("/sign-in", "accepted")
 
 
 def _link_does_not_work(request: Request, parts: Parts) -> Response:

@@ -16,7 +16,7 @@ from db.reports import spent_this_month
 from portal.api.access import Caller, Manager, Reader
 from portal.api.paths import api_router
 from portal.api.problems import ProblemError, declared
-from portal.api.values import Amount, Answer, Id, Wanted, amount_of
+from portal.api.values import Amount, Answer, Id, Language, Wanted, amount_of
 from portal.extension_changes import is_fixed, look_at
 from portal.languages import marked
 from portal.parts import Needs, Parts
@@ -24,11 +24,6 @@ from portal.parts import Needs, Parts
 router = api_router()
 
 _CALLS_MAX = 999_999
-
-
-class Language(StrEnum):
-    ENGLISH = "en"
-    FRENCH = "fr"
 
 
 class SaidBy(StrEnum):

@@ -37,7 +37,7 @@ from portal.api.money_models import (
     receipt_shown,
     refill_shown,
 )
-from portal.api.once import OnlyOnce
+from portal.api.once import ONCE, OnlyOnce
 from portal.api.paths import api_router
 from portal.api.problems import ProblemError, declared
 from portal.api.speaking import words_for
@@ -48,7 +48,6 @@ from portal.support_codes import Redeemed, make_code, redeem_code
 
 router = api_router()
 
-ONCE = ("idempotency_key_missing", "idempotency_key_reused", "request_in_flight")
 PDF = "application/pdf"
 
 ReceiptNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
