@@ -121,6 +121,11 @@ async def served(template: Path, tmp_path_factory: pytest.TempPathFactory) -> As
         yield opened
 
 
+SIDEWAYS = """
+    [...document.querySelectorAll(".table-wrap")].some(each => each.scrollWidth > each.clientWidth)
+"""
+
+
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("scheme", "language", "width"),
@@ -151,6 +156,8 @@ async def test_nothing_stands_in_the_way_of_anybody(
                 found += [(screen.name, each["id"]) for each in result.response["violations"]]
                 if await page.evaluate("document.documentElement.scrollWidth") > width:
                     found.append((screen.name, "wider than the window"))
+                if await page.evaluate(SIDEWAYS):
+                    found.append((screen.name, "a table that is scrolled sideways"))
                 if sum(weights) > PAGE_BYTES_MAX:
                     found.append((screen.name, f"{sum(weights)} bytes"))
     assert not found
