@@ -16,6 +16,7 @@ from charging.money_state import (
     Payment,
     SavePayment,
     SavePolicy,
+    StoredCard,
     Tell,
     Watch,
 )
@@ -100,8 +101,8 @@ def _begin(state: MoneyState, reasons: Reasons, balance: Money) -> Iterator[Mone
         has_card=state.card is not None,
     )
     match consider(policy, situation, now=now):
-        case Begin(amount, burst=burst):
-            yield SavePayment(_refill(state, amount, now))
+        case Begin(amount, burst=burst) if state.card is not None:
+            yield SavePayment(_refill(policy.office_id, state.card, amount, now))
             if policy.state is PolicyState.HELD or policy.look_at is not None:
                 yield SavePolicy(replace(policy, state=PolicyState.ARMED, look_at=None))
             if burst:
@@ -119,19 +120,15 @@ def _begin(state: MoneyState, reasons: Reasons, balance: Money) -> Iterator[Mone
 
 def _rest(policy: Policy, why: str) -> Iterator[MoneyWrite]:
     """There is enough after all, or something else has to come first."""
-    state = PolicyState.ARMED if policy.state is PolicyState.HELD else policy.state
-    if why == "enough" and (state is not policy.state or policy.look_at is not None):
-        yield SavePolicy(replace(policy, state=state, look_at=None))
-    elif policy.look_at is not None:
-        yield SavePolicy(replace(policy, look_at=None))
+    holds_no_more = why == "enough" and policy.state is PolicyState.HELD
+    state = PolicyState.ARMED if holds_no_more else policy.state
+    after = replace(policy, state=state, look_at=None)
+    if after != policy:
+        yield SavePolicy(after)
 
 
-def _refill(state: MoneyState, amount: Money, now: datetime) -> Payment:
+def _refill(office_id: str, card: StoredCard, amount: Money, now: datetime) -> Payment:
     """Its id is made of its moment: who decides the same batch again makes the same attempt."""
-    card = state.card
-    if card is None:
-        raise ValueError("a refill without a card")
-    office_id = state.policy.office_id
     payment_id = f"refill-{round(now.timestamp() * 1000):x}-{office_id}"
     attempt = Attempt(
         payment_id=payment_id,

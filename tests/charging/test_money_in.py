@@ -13,9 +13,11 @@ from charging.card_processor import (
     Succeeded,
 )
 from charging.commands import TopUp
+from charging.entries import available
 from charging.errors import RefillNotAllowed
 from charging.ledger import LedgerCommand
 from charging.money_commands import (
+    AdoptPayment,
     BeginTopUp,
     CancelPayment,
     CloseUnknown,
@@ -241,6 +243,22 @@ def test_without_a_receipt_there_is_no_credit_note(account: Account) -> None:
     )
     assert account.tell(payment, refunded).state is State.REFUNDED
     assert account.state.receipts == {}
+
+
+def test_a_payment_that_a_restored_ledger_lost_is_entered_and_credited_once(
+    account: Account,
+) -> None:
+    told = Succeeded(intent_id="i", payment_id="lost", office_id="main", amount=gbp("10"))
+    adopt = AdoptPayment(
+        fact=told, processor="memory", charged_at=START, by="card processor", at=START
+    )
+    adopted = account.do(adopt)
+    assert adopted.state is State.CREDITED
+    assert adopted.card == "visa 4242"
+    changes = len(account.ledger.told)
+    assert account.do(adopt) == adopted
+    assert len(account.ledger.told) == changes
+    assert account.ledger.stored[available("main")] == gbp("30")
 
 
 def test_work_that_another_worker_began_is_not_begun_again(account: Account) -> None:

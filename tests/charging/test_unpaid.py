@@ -3,7 +3,7 @@
 import pytest
 
 from charging.numbering import Site
-from charging.unpaid import costs_nothing
+from charging.unpaid import costs_nothing, number_sent
 from plans.files import SHIPPED_PLANS, read_plan
 from tests.fakes.charging import office_on
 
@@ -45,3 +45,11 @@ def test_what_one_office_need_not_pay_for_is_explained() -> None:
 def test_help_costs_nothing_where_an_office_stands_and_where_its_plan_is_sold(sent: str) -> None:
     abroad = office_on(UK, site=Site(country="FR"))
     assert costs_nothing(sent, [abroad])
+
+
+@pytest.mark.parametrize(
+    ("sent", "digits"), [("999", "999"), ("442079460000", "442079460000"), ("h", None)]
+)
+def test_what_the_trunk_was_told_is_a_number_or_none(sent: str, digits: str | None) -> None:
+    number = number_sent(sent, Site(country="GB"))
+    assert (None if number is None else number.digits) == digits
