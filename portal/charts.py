@@ -60,11 +60,12 @@ class Bar:
 class BarChart:
     width: int
     height: int
+    left: int  # where bars begin; amounts are written before it
     bars: Sequence[Bar]
     lines: Sequence[tuple[int, Money]]  # where, and what it stands for
 
 
-CHART_WIDTH, CHART_HEIGHT, CHART_LEFT, CHART_BOTTOM = 720, 220, 64, 24
+CHART_WIDTH, CHART_HEIGHT, CHART_LEFT, CHART_BOTTOM = 720, 220, 104, 24  # “1 250,00 £GB”
 _NAMED_MAX = 8
 _LINES = 4
 
@@ -96,7 +97,7 @@ def bar_chart(spent: dict[date, Money], first: date, last: date, currency: str) 
         (room - (room - 8) * each // _LINES, Money(top * each // _LINES, currency))
         for each in range(_LINES + 1)
     ]
-    return BarChart(CHART_WIDTH, CHART_HEIGHT, bars, lines)
+    return BarChart(CHART_WIDTH, CHART_HEIGHT, CHART_LEFT, bars, lines)
 
 
 def share(part: Money, largest: Money) -> int:

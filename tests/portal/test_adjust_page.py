@@ -93,6 +93,15 @@ async def test_a_wrong_form_changes_nothing_and_says_so_twice(
     assert actions(site) == []
 
 
+async def test_every_wrong_field_says_so_at_once(site: Site) -> None:
+    async with site.browser("carol") as browser:
+        sent = {"adjustment": "set", "amount": "much", "reason": " ", "key": "0" * 32}
+        answer = await browser.post("/adjust", data=sent)
+    page = text_of(answer)
+    for said in ("Choose one of the list.", "Write an amount such as", "Say why, in a few words."):
+        assert page.count(said) == 2, said  # beside the field, and in the summary
+
+
 @pytest.mark.parametrize("who", ["vic", "anna", "remi"])
 async def test_nobody_but_customer_care_adjusts(site: Site, who: str) -> None:
     async with site.browser(who) as browser:
