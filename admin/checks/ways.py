@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import product
 
 import aiohttp
 
@@ -22,6 +23,7 @@ from dialplan.patterns import emergency_dialled
 from dialplan.phones import EXAMPLE, Phone, PhonesError, load_phones
 from dialplan.walk.listing import dialplan_of
 from dialplan.walk.lookup import Dialplan
+from dialplan.walk.names import names_read
 from dialplan.walk.reached import Leg, Start, Walked
 from dialplan.walk.verdict import PAID_MS, Carriers, Fault, Judged, Ungated, judge, trunk_faults
 from dialplan.walk.walker import Walker
@@ -30,8 +32,10 @@ from settings import Settings
 
 TIMEOUT_S = 10  # a dialplan of 30,000 priorities takes a second or two
 VARIABLES_MAX = 500
+HELP_MAX = 8  # numbers for help: those of all offices begin with the plainest
 NAMES_IN_NAMES_MAX = 5  # ${A_${B_${C}}}
 TRUNK = "tollgate-trunk"
+NAMED_TRUNK = "TOLLGATE_TRUNK"  # see docs/gate-placement.md
 SENT = "33142685300"  # to see what a paid call's trunk does with it
 AS_RENDERED = "each Dial as in the file that `tollgate dialplan render` writes"
 FIRST = "put `include => tollgate` before every other include, and no number of your own beside it"
@@ -165,21 +169,22 @@ def judge_trunks(running: Running, settings: Settings) -> Iterator[Finding]:
     if TRUNK not in running.dialplan.contexts:
         yield problem(f"Asterisk has no [{TRUNK}]: only emergency calls connect", RENDER)
         return
-    found = {
-        name: _trunk_walks(walker, name) for name in ("", *settings.offices)
-    }  # "": of no office in particular
+    found = {  # "": of no office in particular
+        name: _trunk_walks(walker, name, _trunks_named(running)) for name in ("", *settings.offices)
+    }
     endpoints = frozenset(each.name for each in running.endpoints)
     faults = [fault for walks in found.values() for fault in walks.faults(endpoints)]
     said = {(str(f.leg.place), f.leg.endpoint, f.why): f for f in reversed(faults)}
     for fault in reversed(said.values()):
         yield problem(f"{_dial(fault.leg)}: {fault.why}", AS_RENDERED)
-    doubts = {doubt: None for walks in found.values() for doubt in walks.paid.doubts}
+    paid = {name: [*walks.paid] for name, walks in found.items()}
+    doubts = {doubt: None for each in paid.values() for walked in each for doubt in walked.doubts}
     for doubt in doubts:
         yield warning(
             f"[{TRUNK}] dials in a way that cannot be followed: {doubt.why} ({doubt.place})",
             "see that each Dial of a paid call has the option L(${TOLLGATE_PAID_MS})",
         )
-    nowhere = [name for name, walks in found.items() if not walks.paid.legs]
+    nowhere = [name for name, each in paid.items() if not any(walked.legs for walked in each)]
     if nowhere and not doubts:
         names = [name or "no office in particular" for name in nowhere]
         whose = "" if len(nowhere) == len(found) else f" of {listed(names)}"
@@ -192,24 +197,41 @@ def judge_trunks(running: Running, settings: Settings) -> Iterator[Finding]:
 class _TrunkWalks:
     """What the trunks' contexts do with one office's calls."""
 
-    paid: Walked
-    included: Walked
+    paid: Sequence[Walked]
+    included: Sequence[Walked]
     emergency: Sequence[Walked]
 
     def faults(self, endpoints: frozenset[str]) -> Iterator[Fault]:
-        yield from trunk_faults(self.paid.legs, endpoints=endpoints, paid=True)
-        yield from trunk_faults(self.included.legs, endpoints=endpoints, paid=False)
+        for walked in self.paid:
+            yield from trunk_faults(walked.legs, endpoints=endpoints, paid=True)
+        for walked in self.included:
+            yield from trunk_faults(walked.legs, endpoints=endpoints, paid=False)
         for walked in self.emergency:
             yield from trunk_faults(walked.legs, endpoints=endpoints, paid=False, emergency=True)
 
 
-def _trunk_walks(walker: Walker, office: str) -> _TrunkWalks:
-    of_the_office = {"TOLLGATE_OFFICE": office}
-    paid = Start(context=PAID, dialled=paid_extension(SENT, PAID_MS), variables=of_the_office)
+def _trunks_named(running: Running) -> Collection[str]:
+    """What an admin may have named before the gate at the exit; "" where trunks name themselves."""
+    steps = [
+        step
+        for extension in running.dialplan.contexts[TRUNK].extensions
+        for step in extension.steps
+    ]
+    is_named = any(f"${{{NAMED_TRUNK}}}" in step.data for step in steps)
+    return sorted(running.trunks()) if is_named else [""]
+
+
+def _trunk_walks(walker: Walker, office: str, trunks: Collection[str]) -> _TrunkWalks:
     help_ = context_of("emergency", office)
+
+    def walks(context: str, dialled: str) -> Sequence[Walked]:
+        given = [{"TOLLGATE_OFFICE": office, NAMED_TRUNK: trunk} for trunk in trunks]
+        starts = [Start(context=context, dialled=dialled, variables=each) for each in given]
+        return [walker.walk(start) for start in starts]
+
     return _TrunkWalks(
-        paid=walker.walk(paid),
-        included=walker.walk(Start(context=INCLUDED, dialled=SENT, variables=of_the_office)),
+        paid=walks(PAID, paid_extension(SENT, PAID_MS)),
+        included=walks(INCLUDED, SENT),
         emergency=[
             walker.walk(Start(context=help_, dialled=dialled))
             for dialled in _extensions(walker.dialplan, help_)
@@ -304,12 +326,24 @@ async def running_asterisk(settings: Settings) -> Running:
     async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
         dialplan = dialplan_of(await ami.whole_dialplan())
         endpoints = await _endpoints(settings)
-        variables = await _variables(ami, dialplan, {each.context for each in endpoints})
+        contexts = {each.context for each in endpoints}
+        numbers = _of_every_kind(read_offices(settings))
+        variables = await _variables(ami, dialplan, contexts, numbers)
     return Running(dialplan=dialplan, variables=variables, endpoints=endpoints)
 
 
+def _of_every_kind(offices: Sequence[Office]) -> Collection[str]:
+    """Of what one reads on its way, another may read nothing; so a number of each."""
+    sites = [site for office in offices for site in office.emergency_sites]
+    found = {f"00{SENT}", *(dialled for dialled, _ in emergency_dialled(sites)[:HELP_MAX])}
+    for office in offices:
+        kinds = {each.category: each.dialled for each in witnesses(office.plan, office.site)}
+        found |= set(kinds.values())
+    return found
+
+
 async def _variables(
-    ami: AmiConversation, dialplan: Dialplan, contexts: Collection[str]
+    ami: AmiConversation, dialplan: Dialplan, contexts: Collection[str], numbers: Collection[str]
 ) -> Mapping[str, str]:
     """The global ones that it reads. One that is not set has no value, or an empty one.
 
@@ -324,14 +358,17 @@ async def _variables(
     }
     found = dict(await _asked(ami, names))
     asked = set(names)
+    # A name that the dialplan puts together is none that Asterisk sets by itself: unset is empty.
+    put_together = tuple(filter(None, names_read(dialplan)[1]))
     for _ in range(NAMES_IN_NAMES_MAX):
         walker = Walker(dialplan, variables=found)
-        for context in sorted(contexts):
-            walker.walk(Start(context=context, dialled=f"00{SENT}"))
+        for context, dialled in product(sorted(contexts), sorted(numbers)):
+            walker.walk(Start(context=context, dialled=dialled, paid_ms=PAID_MS))
         more = walker.names_wanted - asked
         if not more:
             break
         asked |= more
+        found |= dict.fromkeys((name for name in more if name.startswith(put_together)), "")
         found |= dict(await _asked(ami, more))
     return found
 

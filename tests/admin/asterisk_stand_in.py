@@ -45,6 +45,7 @@ class AsteriskStandIn:
     dialplan: Mapping[str, frozenset[str]] = field(default_factory=dict)
     listing: Sequence[str] = ()  # of the whole dialplan: the lines of each event
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)  # global ones
     sounds_status: int = 200
     sounds: Sequence[str] | None = tuple(f"tollgate/{clip}" for clip in texts_of("en"))
     modules: Mapping[str, str] = field(default_factory=lambda: dict(RUNNING))
@@ -136,7 +137,7 @@ class AsteriskStandIn:
                 return ["Response: Success\r\nMessage: Authentication accepted"]
             return ["Response: Error\r\nMessage: Authentication failed"]
         if asked["Action"] == "Getvar":
-            return ["Response: Success\r\nValue: "]
+            return [f"Response: Success\r\nValue: {self.variables.get(asked['Variable'], '')}"]
         if "Context" not in asked:
             return _events(self.listing)
         return self._context(asked["Context"])

@@ -2,9 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,48 +11,14 @@ from admin.checks.certificate import check_certificate, judge
 from admin.checks.findings import Status
 from admin.checks.money_in import judge_mail_server
 from settings import NoticeSettings, PortalSettings, Settings
+from tests.admin.certificates import mails, make_certificate, served
 
 DAYS = 30
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For this machine's own name, by nobody else; good for thirty days."""
-    folder = tmp_path_factory.mktemp("certificate")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", str(DAYS)),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-        ],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
-async def no_words(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
-async def mails(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """As little of SMTP as a look at the server wants."""
-    writer.write(b"220 localhost ESMTP\r\n")
-    while line := await reader.readline():
-        writer.write(b"221 bye\r\n" if line.lower().startswith(b"quit") else b"250 localhost\r\n")
-    writer.close()
-
-
-@asynccontextmanager
-async def served(certificate: Path, answer: Answer = no_words) -> AsyncIterator[int]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    return make_certificate(tmp_path_factory.mktemp("certificate"), days=DAYS)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +28,7 @@ async def served(certificate: Path, answer: Answer = no_words) -> AsyncIterator[
 async def test_a_certificate_is_told_of_before_it_ends(
     certificate: Path, days_later: int, status: Status, said: str
 ) -> None:
-    trusted = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
+    trusted = ssl.create_default_context(cafile=str(certificate))
     now = datetime.now(UTC) + timedelta(days=days_later)
     async with served(certificate) as port:
         found = await asyncio.to_thread(judge, "localhost", port, now=now, context=trusted)
@@ -92,7 +55,7 @@ async def test_the_mail_server_s_certificate_is_told_of_before_it_ends(
             smtp_host="localhost",
             smtp_port=port,
             smtp_tls="tls",
-            smtp_ca_file=certificate / "cert.pem",
+            smtp_ca_file=certificate,
         )
         now = datetime.now(UTC) + timedelta(days=days_later)
         found = await asyncio.to_thread(judge_mail_server, notices, now=now)

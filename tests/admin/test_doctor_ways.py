@@ -17,7 +17,7 @@ from admin.checks.ways import (
 from admin.checks.ways import judge_phones as judge
 from assembly.offices import read_offices
 from assembly.routes import own_asterisk
-from dialplan.render import HOOK, rendered_dialplan
+from dialplan.render import HOOK, Gate, rendered_dialplan
 from dialplan.walk.lookup import Dialplan
 from lab.freepbx import PHONES, SHAPE
 from settings import Settings
@@ -235,6 +235,15 @@ def test_trunks_as_rendered_are_sound() -> None:
     assert finding.status is Status.OK
 
 
+def test_trunk_that_the_admin_names_before_the_gate_at_the_exit_is_each_of_them() -> None:
+    ours = "".join(rendered_dialplan(own_asterisk(Settings()), Gate.EXIT).values())
+    assert wrong(ours, Settings()) == []
+    forgotten = ours.replace("giL(", "gi(")
+    said = wrong(forgotten, Settings())
+    assert said
+    assert all("does not end when the paid time is over" in each for each in said)
+
+
 def test_sound_trunks_of_an_admins_own() -> None:
     assert trunks(LIMITED) == []
     assert trunks(f"{AGAIN}\n{AGAIN}\nReturn()") == []
@@ -293,3 +302,21 @@ async def test_what_asterisk_says_of_itself_is_what_is_judged(site: Site) -> Non
         for check in (check_ways, check_trunks):
             said = await asyncio.to_thread(site.said, check)
             assert [status for status, _ in said] == [Status.OK], check
+
+
+async def test_variable_that_only_a_call_for_help_reads_is_asked_for(site: Site) -> None:
+    """`${OUT_${N}}` is named nowhere: only a walk that gets there says which one is read.
+
+    `${PREFIX_${N}}` is empty or not set, which AMI tells alike, and is no unknown number.
+    """
+    help_ = "\n".join(
+        f"exten => {number},1,Set(N=7)\n same => n,"
+        f"Dial(${{OUT_${{N}}}}/${{PREFIX_${{N}}}}{number}@trunk,,i)"
+        for number in ("112", "999")
+    )
+    text = f"{OURS}\n[office]\n{help_}\ninclude => tollgate\n"
+    asterisk = AsteriskStandIn(listing=listed(text), endpoints=SOUND, variables={"OUT_7": "PJSIP"})
+    async with running(asterisk):
+        site.add(asterisk.settings)
+        said = await asyncio.to_thread(site.said, check_ways)
+    assert [status for status, _ in said] == [Status.OK]

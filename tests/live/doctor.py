@@ -1,10 +1,11 @@
 """Does `tollgate doctor` name each fault an admin may make, and nothing where there is none?
 
-`python -m tests.live.doctor` tries them all: `make doctor-faults`.
+`python -m tests.live.doctor` tries them all: `make doctor-faults`; with names, those alone.
 
 One running office written by hand, on a real Asterisk: each fault of `doctor_faults.py` is put
-in alone, the doctor is asked, and the fault is taken out. Then sound offices, of which it must say
-nothing but that they are sound.
+in alone, the doctor is asked, and the fault is taken out; where the fault is one of the dialplan,
+`tollgate dialplan check` has to name it as well. Then the sound offices of `doctor_sound.py`, of
+which neither may say that anything is wrong.
 """
 
 import asyncio
@@ -12,8 +13,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -22,26 +24,27 @@ from admin import doctor
 from admin.checks import asterisk
 from admin.checks.findings import Status
 from admin.doctor import ASTERISK, MACHINE, SITE, Found, carry_out, examine
-from charging.money import Money
+from dialplan.walk.rules import Level
 from lab.addresses import AddressBlock
 from lab.admins_office import admins_office
 from lab.errors import LabError
-from lab.paid_office import PaidOffice, Sections, make_paid_office
-from lab.postgresql import running_server
+from lab.paid_office import PaidOffice, Sections
 from lab.telephony import find_telephony
-from plans.files import SAMPLE_DECKS
 from settings import SETTINGS_VARIABLE, load_settings
 from telephony.tools import Telephony
+from tests.live.dialplan_checked import Named, checked, named
 from tests.live.doctor_faults import FAULTS
+from tests.live.doctor_sound import SOUND, TRUNKS, paid_office
 from tests.live.injected import PHONES as PHONES_FILE
 from tests.live.injected import Fault, Patient, Said, call_for_help
 
 REPOSITORY = Path(__file__).parents[2]
-PHONES = (REPOSITORY / "dialplan" / "phones.toml").read_text(encoding="utf-8")
 HEARD = frozenset({"prompts", "engines"})  # they read two thousand sounds, so only where it matters
 DEMO_TIMEOUT_S = 60
 PATIENCE_S = 60  # of the doctor
-TRUNKS: Sections = {"trunks.backup": {}}
+
+
+SoundOffice = Callable[[Telephony, Path], AbstractAsyncContextManager[PaidOffice]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +67,42 @@ async def run_faults(
             unwell = _unsaid(await _asked(patient.paid.settings_file, everything=True), ())
             if unwell:
                 raise LabError(f"the office is not sound to begin with: {unwell}")
+            with _settings_of(patient.paid.settings_file):
+                before = {*map(named, await checked(patient.paid))}
             possible = [each for each in faults if not each.needs_root or os.geteuid() == 0]
-            outcomes = [await _tried(fault, patient, everything=everything) for fault in possible]
+            outcomes = [
+                await _tried(fault, patient, before, everything=everything) for fault in possible
+            ]
             left = _unsaid(await _asked(patient.paid.settings_file, everything=True), ())
             return [*outcomes, Outcome(name="every fault taken out", wrong=left, seconds=0)]
 
 
-async def _tried(fault: Fault, patient: Patient, *, everything: bool) -> Outcome:
+async def _tried(
+    fault: Fault, patient: Patient, before: AbstractSet[Named], *, everything: bool
+) -> Outcome:
     began = time.monotonic()
     async with fault.inject(patient):
         found = await _asked(patient.paid.settings_file, everything=everything or fault.heard)
-    return Outcome(
-        name=fault.name, wrong=_unsaid(found, fault.says), seconds=time.monotonic() - began
-    )
+        wrong = [*_unsaid(found, fault.says)]
+        if fault.checks:
+            wrong += await _unchecked(patient, before, fault.checks)
+    return Outcome(name=fault.name, wrong=wrong, seconds=time.monotonic() - began)
+
+
+async def _unchecked(
+    patient: Patient, before: AbstractSet[Named], rules: Sequence[str]
+) -> Sequence[str]:
+    """What `dialplan check` had to name, in which file and line, and did not."""
+    with _settings_of(patient.paid.settings_file):
+        found = await checked(patient.paid)
+    new = [each for each in found if named(each) not in before]
+    without = [
+        f"no file and line: {each['message']}" for each in new if each["place"] and not each["line"]
+    ]
+    rules_found = {each["rule"] for each in new}
+    if rules_found == set(rules):
+        return without
+    return [f"dialplan check names {sorted(rules_found)}, not {sorted(rules)}", *without]
 
 
 def _unsaid(found: Sequence[Found], says: Sequence[Said]) -> Sequence[str]:
@@ -132,7 +158,7 @@ async def _patient(telephony: Telephony, folder: Path) -> AsyncIterator[Patient]
         "offices.main": {"plan": "uk"},
         "site": {"phones_file": PHONES_FILE},
     }
-    paid = _office(telephony, office, deck="gbp", sections=sections)
+    paid = paid_office(telephony, office, decks=("gbp",), sections=sections)
     async with paid, admins_office(paid) as second, paid.feature_codes:
         _open_to_all(office)
         patient = Patient(paid=paid, second=second, sections=sections)
@@ -145,43 +171,42 @@ def _open_to_all(folder: Path) -> Path:
     return folder
 
 
-def _office(
-    telephony: Telephony, folder: Path, *, deck: str, sections: Sections, currency: str = "GBP"
-) -> PaidOffice:
-    site = {**sections.get("site", {}), "phones_file": PHONES_FILE}
-    with_phones = {**sections, "site": site}
-    folder.mkdir()
-    (folder / PHONES_FILE).write_text(PHONES, encoding="utf-8")
-    return make_paid_office(
-        telephony,
-        folder,
-        deck=(SAMPLE_DECKS / f"sample-{deck}.csv").read_text(encoding="utf-8"),
-        currency=currency,
-        opening=Money(20_000_000, currency),
-        settings=with_phones,
-    )
-
-
 # --- sound offices --------------------------------------------------------------------------------
 
 
 async def run_sound(names: Sequence[str] | None = None) -> Sequence[Outcome]:
-    """Offices that differ in all that may differ, of which the doctor has nothing to say."""
+    """Offices that differ in all that may differ, of which there is nothing to say."""
     outcomes = []
-    for name, office in SOUND.items():
+    for name, office in _sound_offices().items():
         if names is None or name in names:
             with tempfile.TemporaryDirectory(prefix="tollgate-doctor-") as folder:
                 began = time.monotonic()
-                async with office(find_telephony(_quiet), Path(folder)) as settings_file:
-                    wrong = _unsaid(await _asked(settings_file, everything=True), ())
+                async with office(find_telephony(_quiet), Path(folder)) as paid:
+                    says = SOUND[name].says if name in SOUND else ()
+                    wrong = [*_unsaid(await _asked(paid.settings_file, everything=True), says)]
+                    with _settings_of(paid.settings_file):
+                        wrong += [
+                            f"dialplan check says {each['rule']}: {each['message']}"
+                            for each in await checked(paid)
+                            if each["level"] == Level.ERROR
+                        ]
                 seconds = time.monotonic() - began
                 outcomes.append(Outcome(name=name, wrong=wrong, seconds=seconds))
     return outcomes
 
 
+async def run_demonstration() -> Outcome:
+    """`make run`, once its call is over: of its Asterisk the doctor alone is asked."""
+    with tempfile.TemporaryDirectory(prefix="tollgate-doctor-") as folder:
+        began = time.monotonic()
+        async with _demonstration(Path(folder)) as settings_file:
+            wrong = _unsaid(await _asked(settings_file, everything=True), ())
+        seconds = time.monotonic() - began
+    return Outcome(name="our own demonstration", wrong=wrong, seconds=seconds)
+
+
 @asynccontextmanager
-async def _demonstration(_telephony: Telephony, folder: Path) -> AsyncIterator[Path]:
-    """`make run`, once its call is over."""
+async def _demonstration(folder: Path) -> AsyncIterator[Path]:
     with AddressBlock() as block:
         program = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "demo", "--folder", str(folder), "--talk-s", "1"),
@@ -202,73 +227,39 @@ async def _demonstration(_telephony: Telephony, folder: Path) -> AsyncIterator[P
 
 
 @asynccontextmanager
-async def _written_by_hand(telephony: Telephony, folder: Path) -> AsyncIterator[Path]:
+async def _written_by_hand(telephony: Telephony, folder: Path) -> AsyncIterator[PaidOffice]:
     async with _patient(telephony, folder) as patient:
-        yield patient.paid.settings_file
+        yield patient.paid
 
 
-@asynccontextmanager
-async def _in_france(telephony: Telephony, folder: Path) -> AsyncIterator[Path]:
-    sections: Sections = {"offices": {"main": {"plan": "france"}}}
-    paid = _office(telephony, folder / "office", deck="eur", sections=sections, currency="EUR")
-    async with paid, paid.feature_codes:
-        await call_for_help(paid)
-        yield paid.settings_file
-
-
-@asynccontextmanager
-async def _two_trunks_on_postgresql(telephony: Telephony, folder: Path) -> AsyncIterator[Path]:
-    """And 9 for a line, and calls that are forwarded."""
-    with running_server(durable=False) as server:
-        sections: Sections = {
-            **TRUNKS,
-            "database": {"url": server.url()},
-            "call": {"forwarded_calls": True},
-            "site": {"outside_line_prefix": "9"},
-        }
-        paid = _office(telephony, folder / "office", deck="gbp", sections=sections)
-        async with paid, admins_office(paid), paid.feature_codes:
-            await call_for_help(paid)
-            yield paid.settings_file
-
-
-@asynccontextmanager
-async def _transfers_and_no_codes(telephony: Telephony, folder: Path) -> AsyncIterator[Path]:
-    off = dict.fromkeys(("balance", "price", "last_call", "language"), "")
-    sections: Sections = {
-        "call": {"allow_transfer": True, "included_without_application": False},
-        "agi": {"codes": off},
-        "asterisk": {"phone_rtp_timeout_s": 0},
-        "trunks": {"trunk": {"rtp_timeout_s": 0, "timers": "yes"}},
+def _sound_offices() -> Mapping[str, SoundOffice]:
+    return {
+        "an office written by hand, on the UK plan": _written_by_hand,
+        **{name: office.running for name, office in SOUND.items()},
     }
-    paid = _office(telephony, folder / "office", deck="gbp", sections=sections)
-    async with paid:
-        await call_for_help(paid)
-        yield paid.settings_file
 
 
-SOUND = {
-    "our own demonstration": _demonstration,
-    "an office written by hand, on the UK plan": _written_by_hand,
-    "an office in France": _in_france,
-    "two trunks, PostgreSQL, 9 for a line, forwarded calls": _two_trunks_on_postgresql,
-    "transfers allowed, no feature codes, a carrier without sound": _transfers_and_no_codes,
-}
+async def _all_of(names: Sequence[str]) -> Sequence[Outcome]:
+    wanted = [fault for fault in FAULTS if not names or fault.name in names]
+    faults = await run_faults(wanted) if wanted else ()
+    demonstration = () if names else (await run_demonstration(),)
+    return [*faults, *demonstration, *await run_sound(names or None)]
 
 
-def main() -> int:
-    outcomes = [*asyncio.run(run_faults()), *asyncio.run(run_sound())]
+def main(names: Sequence[str]) -> int:
+    outcomes = asyncio.run(_all_of(names))
     for outcome in outcomes:
         verdict = "WRONG" if outcome.wrong else "right"
         sys.stdout.write("\n  ".join([f"{verdict}  {outcome.name}", *outcome.wrong]) + "\n")
     wrong_ones = sum(bool(outcome.wrong) for outcome in outcomes)
     seconds = sum(outcome.seconds for outcome in outcomes)
     sys.stdout.write(
-        f"{len(FAULTS)} faults and {len(SOUND)} sound offices in {seconds:.0f} s:"
+        f"{len(FAULTS)} faults, {sum(bool(each.checks) for each in FAULTS)} of them named by"
+        f" `dialplan check` too, and {len(_sound_offices()) + 1} sound offices in {seconds:.0f} s:"
         f" {wrong_ones} wrong\n"
     )
     return 1 if wrong_ones else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -21,12 +21,14 @@ from tests.live.injected import (
     journal_is_no_wal,
     leg_log_was_declined,
     legs_say,
+    mail_server_shows_a_certificate,
     mode,
     overwritten,
     phone_has,
     phone_names_the_carrier,
     phones,
     pjsip,
+    portal_shows_a_certificate,
     settings,
     somebody_called_past_us,
     sounds,
@@ -255,6 +257,56 @@ LEDGER_FAULTS = (
         says=(Said("rates", W, "knows countries without any rate: GB", "tollgate rates import"),),
     ),
 )
+CARD = (
+    "INSERT INTO cards (office_id, processor, customer_id, method_id, brand, last_four,"
+    " expiry_month, expiry_year, added_by, added_at) VALUES ('main', 'sandbox', 'cus_1', 'pm_1',"
+    " 'Visa', '4242', 12, 2099, 'admin', '2026-01-01 00:00:00.000000')"
+)
+USER = (
+    "INSERT INTO users (address, name, created_at)"
+    " VALUES ('ann@example.com', 'Ann', '2026-01-01 00:00:00.000000')"
+)
+MONEY_IN_FAULTS = (
+    Fault(
+        name="cards that nobody charges",
+        inject=sql(CARD, "DELETE FROM cards"),
+        says=(
+            Said("money in", P, "the worker of card payments (payments)", "tollgate serve"),
+            Said("money in", W, "cards are charged by the sandbox", "docs/payments.md"),
+            Said("money in", W, "no receipt is issued", "[topups] seller_name"),
+        ),
+    ),
+    Fault(
+        name="managers whose portal does not run",
+        inject=sql(USER, "DELETE FROM users"),
+        says=(Said("portal", P, "to which 1 have access, cannot be asked", "tollgate serve"),),
+    ),
+    Fault(
+        name="a portal whose certificate browsers do not believe",
+        inject=portal_shows_a_certificate(days=30, believed=False),
+        says=(Said("certificate", P, "browsers do not believe the certificate of", "renew it"),),
+    ),
+    Fault(
+        name="a portal whose certificate ends soon",
+        inject=portal_shows_a_certificate(days=5, believed=True),
+        says=(Said("certificate", W, "the certificate of localhost ends on", "renew it"),),
+    ),
+    Fault(
+        name="a portal that nobody reaches",
+        inject=settings(portal={"public_url": "https://127.0.0.1:9"}),
+        says=(Said("certificate", W, "cannot be reached from here", "look at it from outside"),),
+    ),
+    Fault(
+        name="a mail server that is away",
+        inject=settings(notices={"smtp_host": "127.0.0.1", "smtp_port": 9}),
+        says=(Said("money in", P, "the mail server 127.0.0.1:9 cannot be used", "[notices]"),),
+    ),
+    Fault(
+        name="a mail server whose certificate ends soon",
+        inject=mail_server_shows_a_certificate(days=5),
+        says=(Said("money in", W, "the certificate of localhost:", "ask who runs the mail"),),
+    ),
+)
 SOUND_FAULTS = (
     Fault(
         name="a sound that is missing",
@@ -392,6 +444,7 @@ DIALPLAN_FAULTS = (
         inject=dialplan(
             "include => services\n", f"include => services\ninclude => out\n{OUT}[phones](+)\n"
         ),
+        checks=("ungated", "unfiltered-number"),
         says=(
             Said("ways", P, "nobody pays when 1001, 1002 dials 0", "include => tollgate"),
             # Where a phone forwards its calls to [phones], a caller from outside gets there, too.
@@ -403,26 +456,31 @@ DIALPLAN_FAULTS = (
         inject=dialplan(
             "include => tollgate-emergency\ninclude => internal", "include => internal"
         ),
+        checks=("emergency-gated",),
         says=(Said("ways", P, "in [phones] the emergency number 999", "include => tollgate"),),
     ),
     Fault(
         name="a menu that dials out for callers from outside",
         inject=dialplan("exten => i,1,Hangup()", "exten => _0X.,1,Dial(PJSIP/${EXTEN}@trunk)"),
+        checks=("ungated",),
         says=(Said("ways", P, "nobody pays when a caller from outside", "include => tollgate"),),
     ),
     Fault(
         name="a phone in a context that there is not",
-        inject=phone_has("context = phnes"),
+        inject=pjsip("[1001](phone)\ncontext = phones\n", "[1001](phone)\ncontext = phnes\n"),
+        checks=("emergency-nowhere",),
         says=(Said("ways", P, "in [phnes] the emergency number", "include => tollgate"),),
     ),
     Fault(
         name="a trunk that forgets when the paid time is over",
         inject=dialplan(FORGETS, FORGETS.replace("giL(${limit})", "gi")),
+        checks=("unlimited",),
         says=(Said("trunks", P, "does not end when the paid time is over", "each Dial as in"),),
     ),
     Fault(
         name="a trunk that follows where a call is forwarded",
         inject=dialplan(FORGETS, FORGETS.replace("giL", "gL")),
+        checks=("unlimited",),
         says=(Said("trunks", P, "without the option i", "each Dial as in"),),
     ),
     Fault(
@@ -547,6 +605,7 @@ PJSIP_FAULTS = (
 FAULTS = (
     *SITE_FAULTS,
     *LEDGER_FAULTS,
+    *MONEY_IN_FAULTS,
     *SOUND_FAULTS,
     *ASTERISK_FAULTS,
     *DIALPLAN_FAULTS,

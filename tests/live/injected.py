@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from lab.paid_office import PaidOffice, Sections, import_rates, settings_text
 from lab.raw_phone import RawPhone
 from lab.watch import FileWatch
 from plans.files import SAMPLE_DECKS
+from tests.admin.certificates import mails, make_certificate, served
 
 LOG_TIMEOUT_S = 10
 PHONES = "phones.toml"
@@ -92,6 +94,7 @@ class Fault:
     name: str
     inject: Inject
     says: tuple[Said, ...]
+    checks: tuple[str, ...] = ()  # the rules by which `dialplan check` names it as well
     heard: bool = False  # whether it is of the sounds
     needs_root: bool = False
 
@@ -476,3 +479,38 @@ async def phone_names_the_carrier(patient: Patient) -> AsyncIterator[None]:
             yield
         finally:
             await hostile.unregister()
+
+
+def portal_shows_a_certificate(*, days: int, believed: bool) -> Inject:
+    """As the proxy before the portal would; browsers are told here whom to believe."""
+
+    @asynccontextmanager
+    async def inject(patient: Patient) -> AsyncIterator[None]:
+        with tempfile.TemporaryDirectory() as folder:
+            certificate = make_certificate(Path(folder), days=days)
+            trusted = {"SSL_CERT_FILE": str(certificate)} if believed else {}
+            async with served(certificate) as port:
+                address = {"public_url": f"https://localhost:{port}"}
+                async with settings(portal=address)(patient):
+                    with patch.dict(os.environ, trusted):
+                        yield
+
+    return inject
+
+
+def mail_server_shows_a_certificate(*, days: int) -> Inject:
+    @asynccontextmanager
+    async def inject(patient: Patient) -> AsyncIterator[None]:
+        with tempfile.TemporaryDirectory() as folder:
+            certificate = make_certificate(Path(folder), days=days)
+            async with served(certificate, mails) as port:
+                server = {
+                    "smtp_host": "localhost",
+                    "smtp_port": port,
+                    "smtp_tls": "tls",
+                    "smtp_ca_file": str(certificate),
+                }
+                async with settings(notices=server)(patient):
+                    yield
+
+    return inject
