@@ -7,6 +7,7 @@ last consonant in "dix livres" and gains a z in "dix euros". docs/adr/0008-voice
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +43,8 @@ LIMITS: Final = {
     "office_day": ("office-limit-reached",),
     "calls_at_once": ("too-many-calls",),
 }
+
+HUNDREDS_TO_COME: Final = re.compile(r"\d-hundred-and")  # as in "two hundred and forty pounds"
 
 
 class UnspokenError(ValueError):
@@ -184,8 +187,12 @@ def sentences(*phrases: Phrase) -> Phrase:
 
 
 def _balance(balance: Money, language: str) -> tuple[str, ...]:
+    """The lead and its hundreds are one clip: else "$400 and $45" is understood for 445."""
     cents = balance.micros // MICROS_PER_CENT  # rounds towards minus infinity: a debt stays one
-    return ("your-balance-is", *_amount(cents, balance.currency, language))
+    first, *others = _amount(cents, balance.currency, language)
+    if HUNDREDS_TO_COME.fullmatch(first):
+        return (f"your-balance-is-{first}", *others)
+    return ("your-balance-is", first, *others)
 
 
 def _price(price: Money, language: str) -> tuple[str, ...]:

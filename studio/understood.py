@@ -5,7 +5,7 @@ the same sound, so numbers and units are compared and not letters.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -23,10 +23,17 @@ WHOLE: Final = {
     **dict.fromkeys(("€", "euro", "euros", "eur"), "EUR"),
     **dict.fromkeys(("$", "dollar", "dollars", "usd"), "USD"),
 }
+SIGNS: Final = tuple(name for name in WHOLE if not name.isalpha())
 # A cent belongs to a euro or to a dollar: who hears cents alone does not know of which.
 HUNDREDTH: Final = {
     **dict.fromkeys(("penny", "pennies", "pence", "pences", "p"), "pence"),
     **dict.fromkeys(("cent", "cents", "centime", "centimes", "¢"), "cents"),
+}
+# "Pence" has no French spelling, so a listener makes one; and "66 cm" is short for "66 centimètres"
+# of somebody who heard "66 centimes". Behind a number no other word of an amount sounds like these.
+WRITTEN_FOR: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {},
+    "fr": {"pense": "pence", "penses": "pence", "cm": "centimes"},
 }
 HUNDREDTH_OF: Final = {"GBP": "pence", "EUR": "cents", "USD": "cents"}
 
@@ -48,11 +55,13 @@ class Understood(NamedTuple):
 
 def amount_in(written: str, language: str) -> Understood | None:
     """The one amount that a sentence names; None where it names none, or more than one."""
-    tokens = _joined_hundreds(tokens_of(written, language), AND[language])
+    and_ = AND[language]
+    words = [WRITTEN_FOR[language].get(word, word) for word in tokens_of(written, language)]
+    tokens = _joined_hundreds(_signed_once(words, and_), and_)
     found = None
     at = 0
     while at < len(tokens):
-        reading = _amount_at(tokens, at, AND[language])
+        reading = _amount_at(tokens, at, and_)
         if reading is None:
             if tokens[at][0].isdigit():
                 return None  # a number without a unit: the rest of something misheard
@@ -108,9 +117,7 @@ def _amount_at(tokens: Sequence[str], at: int, and_: str) -> tuple[Understood, i
 def _rest_at(tokens: Sequence[str], at: int, and_: str) -> tuple[int, int]:
     """As "40", "and 40 pence" after "12 pounds"; 0 where nothing follows."""
     first = at + 1 if tokens[at : at + 1] == [and_] else at
-    if oh_five := re.match(
-        r"(?:0[.,]|(?:oh|o|0) )(\d)(?: |$)", " ".join(tokens[at : at + 2]) + " "
-    ):
+    if oh_five := _OH_FIVE.match(" ".join(tokens[at : at + 2])):
         return int(oh_five[1]), at + len(oh_five[0].split())
     number = _number_at(tokens, first)
     if number is None or number[1] is not None or number[0] >= CENTS_IN_A_UNIT:
@@ -141,14 +148,33 @@ def _joined_hundreds(tokens: Sequence[str], and_: str) -> list[str]:
         )
         if one_number:
             del joined[-1 if joined[-1] != and_ else -2 :]
-            joined.append(str(int(before[0]) + int(token)))
+            joined.append(_sum(before[0], token))
         else:
             joined.append(token)
     return joined
 
 
+def _signed_once(tokens: Sequence[str], and_: str) -> list[str]:
+    """One sign of two: "$400 and $45" is how "four hundred and forty-five dollars" is written.
+
+    Only where the second number belongs to the hundreds of the first: nobody has two amounts.
+    """
+    kept: list[str] = []
+    for at, token in enumerate(tokens):
+        before = kept[:-1] if kept[-1:] == [and_] else kept
+        follows = token in SIGNS and before[-2:-1] == [token] and _is_hundreds(before[-1])
+        if not (follows and _is_rest("".join(tokens[at + 1 : at + 2]))):
+            kept.append(token)
+    return kept
+
+
 def _is_hundreds(token: str) -> bool:
     return token.isdigit() and token.endswith("00") and 0 < int(token) < THOUSAND
+
+
+def _sum(tens: str, rest: str) -> str:
+    whole, point, hundredths = re.split(r"([.,]|$)", rest, maxsplit=1)
+    return f"{int(tens) + int(whole)}{point}{hundredths}"
 
 
 def _is_said_with_et(tens: str, rest: str) -> bool:
@@ -157,7 +183,9 @@ def _is_said_with_et(tens: str, rest: str) -> bool:
 
 
 def _is_rest(token: str) -> bool:
-    return token.isdigit() and not token.startswith("0") and int(token) < CENTS_IN_A_UNIT
+    """Below a hundred, with or without hundredths behind a point."""
+    number = _NUMBER.fullmatch(token)
+    return number is not None and not token.startswith("0") and int(number[1]) < CENTS_IN_A_UNIT
 
 
 def _with_digits(words: Sequence[str], language: str) -> list[str]:

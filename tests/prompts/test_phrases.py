@@ -182,6 +182,14 @@ def test_more_than_is_said_instead_of_a_sum_nobody_expects(language: str) -> Non
     assert phrase.clips[1:] == ("more-than", "9-hundred-and", "99-thousand", "euros")
 
 
+@pytest.mark.parametrize("amount", ["445.91 USD", "112 GBP", "112000 EUR"])
+def test_hundreds_to_which_something_is_added_are_said_with_the_lead(amount: str) -> None:
+    clips = balance_phrase(money(amount), "en").clips
+    assert clips[0] == f"your-balance-is-{amount[0]}-hundred-and"
+    assert clips[1:] == last_call_phrase(money(amount), "en").clips[2:]
+    assert balance_phrase(money("400 EUR"), "en").clips == ("your-balance-is", "4-hundred-euros")
+
+
 @given(micros=st.integers(0, 10**13), language=st.sampled_from(LANGUAGES))
 def test_what_is_spoken_is_never_more_than_the_balance(micros: int, language: str) -> None:
     whole_cents = micros // 10_000 * 10_000

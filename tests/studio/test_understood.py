@@ -36,6 +36,8 @@ def test_an_amount_is_read_however_it_is_written(written: str) -> None:
         ("Il vous reste 20 et 1 euro, 28 centimes.", 2128, "EUR"),
         ("Il vous reste 160 et 1 livre 51.", 16_151, "GBP"),
         ("60 et 11 euros", 7100, "EUR"),
+        ("Crédit restant, 70 penses.", 70, "GBP"),
+        ("Il vous reste 66 cm.", 66, "EUR"),
     ],
 )
 def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
@@ -54,6 +56,12 @@ def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
         ("65 euros, 75 euros", "fr"),
         ("70 et 1 euro", "fr"),  # nobody says so
         ("20 and 1 euros", "en"),
+        ("$400 and £45", "en"),
+        ("$40 and $5", "en"),
+        ("$400 and $145", "en"),
+        ("50 pins", "en"),
+        ("70 penses", "en"),
+        ("66 cm", "en"),
         ("", "en"),
     ],
 )
@@ -68,6 +76,8 @@ def test_pounds_heard_for_pence_are_another_amount() -> None:
         assert amount_in(f"You have 55 euros, {oh_five}", "en") == said(5505, "EUR")
     assert amount_in("500 and 91 euros 9", "en") == said(59_109, "EUR")
     assert amount_in("500 euros 91", "en") == said(50_091, "EUR")
+    assert amount_in("You have $400 and $45.91", "en") == said(44_591, "USD")
+    assert amount_in("You have £500, £58, 94.", "en") == said(55_894, "GBP")
     assert amount_in("$0.48", "en") == said(48, "USD")
     assert amount_in("1,234 dollars", "en") == Understood(123_400, "USD")
 
