@@ -65,11 +65,15 @@ def test_the_unpacked_voice_is_complete(library: Library) -> None:
 def test_nothing_is_clipped_and_everything_is_equally_loud(
     sounds: dict[tuple[str, str, str], Sound],
 ) -> None:
-    for which, sound in sounds.items():
+    for (language, clip, rate), sound in sounds.items():
         frames = loudness(sound)
         vowels = np.sqrt(np.mean(frames[frames > np.max(frames) / 10] ** 2))
-        assert np.max(np.abs(sound.samples)) <= PEAK_LIMIT + 0.05, which
-        assert 20 * np.log10(vowels) == pytest.approx(20 * np.log10(SPEECH_LEVEL), abs=1.5), which
+        level_db = 20 * np.log10(vowels / SPEECH_LEVEL)
+        peak = np.max(np.abs(sounds[language, clip, WIDEBAND].samples))
+        assert np.max(np.abs(sound.samples)) <= PEAK_LIMIT + 0.05, (language, clip, rate)
+        # A peak that would be clipped keeps a few sounds below the others.
+        quietest_db = -3 if peak > PEAK_LIMIT - 0.05 else -1.5
+        assert quietest_db < level_db < 1.5, (language, clip, rate)
 
 
 def test_speech_begins_at_once_and_ends_with_the_pause_of_its_punctuation(
@@ -80,7 +84,8 @@ def test_speech_begins_at_once_and_ends_with_the_pause_of_its_punctuation(
         loud = np.flatnonzero(frames > np.max(frames) / 30)
         sentence = texts_of(language)[clip].endswith(".")
         after_s = (len(frames) - loud[-1]) / 100
-        assert np.max(frames[:8]) < 1e-3, (language, clip, rate)  # LEAD_S
+        # LEAD_S. The cut at 4 kHz sounds a little before a vowel that begins hard; G.722 has none.
+        assert np.max(frames[:8]) < (1e-3 if rate == WIDEBAND else 2e-3), (language, clip, rate)
         assert loud[0] < 28, (language, clip, rate)  # the hiss of an "s" comes first
         assert after_s > (0.25 if sentence else 0.01), (language, clip, rate)
         assert after_s < 0.65, (language, clip, rate)  # the end of "livres" is nearly silent
