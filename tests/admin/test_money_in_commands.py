@@ -109,6 +109,26 @@ def test_a_top_up_by_card_is_written_for_the_worker_and_shown(folder: Path) -> N
     assert refused("payments", "nothing") == "office main has no payment 'nothing'"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("15",), "is none of the amounts"),
+        (("-10",), "is none of the amounts"),
+        (("0",), "is none of the amounts"),
+        (("1e3",), "is none of the amounts"),
+        (("10 EUR",), "is none of the amounts"),
+        (("10", "--office", "nowhere"), "no office 'nowhere'"),
+    ],
+)
+def test_bad_input_charges_nothing_and_is_one_clear_sentence(
+    folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    save_card(folder)
+    assert said in refused("topup", "--card", *arguments[1:], "--", arguments[0])
+    assert told("payments")["payments"] == []
+    assert told("balance")["available_micros"] == 0
+
+
 def test_a_payment_is_cancelled_and_so_is_money_that_came_by_hand(folder: Path) -> None:
     save_card(folder)
     payment_id = paid(folder)

@@ -5,10 +5,11 @@ The processor of these tests is `lying`: it answers what a test tells it to, and
 
 import asyncio
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from charging.card_processor import (
     AuthenticationRequired,
@@ -27,6 +28,7 @@ from charging.entries import EntryKind
 from charging.errors import (
     AmountNotOffered,
     BoughtJustNow,
+    ChargingUnavailable,
     CurrencyMismatch,
     EntryKeyReused,
     InsufficientBalance,
@@ -42,13 +44,15 @@ from charging.money import Money
 from charging.money_state import Payment
 from charging.notices import NoticeKind
 from charging.orders import TopUpOrder, refill_rule
-from charging.receipts import Party, ReceiptKind
+from charging.receipts import Party, ReceiptKind, ReceiptTerms, VatAt
 from charging.refill import Charge, State
 from charging.refill_rules import PolicyState
 from charging.usecases import Charging
+from db import money_rows
 from db.audit import audit
 from db.ledger import SqlLedger, read_from
 from db.money_news import money_news
+from papers.receipts import receipt_page
 from tests.db.money import SELLER_TERMS, WORDS, Office
 from tests.fakes.charging import GERMANY, eur, gbp, request
 from tests.fakes.clock import START, ManualClock
@@ -276,6 +280,35 @@ async def test_a_low_balance_is_told_once_for_each_time_that_money_ran_low(
     await office.fill("10", key="more")
     await office.spend("10", key="more")
     assert office.mails() == [NoticeKind.LOW_BALANCE] * 2
+
+
+async def test_debits_of_several_processes_at_once_tell_one_crossing_once(
+    office: Office, url: str
+) -> None:
+    await office.fill("6")
+    async with office.others(url, 4) as others:
+        await asyncio.gather(
+            *(each.spend("0.5", key=f"spent-{n}") for n, each in enumerate((*others, office)))
+        )
+    assert await office.available() == gbp("3.5")
+    assert office.mails() == [NoticeKind.LOW_BALANCE]
+
+
+async def test_a_low_balance_is_told_in_the_transaction_that_makes_it_low_or_not_at_all(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.fill("6")
+
+    def full(*_: object) -> None:
+        raise OperationalError("INSERT INTO notices", {}, Exception("disk full"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(money_rows, "tell", full)
+        with pytest.raises(ChargingUnavailable):
+            await office.spend("2")
+    assert (await office.available(), office.mails()) == (gbp("6"), [])
+    await office.spend("2")
+    assert (await office.available(), office.mails()) == (gbp("4"), [NoticeKind.LOW_BALANCE])
 
 
 async def test_an_office_chooses_when_its_balance_is_low_or_never(office: Office) -> None:
@@ -568,6 +601,22 @@ async def test_without_a_seller_no_receipt_is_issued_until_there_is_one(office: 
     issued = await office.money_in.receipt("main", payment.payment_id)
     assert issued.number == 1
     assert await office.money_in.receipt("main", payment.payment_id) == issued
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("vat_number", ["GB123456789", ""])
+async def test_a_receipt_has_the_vat_number_or_none_and_never_a_placeholder(
+    office: Office, language: str, vat_number: str
+) -> None:
+    seller = Party(name="Seller Ltd", vat_number=vat_number)
+    office.terms = ReceiptTerms(seller=seller, vat_at=VatAt.TOP_UP, vat_basis_points=2000)
+    await office.money_in.set_buyer("main", Party(name="Anna"), language=language, by="user:anna")
+    kept = await office.money_in.receipt("main", (await office.bought("20")).payment_id)
+    page = receipt_page(kept, zone=ZoneInfo("Europe/London"), language=kept.language)
+    shown = ("TVA" if language == "fr" else "VAT") in page
+    assert (shown, vat_number in page) == (bool(vat_number), True)
+    for placeholder in ("None", "N/A", "{{", "XXX"):
+        assert placeholder not in page
 
 
 async def test_what_is_not_credited_has_no_receipt(office: Office) -> None:

@@ -11,6 +11,7 @@ import pytest
 from charging.deck_file import DeckFormat, read_deck_text
 from charging.money_state import Payment
 from charging.orders import refill_rule
+from charging.people import SUPPORT_CODE_LASTS
 from charging.rate_deck import DeckKey
 from charging.refill import Event, State
 from charging.refill_rules import PolicyState
@@ -274,6 +275,26 @@ async def test_customer_care_cancels_a_payment_against_the_code_of_the_office(si
     assert payments_of(site)[0].state is State.REFUNDING
     actions = [row.change.action for row in site.read(lambda r: changes(r, "main", limit=20))]
     assert "support.code" in actions
+
+
+async def test_a_code_that_has_expired_cancels_nothing_and_the_page_says_what_to_do(
+    site: Site,
+) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        await buy(browser)
+        [payment] = payments_of(site)
+        await told(site, payment, succeeded(payment))
+        page = await browser.post("/billing/support-code")
+        code = re.search(r'translate="no">(\d{4} \d{4})<', page.text)
+        assert code is not None
+    site.clock.advance(int(SUPPORT_CODE_LASTS.total_seconds()))
+    async with site.browser("carol") as care:
+        sent = {"code": code[1], "reason": "mistake"}
+        answer = await care.post(f"/payments/{payment.payment_id}/cancel", data=sent)
+    assert answer.status_code == 409
+    assert "This is not the code that works now. The office can make a new one." in answer.text
+    assert payments_of(site)[0].state is State.CREDITED
 
 
 async def test_notices_go_to_addresses_of_this_office(site: Site) -> None:
