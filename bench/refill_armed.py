@@ -12,11 +12,12 @@ from pathlib import Path
 from bench.call_rate import compared, ms_per_call, of_application, rated_office, set_up_of
 from bench.figures import Figure
 from bench.ways import Way, p99
+from charging.card_commands import ReplaceCard
 from charging.card_processor import CardOnFile
 from charging.money import parse_money
-from charging.money_commands import ReplaceCard, SetRefill
 from charging.money_state import StoredCard
 from charging.orders import Consent, refill_rule
+from charging.refill_commands import SetRefill
 from db.engine import open_engine
 from db.ledger import SqlLedger
 from lab.errors import LabError

@@ -8,27 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from charging.adjustments import Adjust, Adjusted, Adjustment
+from charging.card_commands import SetBuyer
 from charging.card_processor import CardOnFile
 from charging.errors import UnknownPayment
 from charging.ledger import Balances
 from charging.money import Money
-from charging.money_commands import (
+from charging.money_state import Payment, StoredCard
+from charging.orders import Consent, Offer, RefillRule, TopUpOrder
+from charging.payment_commands import (
     BeginTopUp,
     CancelPayment,
     CloseUnknown,
     ConfirmPayment,
-    DisableRefill,
     IssueReceipt,
-    RefillNow,
-    SetBuyer,
-    SetNoticeLevel,
-    SetRefill,
-    TryAgain,
 )
-from charging.money_state import Payment, StoredCard
-from charging.orders import Consent, Offer, RefillRule, TopUpOrder
 from charging.ports import Clock, Ledger, MoneyReader
 from charging.receipts import Party, Receipt, ReceiptTerms
+from charging.refill_commands import DisableRefill, RefillNow, SetNoticeLevel, SetRefill, TryAgain
 from charging.refill_rules import Policy
 
 __all__ = [

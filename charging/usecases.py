@@ -24,13 +24,13 @@ from charging.extensions import Extension
 from charging.kinds import LineKind
 from charging.ledger import Balances, CallRecord, MoneyNews, SpendingLimits
 from charging.money import Money
-from charging.money_commands import WantRefill
 from charging.numbering import Number, find_emergency
 from charging.offices import Office, OfficesSnapshot
 from charging.plan import Category
 from charging.ports import Clock, Ledger, Offices, RateDecks
 from charging.quotation import Quotation, describe, quote, require_allowed
 from charging.rates import Rate, funded_s
+from charging.refill_commands import WantRefill
 
 __all__ = [
     "Authorisation",

@@ -9,22 +9,16 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
+from charging.card_commands import SetBuyer
 from charging.card_processor import Declined, Refunded, Succeeded
 from charging.ledger import LedgerCommand
 from charging.money import MICROS_PER_UNIT, Money
-from charging.money_commands import (
-    BeginTopUp,
-    CancelPayment,
-    RecordFact,
-    RefillNow,
-    SetBuyer,
-    SetRefill,
-    StartWork,
-)
 from charging.money_state import Payment, StoredCard
 from charging.orders import Consent, TopUpOrder, refill_rule
+from charging.payment_commands import BeginTopUp, CancelPayment, RecordFact, StartWork
 from charging.receipts import Party, ReceiptTerms
 from charging.refill import Event
+from charging.refill_commands import RefillNow, SetRefill
 from charging.refill_rules import Policy, PolicyState
 from db.batches import BatchRunner
 from db.ledger import read_from

@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Engine
 
+from charging.card_commands import ReplaceCard
 from charging.card_processor import (
     CardForm,
     CardNotEntered,
@@ -19,7 +20,6 @@ from charging.card_processor import (
     SaveCardRequest,
     Unknown,
 )
-from charging.money_commands import ReplaceCard
 from charging.money_state import StoredCard
 from charging.ports import Clock, Ledger
 from db.card_forms import CardFormRow, change_form

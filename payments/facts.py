@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
+from charging.card_commands import ForgetCard, ReplaceCard
 from charging.card_processor import (
     AuthenticationRequired,
     Cancelled,
@@ -31,8 +32,8 @@ from charging.card_processor import (
     WebhookRefused,
 )
 from charging.errors import ChargingError, ChargingUnavailable
-from charging.money_commands import AdoptPayment, ForgetCard, RecordFact, ReplaceCard
 from charging.money_state import Payment, StoredCard
+from charging.payment_commands import AdoptPayment, RecordFact
 from charging.ports import Clock, Ledger
 from charging.receipts import ReceiptTerms
 from charging.refill import Event, Told

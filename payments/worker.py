@@ -18,11 +18,12 @@ from sqlalchemy import Connection, Engine
 from assembly.clock import SystemClock
 from charging.card_processor import CardProcessor, Invalid, Unknown
 from charging.errors import ChargingError, ChargingUnavailable
-from charging.money_commands import LookAgain, RecordFact, StartWork
 from charging.money_state import Payment
+from charging.payment_commands import RecordFact, StartWork
 from charging.ports import Clock, Ledger
 from charging.receipts import ReceiptTerms
 from charging.refill import Event
+from charging.refill_commands import LookAgain
 from db.card_forms import due_forms
 from db.inbox import SqlInbox
 from db.leases import acquire, release

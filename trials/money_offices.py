@@ -10,12 +10,13 @@ from typing import Final
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine
 
+from charging.card_commands import ReplaceCard
 from charging.card_processor import CardForm, CardProcessor, CardSaved, SaveCardRequest
 from charging.money import Money
-from charging.money_commands import ReplaceCard, SetRefill
 from charging.money_state import StoredCard
 from charging.orders import Consent, RefillRule
 from charging.people import Role
+from charging.refill_commands import SetRefill
 from db import people
 from db.ledger import SqlLedger
 from db.writing import write_to

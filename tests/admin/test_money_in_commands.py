@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from admin import card_payments
+from charging.card_commands import ReplaceCard
 from charging.card_processor import CardOnFile, Succeeded
-from charging.money_commands import RecordFact, ReplaceCard
 from charging.money_state import StoredCard
+from charging.payment_commands import RecordFact
 from charging.receipts import Party, ReceiptTerms, VatAt
 from charging.refill import Event
 from db.engine import open_engine

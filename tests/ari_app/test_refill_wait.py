@@ -28,15 +28,17 @@ from ari_app.messages import (
     WarningDue,
 )
 from ari_app.refill_wait import RefillWait
+from charging.card_commands import ReplaceCard
 from charging.card_processor import CardOnFile, Succeeded
 from charging.errors import ChargingUnavailable
 from charging.ledger import MoneyNews
 from charging.money import Money
-from charging.money_commands import RecordFact, ReplaceCard, SetRefill
 from charging.money_state import StoredCard
 from charging.orders import Consent, refill_rule
+from charging.payment_commands import RecordFact
 from charging.refill import Event as PaymentEvent
 from charging.refill import Withdrawn
+from charging.refill_commands import SetRefill
 from tests.ari_app.office_of_one import CALLER, OfficeOfOne, settle_down
 from tests.db.money import Spend
 from tests.fakes.charging import FRANCE_MOBILE, gbp

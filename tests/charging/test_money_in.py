@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from charging.card_commands import ForgetCard, ReplaceCard
 from charging.card_processor import (
     AuthenticationRequired,
     CardOnFile,
@@ -16,27 +17,27 @@ from charging.commands import TopUp
 from charging.entries import available
 from charging.errors import RefillNotAllowed
 from charging.ledger import LedgerCommand
-from charging.money_commands import (
+from charging.money_in import MoneyIn
+from charging.money_state import MoneyState, Payment, StoredCard
+from charging.orders import Consent, TopUpOrder, offer_of, refill_rule
+from charging.payment_commands import (
     AdoptPayment,
     BeginTopUp,
     CancelPayment,
     CloseUnknown,
     ConfirmPayment,
-    DisableRefill,
-    ForgetCard,
-    LookAgain,
     RecordFact,
+    StartWork,
+)
+from charging.refill import Event, State
+from charging.refill_commands import (
+    DisableRefill,
+    LookAgain,
     RefillNow,
-    ReplaceCard,
     SetNoticeLevel,
     SetRefill,
-    StartWork,
     TryAgain,
 )
-from charging.money_in import MoneyIn
-from charging.money_state import MoneyState, Payment, StoredCard
-from charging.orders import Consent, TopUpOrder, offer_of, refill_rule
-from charging.refill import Event, State
 from charging.refill_rules import COOL_DOWN, PolicyState
 from tests.db.money import SELLER_TERMS, Spend
 from tests.fakes.charging import gbp

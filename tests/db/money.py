@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, select
 
+from charging.card_commands import ReplaceCard
 from charging.card_processor import CardOnFile
 from charging.commands import TopUp
 from charging.entries import (
@@ -20,20 +21,14 @@ from charging.entries import (
 from charging.entry_keys import payment_key
 from charging.ledger import Decision, LedgerCommand, LedgerSnapshot
 from charging.money import Money
-from charging.money_commands import (
-    LookAgain,
-    Recorded,
-    RecordFact,
-    ReplaceCard,
-    StartWork,
-    Work,
-)
 from charging.money_in import MoneyIn
 from charging.money_state import Payment, StoredCard
 from charging.notices import NoticeKind
 from charging.orders import TopUpOrder, offer_of, refill_rule
+from charging.payment_commands import Recorded, RecordFact, StartWork, Work
 from charging.receipts import Party, Receipt, ReceiptKind, ReceiptTerms, VatAt
 from charging.refill import Event, PaymentKind
+from charging.refill_commands import LookAgain
 from charging.refill_rules import Policy
 from db.engine import open_engine
 from db.history import last_entries

@@ -5,8 +5,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from charging.card_commands import ReplaceCard
 from charging.card_processor import CardOnFile
-from charging.money_commands import ReplaceCard
 from charging.money_state import StoredCard
 from charging.refill import PauseReason, PaymentKind, State
 from charging.refill_rules import PolicyState

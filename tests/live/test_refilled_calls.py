@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from charging.commands import TopUp
-from charging.money_commands import SetRefill
 from charging.orders import Consent, refill_rule
+from charging.refill_commands import SetRefill
 from db.engine import open_engine
 from db.ledger import SqlLedger
 from dialplan.phones import load_phones

@@ -19,25 +19,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from charging.card_commands import ReplaceCard
 from charging.card_processor import CardOnFile, Invalid, Succeeded
 from charging.entries import available
 from charging.errors import ChargingError
 from charging.ledger import LedgerCommand
 from charging.money import Money
-from charging.money_commands import (
+from charging.money_state import MoneyState, Payment, StoredCard
+from charging.orders import Consent, TopUpOrder, refill_rule
+from charging.payment_commands import (
     BeginTopUp,
     CancelPayment,
     ConfirmPayment,
-    DisableRefill,
-    LookAgain,
     RecordFact,
-    ReplaceCard,
-    SetRefill,
     StartWork,
-    TryAgain,
 )
-from charging.money_state import MoneyState, Payment, StoredCard
-from charging.orders import Consent, TopUpOrder, refill_rule
 from charging.refill import (
     TOOK_NOTHING,
     Charge,
@@ -46,6 +42,7 @@ from charging.refill import (
     PaymentKind,
     State,
 )
+from charging.refill_commands import DisableRefill, LookAgain, SetRefill, TryAgain
 from charging.refill_rules import DAY, MONTH, Policy, PolicyState
 from payments.facts import PaymentFact, as_told
 from payments.requests import ask

@@ -2,7 +2,7 @@
 
 import pytest
 
-from charging import money_commands, refill, refill_rules
+from charging import refill, refill_commands, refill_rules
 from charging.refill import Attempt, Step, Withdrawn, step
 from tests.payments.refill_histories import run_histories
 
@@ -36,6 +36,6 @@ def test_a_charge_after_it_was_switched_off_would_be_found(
             return attempt, ()
         return step(attempt, event, **about)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(money_commands, "step", forgetful)
+    monkeypatch.setattr(refill_commands, "step", forgetful)
     with pytest.raises(AssertionError):
         run_histories(2_000, always_the_same=True)

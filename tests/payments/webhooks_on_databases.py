@@ -18,12 +18,13 @@ import structlog
 from sqlalchemy import Engine, func, select
 
 from assembly.clock import SystemClock
+from charging.card_commands import ReplaceCard
 from charging.card_processor import CardOnFile
 from charging.entries import EntryKind
-from charging.money_commands import BeginTopUp, ReplaceCard, StartWork
 from charging.money_state import StoredCard
 from charging.notices import NoticeKind
 from charging.orders import TopUpOrder
+from charging.payment_commands import BeginTopUp, StartWork
 from db.audit import audit
 from db.engine import open_engine
 from db.inbox import SqlInbox

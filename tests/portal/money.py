@@ -1,8 +1,9 @@
 """What a worker and a card processor would do, without either."""
 
+from charging.card_commands import ReplaceCard
 from charging.card_processor import AuthenticationRequired, CardOnFile, Declined, Succeeded
-from charging.money_commands import RecordFact, ReplaceCard, StartWork
 from charging.money_state import Payment, StoredCard
+from charging.payment_commands import RecordFact, StartWork
 from charging.refill import Event
 from tests.portal.site import TERMS, Site
 
