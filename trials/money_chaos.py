@@ -24,7 +24,9 @@ from typing import Any, Final
 import aiohttp
 import httpx
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
+from charging.errors import ChargingUnavailable
 from charging.refill import State
 from db.audit import audit
 from db.engine import open_engine
@@ -221,7 +223,7 @@ class _Trial:
             counted = self._outcome.kills if group == "kill" else self._outcome.breakages
             try:
                 await do()
-            except (aiohttp.ClientError, TimeoutError):
+            except (aiohttp.ClientError, ChargingUnavailable, OperationalError, TimeoutError):
                 self._outcome.not_reached[name] += 1
             else:
                 counted[name] += 1
@@ -274,15 +276,17 @@ class _Trial:
 
     async def _kill_when_form_is_sent(self) -> None:
         """The portal has the form, cannot write, and is killed; the browser sends it again."""
-        async with contextlib.AsyncExitStack() as lock:
-            async with self._moments.held(FORM_FILLED, patience_s=REACH_S) as key:
-                await lock.enter_async_context(tables_locked(self._url, "payments"))
-            async with self._moments.held(form_sent(key), patience_s=REACH_S):
-                await self._processes.kill("portal")
-                await lock.aclose()
-                if await self._state_of(key) is not None:
-                    self._outcome.wrong.append(f"written while nobody could write: {key}")
-        await self._processes.start("portal")
+        try:
+            async with contextlib.AsyncExitStack() as lock:
+                async with self._moments.held(FORM_FILLED, patience_s=REACH_S) as key:
+                    await lock.enter_async_context(tables_locked(self._url, "payments"))
+                async with self._moments.held(form_sent(key), patience_s=REACH_S):
+                    await self._processes.kill("portal")
+                    await lock.aclose()
+                    if await self._state_of(key) is not None:
+                        self._outcome.wrong.append(f"written while nobody could write: {key}")
+        finally:
+            await self._processes.restart("portal")
 
     async def _kill_when_written(self, *others: str) -> None:
         """The payment is written; whoever was to answer is gone, and others that were to hear."""
