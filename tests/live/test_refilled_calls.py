@@ -197,6 +197,7 @@ async def test_with_the_processor_stalled_a_caller_is_refused_after_a_while(
         assert (await paid.balances()).available == gbp("0")
 
 
+@pytest.mark.long  # a dozen seconds
 async def test_while_a_caller_waits_for_the_card_no_other_call_waits(
     start_office: StartOffice, tmp_path: Path
 ) -> None:
