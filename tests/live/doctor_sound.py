@@ -8,8 +8,8 @@ from pathlib import Path
 from admin.checks.findings import Status
 from charging.money import Money
 from dialplan.phones import load_phones
-from dialplan.render import Gate, rendered_dialplan
-from lab.admins_office import admins_office, backup_carrier, write_endpoints
+from lab.admins_office import admins_office
+from lab.exit_office import exit_office
 from lab.freepbx import freepbx_office
 from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.postgresql import running_server
@@ -37,44 +37,12 @@ office = "lyon"
 """
 TWO_OFFICES: Sections = {"offices": {"london": {"plan": "uk"}, "lyon": {"plan": "france"}}}
 NO_CODES = dict.fromkeys(("balance", "price", "last_call", "language"), "")
-AT_THE_EXIT = """
-[general]
-static = yes
-
-[phones]
-include => tollgate-emergency
-exten => _00X.,1,Gosub(out,s,1(backup,${EXTEN}))
-exten => _0X.,1,Gosub(out,s,1(trunk,${EXTEN}))
-
-[from-trunk]
-exten => s,1,Hangup()
-
-[out]
-exten => s,1,Set(TOLLGATE_TRUNK=${ARG1})
- same => n,Goto(tollgate-exit.main,${FILTER(+0-9,${ARG2})},1)
-"""
-
 Arrange = Callable[[PaidOffice], AbstractAsyncContextManager[object]]
 
 
 def as_rendered(_paid: PaidOffice) -> AbstractAsyncContextManager[object]:
     """The dialplan that Tollgate writes for an Asterisk of its own."""
     return nullcontext()
-
-
-@asynccontextmanager
-async def gate_at_the_exit(paid: PaidOffice) -> AsyncIterator[None]:
-    async with backup_carrier(paid) as second:
-        etc = paid.office.config.folder / "etc"
-        ours = rendered_dialplan(paid.office.config, Gate.EXIT)
-        for name, text in ours.items():
-            (etc / name).write_text(text, encoding="utf-8")
-        includes = "".join(f"#tryinclude {name}\n" for name in ours)
-        (etc / "extensions.conf").write_text(AT_THE_EXIT + includes, encoding="utf-8")
-        write_endpoints(paid.office.config, second, context="phones")
-        for command in ("module reload res_pjsip.so", "dialplan reload"):
-            await paid.office.asterisk.cli(command)
-        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +153,9 @@ SOUND = {
     "written by hand, 0 for a line": Sound(
         arranged=admins_office, sections={**TRUNKS, "site": {"outside_line_prefix": "0"}}
     ),
-    "written by hand, the gate at the exit": Sound(arranged=gate_at_the_exit, sections=TRUNKS),
+    "written by hand, the gate at the exit": Sound(arranged=exit_office, sections=TRUNKS),
     "written by hand, the gate at the exit, on PostgreSQL": Sound(
-        arranged=gate_at_the_exit, sections=TRUNKS, postgresql=True
+        arranged=exit_office, sections=TRUNKS, postgresql=True
     ),
     "FreePBX's shape, the gate in its hook": Sound(
         arranged=freepbx_office, sections=TRUNKS, says=OF_FREEPBX
