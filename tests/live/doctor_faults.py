@@ -77,7 +77,7 @@ SITE_FAULTS = (
         inject=settings(site={"country": "FR"}),
         says=(
             Said(
-                "plan", W, "dials as one does in FR, and its plan is of GB", "take [site] country"
+                "plan", W, "dials as one does in FR, and its plan is of GB", "tollgate office show"
             ),
             Said("dialplan", P, "Asterisk's [tollgate-", RENDER),
         ),
@@ -99,7 +99,11 @@ SITE_FAULTS = (
     Fault(
         name="an office without money",
         inject=settings(offices__branch={}),
-        says=(Said("balance", W, "office branch: £0.00 available", "tollgate topup"),),
+        says=(
+            Said("balance", W, "office branch: £0.00 available", "tollgate topup"),
+            Said("dialplan", W, "no contexts of the office branch yet", RENDER),
+            Said("offices", W, "has contexts of no office in particular", "tollgate.main"),
+        ),
     ),
     Fault(
         name="a list of phones that is not there",
@@ -109,7 +113,10 @@ SITE_FAULTS = (
     Fault(
         name="a phone of an office that there is not",
         inject=phones('name = "Workshop"', 'name = "Workshop"\noffice = "branch"'),
-        says=(Said("phones", P, "branch", "correct"),),
+        says=(
+            Said("phones", P, "branch", "correct"),
+            Said("offices", P, "of the office branch", "dial by endpoint"),
+        ),
     ),
     Fault(
         name="an extension that is an emergency number",

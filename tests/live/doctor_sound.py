@@ -24,6 +24,12 @@ PHONES = (REPOSITORY / "dialplan" / "phones.toml").read_text(encoding="utf-8")
 OF_FREEPBX = (
     Said("contacts", Status.PROBLEM, "is dialled as it is in [macro-dial-one] s", "Gosub"),
 )
+# Neither money nor mail of the demonstration is real, and it is not one of the sound offices.
+OF_THE_DEMONSTRATION = (
+    Said("money in", Status.PROBLEM, "notices are not sent: nobody sends them", "[notices]"),
+    Said("money in", Status.WARNING, "cards are charged by the sandbox", "docs/payments.md"),
+    Said("portal", Status.WARNING, "the portal mails no link", "[notices] smtp_host"),
+)
 OPENING_MICROS = 20_000_000
 TRUNKS: Sections = {"trunks.backup": {}}
 OF_TWO_OFFICES = """
@@ -128,6 +134,9 @@ SOUND = {
     "as rendered, on PostgreSQL": Sound(postgresql=True),
     "on the plan of the UK and Europe": Sound(
         sections={"offices": {"main": {"plan": "uk-europe"}}}
+    ),
+    "on the plan of the UK and Europe, on PostgreSQL": Sound(
+        sections={"offices": {"main": {"plan": "uk-europe"}}}, postgresql=True
     ),
     "an office in France": Sound(
         sections={"offices": {"main": {"plan": "france"}}}, decks=("eur",)
