@@ -32,7 +32,8 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "day": "strftime('%Y-%m-%d', {0}, 'unixepoch')",
     },
     "postgresql": {
-        "numbers": "WITH numbers(i) AS (SELECT generate_series(0, :count - 1))",
+        "numbers": "WITH numbers(i) AS"
+        " (SELECT generate_series(CAST(0 AS BIGINT), CAST(:count AS BIGINT) - 1))",
         "id": "lpad(to_hex({0}), 32, '0')",
         "moment": "to_timestamp({0})",
         "day": "to_char(to_timestamp({0}) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
@@ -121,7 +122,7 @@ def _paid(words: Mapping[str, str], at: str) -> Iterator[str]:
 
 _OF_LAST = f"FROM entries WHERE office_id = '{OFFICE}' ORDER BY number DESC LIMIT 1"
 _AVAILABLE = (
-    "UPDATE balances SET micros = :opening - :count * :price,"  # noqa: S608 - ours
+    "UPDATE balances SET micros = :opening - CAST(:count AS BIGINT) * :price,"  # noqa: S608 - ours
     f" entry_number = (SELECT number {_OF_LAST}), posted_at = (SELECT posted_at {_OF_LAST})"
     f" WHERE office_id = '{OFFICE}' AND account = 'available'"
 )
