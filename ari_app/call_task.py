@@ -81,9 +81,8 @@ log = structlog.get_logger()
 
 SLOW_AFTER_S = SILENCE_MAX_S / 2
 AUTHORISE_MAX_S = SILENCE_MAX_S - 1.5  # then the caller hears that it cannot be done now
-# How long a refusal takes at least and at most, with room for a slower voice than was measured:
-# 4.1 to 8.1 s.
-REFUSAL_S = (4.0, 12.0)
+# How long a refusal takes at least and at most, with room for a slower voice than the pack's.
+REFUSAL_S = (2.5, 12.0)
 WHISPER_MAX_S = 20.0  # three times the longest of them
 WHISPER_AGAIN_S = 1.0  # where no channel could be opened
 MISSED_AFTER_S = 1.0  # an end that was not told of by then was missed

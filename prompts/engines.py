@@ -150,7 +150,7 @@ class CommandEngine:
 
     def _arguments(self, language: str, text: str) -> tuple[str, ...]:
         spellings = spellings_of(self.name, language)
-        paced = self.paced(spellings.of(text), spellings.pace)
+        paced = self.paced(spellings.of(text), spellings.pace_of(text))
         return (self.language_option, self.voices[language], paced)
 
 

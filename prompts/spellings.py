@@ -16,6 +16,11 @@ class Spellings:
 
     words: Mapping[str, str]
     pace: float = 1.0  # 1 is the engine's own
+    sentence_pace: float = 1.0
+
+    def pace_of(self, text: str) -> float:
+        """A whole sentence has more time than the parts of a balance."""
+        return self.sentence_pace if text.endswith(".") else self.pace
 
     def of(self, text: str) -> str:
         """The text as the engine must see it, also inside "twenty-four"."""
@@ -43,8 +48,10 @@ def spellings_of(engine: str, language: str) -> Spellings:
 def parse_spellings(toml: str, engine: str, language: str) -> Spellings:
     entries = dict(tomllib.loads(toml).get(engine, {}).get(language, {}))
     pace = entries.pop("pace", 1.0)
-    if not isinstance(pace, float):
-        raise TextsDamaged(f"the pace {pace!r} of {engine} is not a number with a point")
+    sentence_pace = entries.pop("sentence-pace", pace)
+    for each in (pace, sentence_pace):
+        if not isinstance(each, float):
+            raise TextsDamaged(f"the pace {each!r} of {engine} is not a number with a point")
     words = {}
     for word, entry in entries.items():
         match entry:
@@ -52,4 +59,4 @@ def parse_spellings(toml: str, engine: str, language: str) -> Spellings:
                 words[word] = spoken
             case _:
                 raise TextsDamaged(f"{word} of {engine} is not a spelling and its reason")
-    return Spellings(words, pace)
+    return Spellings(words, pace, sentence_pace)

@@ -41,7 +41,7 @@ class KokoroEngine:
         del clip
         spellings = spellings_of(self.name, language)
         voice = SPEAKERS[language].voice
-        return f"{self.name} {voice} {spellings.pace} {spellings.of(text)}"
+        return f"{self.name} {voice} {spellings.pace_of(text)} {spellings.of(text)}"
 
     def render(self, language: str, clip: str, text: str) -> Sound:
         del clip
@@ -50,7 +50,7 @@ class KokoroEngine:
         samples, rate_hz = _model().create(
             spellings.of(text),
             voice=speaker.voice,
-            speed=spellings.pace,
+            speed=spellings.pace_of(text),
             lang=speaker.phonemes,
             trim=False,
         )

@@ -8,7 +8,7 @@ from tests.live.conftest import FRANCE, StartOffice
 
 pytestmark = pytest.mark.live
 
-SAID_S = 3  # less than any of the sentences takes
+SAID_S = 2  # less than any of the sentences takes
 TALK = "Dial(PJSIP/49301234567@trunk,30,gL(1500))"
 EXTENSION = "700"
 

@@ -17,11 +17,19 @@ def test_the_longest_spelling_that_fits_is_used_and_only_for_whole_words() -> No
 
 def test_every_spelling_has_its_reason() -> None:
     good = '[pico.en]\npace = 1.1\nfour = ["fore", "heard as two"]\n'
-    assert parse_spellings(good, "pico", "en") == Spellings({"four": "fore"}, 1.1)
+    assert parse_spellings(good, "pico", "en") == Spellings({"four": "fore"}, 1.1, 1.1)
     assert parse_spellings(good, "pico", "fr") == Spellings({})
     for damaged in ('four = "fore"', 'four = ["fore"]', 'four = ["fore", ""]', "pace = 1"):
         with pytest.raises(TextsDamaged):
             parse_spellings(f"[pico.en]\n{damaged}\n", "pico", "en")
+
+
+def test_a_whole_sentence_has_a_pace_of_its_own_where_one_is_given() -> None:
+    own = parse_spellings("[pico.en]\npace = 1.3\nsentence-pace = 1.1\n", "pico", "en")
+    assert own.pace_of("Please dial the number.") == 1.1
+    assert own.pace_of("twelve pounds") == 1.3
+    one = parse_spellings("[pico.en]\npace = 1.3\n", "pico", "en")
+    assert one.pace_of("Please dial the number.") == 1.3
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

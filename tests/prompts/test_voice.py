@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ari_app.call_task import REFUSAL_S
 from charging.language import LANGUAGES
 from charging.money import Money
 from prompts.audio import PEAK_LIMIT, SPEECH_LEVEL, Sound
@@ -14,9 +15,11 @@ from prompts.files import read_sound
 from prompts.library import NARROWBAND, WIDEBAND, Library
 from prompts.pack import VOICES, PackEngine, recorder_of, write_pack
 from prompts.phrases import (
+    REFUSALS,
     UNITS,
     Phrase,
     balance_phrase,
+    refusal_phrase,
 )
 from prompts.texts import texts_of
 from studio.recorders import recorder
@@ -104,6 +107,17 @@ def test_the_balance_sentence_takes_at_most_four_seconds(
 
     cents = max(range(100), key=lambda cents: duration_s(amount(100 + cents)))
     assert max(duration_s(amount(units * 100 + cents)) for units in range(1000)) <= 4
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_refusal_takes_as_long_as_the_call_is_told(
+    sounds: dict[tuple[str, str, str], Sound], language: str
+) -> None:
+    shortest_s, longest_s = REFUSAL_S
+    for code in (*REFUSALS, "another"):
+        clips = refusal_phrase(code, language).clips
+        lasts_s = sum(sounds[language, clip, WIDEBAND].duration_s for clip in clips)
+        assert shortest_s <= lasts_s <= longest_s, code
 
 
 def test_a_pack_whose_text_has_changed_is_not_used() -> None:
