@@ -299,8 +299,8 @@ def test_a_refused_gtts_build_goes_on_where_it_was(google: GoogleStandIn, tmp_pa
         build_voice(library, "en", GttsEngine(pause=no_pause))
     google.answers = [Answer()]
     google.asked.clear()
-    assert build_voice(library, "en", GttsEngine()).rendered == 3  # two spoken, one pause
-    assert len(google.asked) == 2
+    build_voice(library, "en", GttsEngine())
+    assert len(google.asked) == 2  # of the four that are spoken, those that were refused
 
 
 def test_engines_obey_the_protocol_that_tests_use(tmp_path: Path) -> None:
