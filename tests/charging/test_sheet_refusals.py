@@ -139,6 +139,13 @@ def test_an_encoding_that_is_named_is_the_one_that_is_read() -> None:
     assert "not text in utf-8" in refusal(data, encoding="utf-8")
 
 
+def test_a_character_of_number_0_is_refused_with_its_line() -> None:
+    data = "prefix,rate\n33,0.02\n44,0\0.02\n".encode("utf-16-le")
+    said = refusal(data, encoding="utf-16-le")
+    assert "line 3" in said
+    assert "a character of number 0" in said
+
+
 @pytest.mark.parametrize("delimiter", [",", None])
 def test_a_cell_without_an_end_is_refused(delimiter: str | None) -> None:
     rows = sheet("prefix,destination,rate", '33,"' + "x" * 140_000 + '",0.1')
