@@ -67,6 +67,22 @@ class StoredCard:
     def name(self) -> str:
         return f"{self.card.brand} {self.card.last_four}"
 
+    def to_pay(
+        self, attempt: Attempt, *, key: str, actor: str, reason: str, at: datetime
+    ) -> Payment:
+        """A payment that is to be charged to this card; `at` is when it was asked for."""
+        return Payment(
+            attempt=attempt,
+            key=key,
+            actor=actor,
+            reason=reason,
+            created_at=at,
+            processor=self.processor,
+            customer_id=self.card.customer_id,
+            method_id=self.card.method_id,
+            card=self.name,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:

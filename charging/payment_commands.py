@@ -110,16 +110,8 @@ class BeginTopUp(LedgerCommand[Payment]):
             return_url=self.order.return_url,
             due_at=self.at,
         )
-        return Payment(
-            attempt=attempt,
-            key=self.key,
-            actor=self.by,
-            reason=self.reason,
-            created_at=self.at,
-            processor=state.card.processor,
-            customer_id=state.card.card.customer_id,
-            method_id=state.card.card.method_id,
-            card=state.card.name,
+        return state.card.to_pay(
+            attempt, key=self.key, actor=self.by, reason=self.reason, at=self.at
         )
 
 

@@ -137,17 +137,7 @@ def _refill(office_id: str, card: StoredCard, amount: Money, now: datetime) -> P
         amount=amount,
         due_at=now,
     )
-    return Payment(
-        attempt=attempt,
-        key=payment_id,
-        actor=ACTOR,
-        reason="",
-        created_at=now,
-        processor=card.processor,
-        customer_id=card.card.customer_id,
-        method_id=card.card.method_id,
-        card=card.name,
-    )
+    return card.to_pay(attempt, key=payment_id, actor=ACTOR, reason="", at=now)
 
 
 def _burst(state: MoneyState, now: datetime) -> Tell:

@@ -66,7 +66,7 @@ def _offices(reader: Connection) -> Sequence[str]:
 
 
 def _missing(reader: Connection, office_id: str, last: date) -> Sequence[str]:
-    """The days up to the last one that have no sums, from the first call on."""
+    """The days up to the last one that are over and have no sums, from the first call on."""
     firsts = [
         reader.scalar(select(func.min(column)).where(column.table.c.office_id == office_id))
         for column in (calls.c.spending_day, unpaid_calls.c.day)
@@ -77,7 +77,7 @@ def _missing(reader: Connection, office_id: str, last: date) -> Sequence[str]:
     summed = select(summed_days.c.day).where(
         summed_days.c.office_id == office_id, summed_days.c.summed_at.is_not(None)
     )
-    done = frozenset(reader.scalars(summed))
+    done = frozenset(reader.scalars(summed)) | _still_open(reader, office_id)
     days = range(date.fromisoformat(first).toordinal(), last.toordinal() + 1)
     return [day for n in days if (day := str(date.fromordinal(n))) not in done]
 
@@ -112,13 +112,7 @@ def read_days(reader: Connection, office_id: str, days: Sequence[str]) -> Mappin
         days: in their order; what lies between them is read, too.
     """
     first, last = days[0], days[-1]
-    still_open = frozenset(
-        reader.scalars(
-            select(calls.c.spending_day).where(
-                calls.c.office_id == office_id, calls.c.settled_at.is_(None)
-            )
-        )
-    )
+    still_open = _still_open(reader, office_id)
     moments = _moments(reader, office_id, first, last)
     of_day: dict[str, list[tuple[Cell, Named]]] = {}
     for cell, named in cells(reader, office_id, first, last).items():
@@ -128,6 +122,14 @@ def read_days(reader: Connection, office_id: str, days: Sequence[str]) -> Mappin
         for day in days
         if day not in still_open
     }
+
+
+def _still_open(reader: Connection, office_id: str) -> frozenset[str]:
+    """The days of calls that are not settled."""
+    query = select(calls.c.spending_day).where(
+        calls.c.office_id == office_id, calls.c.settled_at.is_(None)
+    )
+    return frozenset(reader.scalars(query))
 
 
 def _moments(

@@ -7,7 +7,7 @@ pickup, and two trunks of which the second is dialled where the first fails.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dialplan.render import AsteriskConfig, rendered_dialplan
+from dialplan.render import AsteriskConfig, Gate, rendered_dialplan
 from lab.carrier import Carrier
 from lab.office import Office
 from lab.paid_office import PaidOffice
@@ -169,6 +169,14 @@ def write_endpoints(config: AsteriskConfig, second: Carrier, *, context: str) ->
     text = text.replace(first, f"{first}\ncontact_deny = {host}")
     backup = BACKUP_ENDPOINT.format(media=config.sip_address, host=host, port=port)
     pjsip.write_text(text + backup, encoding="utf-8")
+
+
+def write_gate(config: AsteriskConfig, gate: Gate) -> str:
+    """Our parts of the dialplan, as files beside the admin's; the lines that include them."""
+    ours = rendered_dialplan(config, gate)
+    for name, text in ours.items():
+        (config.folder / "etc" / name).write_text(text, encoding="utf-8")
+    return "".join(f"#tryinclude {name}\n" for name in ours)
 
 
 async def write_more(office: Office, before: str, after: str) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dialplan.render import Gate, rendered_dialplan
-from lab.admins_office import PHONES, backup_carrier, write_endpoints
+from dialplan.render import Gate
+from lab.admins_office import PHONES, backup_carrier, write_endpoints, write_gate
 from lab.carrier import Carrier
 from lab.paid_office import PaidOffice
 
@@ -32,10 +32,7 @@ async def exit_office(paid: PaidOffice) -> AsyncIterator[Carrier]:
     office = paid.office
     async with backup_carrier(paid) as second:
         etc = office.config.folder / "etc"
-        ours = rendered_dialplan(office.config, Gate.EXIT)
-        for name, text in ours.items():
-            (etc / name).write_text(text, encoding="utf-8")
-        includes = "".join(f"#tryinclude {name}\n" for name in ours)
+        includes = write_gate(office.config, Gate.EXIT)
         (etc / "extensions.conf").write_text(EXTENSIONS + includes, encoding="utf-8")
         write_endpoints(office.config, second, context=PHONES)
         for command in ("module reload res_pjsip.so", "dialplan reload"):

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dialplan.render import Gate, rendered_dialplan
-from lab.admins_office import backup_carrier, write_endpoints
+from dialplan.render import Gate
+from lab.admins_office import backup_carrier, write_endpoints, write_gate
 from lab.carrier import Carrier
 from lab.paid_office import PaidOffice
 
@@ -21,10 +21,7 @@ async def freepbx_office(paid: PaidOffice) -> AsyncIterator[Carrier]:
     office = paid.office
     async with backup_carrier(paid) as second:
         etc = office.config.folder / "etc"
-        ours = rendered_dialplan(office.config, Gate.FREEPBX)
-        for name, text in ours.items():
-            (etc / name).write_text(text, encoding="utf-8")
-        includes = "".join(f"#tryinclude {name}\n" for name in ours)
+        includes = write_gate(office.config, Gate.FREEPBX)
         (etc / CUSTOM).write_text(includes, encoding="utf-8")
         main = f"#include {CUSTOM}\n{SHAPE.read_text(encoding='utf-8')}"
         (etc / "extensions.conf").write_text(main, encoding="utf-8")

@@ -12,6 +12,7 @@ from db.audit_trail import record
 from portal.languages import marked
 from portal.parts import Parts
 
+MAILED = "invited"  # a link is on its way
 LAST_MANAGER = "last_manager"
 OF_CUSTOMER_CARE = "of_customer_care"
 WHY_NOT = {
@@ -125,7 +126,7 @@ async def _send(
     await parts.mail.send_link(
         user, purpose, office_id=by.office_id, language=by.language, role=role
     )
-    return "invited"
+    return MAILED
 
 
 async def change_role(parts: Parts, by: Changer, user_id: int, role: Role) -> None:

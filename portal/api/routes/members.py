@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Path, Request
 from starlette.responses import Response
@@ -24,13 +24,12 @@ from portal.api.once import ONCE, OnlyOnce
 from portal.api.paths import api_router
 from portal.api.problems import ProblemError, declared
 from portal.languages import marked, preferred
-from portal.members import Changer, Invitation, NoSuchUserError, NotPossibleError
+from portal.members import MAILED, Changer, Invitation, NoSuchUserError, NotPossibleError
 from portal.parts import Needs, Parts
 
 router = api_router()
 
 UserId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_MAILED: Final = frozenset({"invited"})
 
 
 @router.get("/users", responses=declared(), summary=marked("Who has access to the office"))
@@ -66,7 +65,7 @@ async def invite_user(
             told = await members.invite(parts, _by(request, caller), invitation)
         except NotPossibleError as error:
             raise ProblemError(error.code) from None
-        return Invited(address=address, mailed=told in _MAILED)
+        return Invited(address=address, mailed=told == MAILED)
 
     return await once(invite, HTTPStatus.ACCEPTED)
 
@@ -109,7 +108,7 @@ async def send_link(
             told = await members.send_link(parts, _by(request, caller), user_id)
         except NoSuchUserError:
             raise ProblemError("unknown_user") from None
-        return LinkSent(mailed=told in _MAILED)
+        return LinkSent(mailed=told == MAILED)
 
     return await once(send, HTTPStatus.ACCEPTED)
 
