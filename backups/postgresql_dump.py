@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,8 @@ from backups.marks import Examined, examine
 from db.engine import open_reader
 
 TIME_LIMIT_S: Final = 6 * 60 * 60
+LEAVING_S: Final = 5.0  # as long as PostgreSQL's own DROP DATABASE waits for them
+LOOK_EVERY_S: Final = 0.1
 SAID_MAX: Final = 300  # characters of what a program complains of
 _SCHEMA: Final = "public"
 
@@ -87,16 +90,30 @@ def move_aside(engine: Engine, name: str) -> None:
     Raises:
         BackupError: somebody is connected to the database, or may not be moved.
     """
-    others = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-    )
-    with _told_in_a_sentence(), engine.begin() as writer:
-        if connected := writer.scalar(others):
+    with _told_in_a_sentence():
+        if others := _others_connected(engine):
             raise BackupError(
-                f"{connected} others are connected to the database: stop `tollgate serve` first"
+                f"others are connected to the database ({', '.join(others)}):"
+                " stop `tollgate serve` first"
             )
-        writer.execute(text(f'ALTER SCHEMA {_SCHEMA} RENAME TO "{name}"'))
+        with engine.begin() as writer:
+            writer.execute(text(f'ALTER SCHEMA {_SCHEMA} RENAME TO "{name}"'))
+
+
+def _others_connected(engine: Engine) -> list[str]:
+    """Who still is after LEAVING_S: a client that has just ended may be listed for a moment."""
+    query = text(
+        "SELECT coalesce(nullif(application_name, ''), 'a program without a name')"
+        " || ', process ' || pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY pid"
+    )
+    until_s = time.monotonic() + LEAVING_S
+    while True:
+        with engine.begin() as reader:  # one reading to a transaction: it sees one state
+            others = list(reader.scalars(query))
+        if not others or time.monotonic() >= until_s:
+            return others
+        time.sleep(LOOK_EVERY_S)  # PostgreSQL tells nobody that a client has gone
 
 
 def move_back(engine: Engine, name: str) -> None:

@@ -150,6 +150,7 @@ def _open_postgresql(address: URL, *, reads_only: bool) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "options": options,
+            "fallback_application_name": "tollgate",  # for whoever asks who is connected
             "tcp_user_timeout": STATEMENT_TIMEOUT_S * 1000,  # a host that vanished is noticed
         },
     )

@@ -135,11 +135,22 @@ def _right(
         return min(increments_due(earliest_s, number.increment_s)) <= charged <= latest
     if lenient.asterisk_died or (lenient.less and record.end_unproved):
         return charged <= max(due)
-    overdue_s = call.talk_s - charged * number.increment_s
-    if call.ended_by == "office" and 0 < charged == record.reserved_intervals:
-        # Nothing more was set aside, so Asterisk ended it when its paid time was over.
-        return charged in due or 0 < overdue_s <= LATE_GOODBYE_S
-    return charged in due
+    return charged_rightly(call, charged, number.increment_s, reserved=record.reserved_intervals)
+
+
+def charged_rightly(
+    call: CarrierCall, charged: int, increment_s: int, *, reserved: int | None = None
+) -> bool:
+    """Every increment begun, but for one that was begun by a late goodbye of Asterisk's alone."""
+    if charged in increments_due(call.talk_s, increment_s):
+        return True
+    return 0 < charged == reserved and ended_with_its_money(call, charged * increment_s)
+
+
+def ended_with_its_money(call: CarrierCall, paid_s: float) -> bool:
+    """By Asterisk, when what was reserved was used up; its goodbye may be late, and no more."""
+    over_s = call.talk_s - paid_s
+    return call.ended_by == "office" and -ENDS_EARLY_BY_S < over_s <= LATE_GOODBYE_S
 
 
 def _lasted(

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from admin.__main__ import app
 from assembly.health import answering
-from backups import BackupError, archive, restore, take
+from backups import BackupError, archive, postgresql_dump, restore, take
 from backups.errors import NewerLedgerError
 from backups.missing import missing_since
 from db.audit import audit
@@ -107,8 +107,9 @@ def test_over_another_ledger_altogether_only_if_told(site: Kept) -> None:
         restore(made.file, url=site.url, by="test")
 
 
-def test_a_ledger_in_use_is_not_replaced(site: Kept) -> None:
+def test_a_ledger_in_use_is_not_replaced(site: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     made = take(site.settings)
+    monkeypatch.setattr(postgresql_dump, "LEAVING_S", 0)
     engine = open_engine(site.url)
     try:
         with engine.connect() as connection:
@@ -118,6 +119,18 @@ def test_a_ledger_in_use_is_not_replaced(site: Kept) -> None:
     finally:
         engine.dispose()
     assert available(site.url) == gbp("20")
+
+
+def test_whoever_is_just_leaving_is_waited_for(
+    postgresql_site: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = take(postgresql_site.settings)
+    engine = open_engine(postgresql_site.url)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    monkeypatch.setattr("backups.postgresql_dump.time.sleep", lambda _: engine.dispose())
+    restore(made.file, url=postgresql_site.url, by="test")
+    assert available(postgresql_site.url) == gbp("20")
 
 
 async def test_the_command_asks_whether_tollgate_runs(sqlite_site: Kept) -> None:

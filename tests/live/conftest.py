@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from charging.ledger import CallRecord
 from charging.money import Money, parse_money
 from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig
-from lab.carrier import BUSY, NEVER_ANSWERS, Rule, hangs_up_after
+from lab.carrier import BUSY, NEVER_ANSWERS, CarrierCall, Rule, hangs_up_after
 from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.telephony import find_telephony
 from telephony.tools import Telephony
+from trials.oracle import charged_rightly
 
 # Increments of a few seconds, so that a test sees several of them.
 DECK = """\
@@ -22,6 +24,7 @@ prefix,destination,per_minute,connection,per_call,initial_s,increment_s
 336,France mobile,0.60,0.05,0,4,4
 49,Germany landline,0.60,0,0,60,60
 """
+INCREMENT_S = 4
 PER_INCREMENT = parse_money("0.04", "GBP")
 FRANCE = "0033142685300"
 BUSY_NUMBER = "0033142685386"
@@ -39,6 +42,17 @@ Adapt = Callable[[AsteriskConfig], AsteriskConfig]
 
 def gbp(amount: str) -> Money:
     return parse_money(amount, "GBP")
+
+
+def increments_of(record: CallRecord) -> int:
+    return record.debited.micros // PER_INCREMENT.micros
+
+
+def charged_as_billed(record: CallRecord, call: CarrierCall) -> bool:
+    """By the increments of DECK, as the carrier counts them."""
+    count, reserved = increments_of(record), record.reserved_intervals
+    whole = record.debited.micros == PER_INCREMENT.micros * count
+    return whole and charged_rightly(call, count, INCREMENT_S, reserved=reserved)
 
 
 @pytest.fixture(scope="session")

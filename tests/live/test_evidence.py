@@ -9,11 +9,10 @@ from charging.ledger import CallRecord
 from charging.rates import charge_for
 from lab.carrier import CarrierCall, Rule, hangs_up_after
 from lab.paid_office import PaidOffice
-from tests.live.conftest import FRANCE, PER_INCREMENT, StartOffice
+from tests.live.conftest import FRANCE, INCREMENT_S, StartOffice, increments_of
 
 pytestmark = pytest.mark.live
 
-INCREMENT_S = 4
 HOUR_S = 3600
 TALKS_S = 9
 RULES = (Rule("33142685300", hangs_up_after(TALKS_S * 1000 - 500)),)
@@ -32,10 +31,6 @@ async def ended(paid: PaidOffice) -> tuple[CarrierCall, CallRecord]:
     await paid.application.wait_for("call_settled")
     (record,) = await paid.calls()
     return call, record
-
-
-def increments(record: CallRecord) -> int:
-    return record.debited.micros // PER_INCREMENT.micros
 
 
 @pytest.mark.parametrize("ahead_s", [pytest.param(HOUR_S, marks=pytest.mark.long), -HOUR_S])
@@ -100,5 +95,5 @@ async def test_call_whose_log_was_removed_is_charged_for_what_is_proved_and_mark
         await paid.application.start()
         await paid.application.wait_for("call_end_unproved", why="no_record")
         (record,) = await paid.calls()
-    assert 1 <= increments(record) <= math.ceil(call.talk_s / INCREMENT_S)
+    assert 1 <= increments_of(record) <= math.ceil(call.talk_s / INCREMENT_S)
     assert record.end_unproved == "no_record"

@@ -1,7 +1,6 @@
 """A call that somebody asks to end: from a row in the database to the carrier's leg."""
 
 import asyncio
-import math
 from datetime import UTC, datetime
 from functools import partial
 
@@ -11,11 +10,10 @@ from db.call_requests import HangUpRequest, Outcome, ask_to_hang_up, requests_of
 from db.engine import open_engine
 from db.ledger import read_from
 from lab.paid_office import OFFICE_ID, PaidOffice
-from tests.live.conftest import FRANCE, PER_INCREMENT, StartOffice
+from tests.live.conftest import FRANCE, INCREMENT_S, PER_INCREMENT, StartOffice
+from trials.oracle import charged_rightly
 
 pytestmark = pytest.mark.live
-
-INCREMENT_S = 4
 
 
 def ask(paid: PaidOffice, call_id: str) -> HangUpRequest:
@@ -51,8 +49,8 @@ async def test_a_talking_call_is_ended_by_a_request_and_settled_as_the_carrier_c
         assert call.ended_by == "office"
         await phone.wait_for("CALL_CLOSED")
         settled = await paid.application.wait_for("call_settled")
-        charged = PER_INCREMENT.micros * math.ceil(call.talk_s / INCREMENT_S)
-        assert settled["charged_micros"] == charged
+        assert charged_rightly(call, settled["increments"], INCREMENT_S)
+        assert settled["charged_micros"] == PER_INCREMENT.micros * settled["increments"]
         await paid.application.wait_for("hang_up_done", outcome="hung_up")
         request = await asyncio.to_thread(became, paid, call_id)
         assert (request.outcome, request.actor) == (Outcome.HUNG_UP, "user:anna")

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from babel import Locale
-from playwright.async_api import Browser, Response, async_playwright
+from playwright.async_api import Browser, Response, async_playwright, expect
 from sqlalchemy import Connection
 
 from charging.deck_file import DeckFormat, read_deck_text
@@ -177,19 +177,20 @@ async def test_somebody_signs_in_and_finds_what_the_month_cost(
         await page.get_by_label("Mail address").fill("anna@example.com")
         await page.get_by_label("Password").fill("wrong")
         await page.get_by_role("button", name="Sign in").click()
-        assert await page.get_by_role("alert").is_visible()
-        assert await page.get_by_label("Mail address").input_value() == "anna@example.com"
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await expect(page.get_by_label("Mail address")).to_have_value("anna@example.com")
         await page.get_by_label("Password").fill("correct horse battery")
         await page.get_by_role("button", name="Sign in").click()
         await page.get_by_label("Show").select_option(label="Refused attempts")
         await page.get_by_role("button", name="Show").click()
-        assert "show=refused" in page.url
-        assert await page.get_by_text("The extension may not call abroad.").count()
+        await page.wait_for_url("**show=refused**")
+        await expect(page.get_by_text("The extension may not call abroad.").first).to_be_visible()
         await page.get_by_role("button", name="Français").click()
-        assert await page.get_by_role("heading", name="Compte prépayé").is_visible()
+        await expect(page.get_by_role("heading", name="Compte prépayé")).to_be_visible()
         await page.get_by_role("button", name="Se déconnecter").click()
+        await page.wait_for_url("**/sign-in**")
         await page.goto(f"{served.address}/")
-        assert page.url.endswith("/sign-in")
+        await expect(page).to_have_url(re.compile("/sign-in$"))
 
 
 # --- with a thousand of everything ----------------------------------------------------------------
@@ -260,11 +261,11 @@ async def test_a_thousand_rows_and_a_paused_refill_stand_in_nobodys_way_either(
                 if await page.evaluate("document.documentElement.scrollWidth") > 320:
                     found.append((path, "wider than the window"))
             await page.goto(served.address)
-            assert await page.get_by_text("Paused.").count() == 1
+            await expect(page.get_by_text("Paused.")).to_have_count(1)
             await page.goto(f"{served.address}/users?page=21")
-            assert await page.get_by_role("link", name="Next page").count() == 0
+            await expect(page.get_by_role("link", name="Next page")).to_have_count(0)
             await page.goto(f"{served.address}/users?page=2")
-            assert await page.get_by_role("link", name="Next page").count() == 1
+            await expect(page.get_by_role("link", name="Next page")).to_have_count(1)
     assert not found
 
 
