@@ -52,7 +52,7 @@ coverage: setup .setup/system  ## the tests without Asterisk, and how much of th
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live" --cov=charging --cov=ari_app --cov-report=term-missing:skip-covered
 	@$(python) -m tests.floors
 
-bench: setup .setup/system  ## measure, side by side in one run, what the README says of speed (PART=cli)
+bench: setup .setup/system  ## measure, side by side in one run, what docs/measured.md says of speed (PART=cli)
 	@$(python) -m bench $(PART)
 
 # What only recording with a neural voice and the ear want: two minutes of packages and models, once.

@@ -1,4 +1,4 @@
-"""What the README says of speed: each module measures one thing, beside what it is compared with.
+"""What docs/measured.md says of speed: each module measures one thing, beside what it is compared with.
 
 Absolute times are those of the machine and of the moment; ratios are taken within one run.
 """
