@@ -12,7 +12,7 @@ from dialplan.walk.lookup import Extension
 from dialplan.walk.moves import Moves
 from dialplan.walk.names import bare_name
 from dialplan.walk.reached import Doubt
-from dialplan.walk.states import Event, State, Variables
+from dialplan.walk.states import Event, State
 from dialplan.walk.targets import dial_options
 from dialplan.walk.values import CACHED, UNKNOWN, is_known, split_arguments
 
@@ -96,7 +96,8 @@ def _gosub_if(moves: Moves, state: State, data: str, _extension: Extension) -> I
 def _macro(moves: Moves, state: State, data: str, _extension: Extension) -> Iterator[Event]:
     name, *arguments = split_arguments(data)
     text = f"macro-{name},s,1({','.join(arguments)})"
-    inside = state.with_variables(MACRO_EXTEN=state.extension, MACRO_CONTEXT=state.context)
+    inside = state.with_variable("MACRO_EXTEN", state.extension)
+    inside = inside.with_variable("MACRO_CONTEXT", state.context)
     yield from moves.called(inside, text, back_to=state.priority + 1)
 
 
@@ -105,18 +106,17 @@ def _return(moves: Moves, state: State, data: str, _extension: Extension) -> Ite
         yield from moves.hung_up(state)  # "Return without Gosub"
         return
     *rest, frame = state.stack
-    outside = Variables(state.variables - state.variables.arguments | frame.arguments)
-    back = state.at(frame.context, frame.extension, frame.priority).having(outside)
-    back = back.inside(tuple(rest))
+    back = state.at(frame.context, frame.extension, frame.priority)
+    back = back.inside(tuple(rest), frame.arguments)
     if state.context == PHONE_CONTACTS:  # nothing, or the phone: docs/adr/0013-legs-to-phones.md
-        yield back.with_variables(GOSUB_RETVAL="")
-        yield back.with_variables(GOSUB_RETVAL=f"PJSIP/{state.get('ARG1') or UNKNOWN}")
+        yield back.with_variable("GOSUB_RETVAL", "")
+        yield back.with_variable("GOSUB_RETVAL", f"PJSIP/{state.get('ARG1') or UNKNOWN}")
     else:
-        yield back.with_variables(GOSUB_RETVAL=data)
+        yield back.with_variable("GOSUB_RETVAL", data)
 
 
 def _stack_pop(_moves: Moves, state: State, _data: str, _extension: Extension) -> Iterator[Event]:
-    yield state.next().inside(state.stack[:-1])
+    yield state.next().inside(state.stack[:-1], state.arguments)
 
 
 def _set(moves: Moves, state: State, data: str, _extension: Extension) -> Iterator[Event]:
@@ -140,17 +140,23 @@ def _assigned(moves: Moves, state: State, assignments: Sequence[str]) -> Iterato
                     else:
                         yield each
             case _Kind.ARRAY:
-                unknown = split_arguments(name.partition("(")[2].rpartition(")")[0])
-                changed = changed.with_variables(**{each.strip(): UNKNOWN for each in unknown})
+                changed = _array_unknown(changed, name)
             case _Kind.TIME_LIMIT if value.strip() not in {"", "0"}:
                 if moves.known.anything_happens and moves.known.dialplan.exists(state.context, "T"):
                     yield state.at(state.context, "T", 1)
         if found and to.variable and moves.known.is_read(to.variable):
             text = value.strip().removeprefix('"').removesuffix('"')
-            changed = changed.with_variables(**{to.variable: text})
+            changed = changed.with_variable(to.variable, text)
             if to.is_inherited:
                 changed = changed._replace(inherited=changed.inherited | {to.variable})
     yield changed.next()
+
+
+def _array_unknown(state: State, name: str) -> State:
+    """`ARRAY(one,two)`, of which nothing is known."""
+    for variable in split_arguments(name.partition("(")[2].rpartition(")")[0]):
+        state = state.with_variable(variable.strip(), UNKNOWN)
+    return state
 
 
 class _Kind(Enum):
@@ -184,7 +190,7 @@ def _assigned_to(name: str) -> _AssignedTo:
 def _read(moves: Moves, state: State, data: str, _extension: Extension) -> Iterator[Event]:
     """The caller's digits, which may be the number that is walked."""
     moves.hear(state, state.context)
-    yield state.with_variables(**{split_arguments(data)[0]: UNKNOWN}).next()
+    yield state.with_variable(split_arguments(data)[0], UNKNOWN).next()
 
 
 def _exec_if(moves: Moves, state: State, data: str, extension: Extension) -> Iterator[Event]:
@@ -228,11 +234,11 @@ def _stasis(moves: Moves, state: State, data: str, _extension: Extension) -> Ite
         if moves.start.paid_ms:
             there = paid_extension(moves.digits.lstrip("+"), moves.start.paid_ms)
             yield state.at(PAID, there, 1)._replace(authorised=True)
-        away = state.with_variables(STASISSTATUS="FAILED").next()
+        away = state.with_variable("STASISSTATUS", "FAILED").next()
         yield away._replace(application_away=True)
     else:
         yield Doubt(state.place, f"what the application {name} does cannot be followed")
-        yield state.with_variables(STASISSTATUS=UNKNOWN).next()
+        yield state.with_variable("STASISSTATUS", UNKNOWN).next()
 
 
 def _dial(moves: Moves, state: State, data: str, _extension: Extension) -> Iterator[Event]:
@@ -246,7 +252,7 @@ def _dial(moves: Moves, state: State, data: str, _extension: Extension) -> Itera
     is_local = "local/" in arguments[0].lower()  # which ends as what is behind it ends
     ends = NOT_ANSWERED if is_local else moves.known.not_answered
     for status in (*ends, *answered):
-        yield state.with_variables(DIALSTATUS=status).next()
+        yield state.with_variable("DIALSTATUS", status).next()
 
 
 def _beside(moves: Moves, state: State, options: Mapping[str, str]) -> Iterator[Event]:
@@ -255,7 +261,10 @@ def _beside(moves: Moves, state: State, options: Mapping[str, str]) -> Iterator[
         if option in options:
             where = _subroutine(options[option], has_arguments=option == "U")
             for inside in moves.called(state, where, back_to=0):
-                yield inside if isinstance(inside, Doubt) else inside.inside(())
+                if isinstance(inside, State):
+                    yield inside.inside((), inside.arguments)
+                else:
+                    yield inside
     for option in "GF":
         target = options.get(option, "").replace("^", ",")
         if target:
@@ -314,12 +323,12 @@ def _disa(moves: Moves, state: State, data: str, _extension: Extension) -> Itera
 def _agi(_moves: Moves, state: State, data: str, _extension: Extension) -> Iterator[Event]:
     if not is_ours(state.context):
         yield Doubt(state.place, f"what the script {split_arguments(data)[0]} does is not known")
-    yield state.with_variables(AGISTATUS=UNKNOWN).next()
+    yield state.with_variable("AGISTATUS", UNKNOWN).next()
 
 
 def _system(_moves: Moves, state: State, data: str, _extension: Extension) -> Iterator[Event]:
     yield Doubt(state.place, f"what the command {data.partition(' ')[0]} does is not known")
-    yield state.with_variables(SYSTEMSTATUS=UNKNOWN).next()
+    yield state.with_variable("SYSTEMSTATUS", UNKNOWN).next()
 
 
 def _queue(_moves: Moves, state: State, data: str, _extension: Extension) -> Iterator[Event]:

@@ -32,8 +32,11 @@ class Bounds:
         if visits <= VISITS_MAX:
             return state
         changing = self._changing_at(state.place, visits, reached)
-        forgotten = ((name, UNKNOWN if name in changing else v) for name, v in state.variables)
-        return state._replace(variables=Variables(forgotten), stack=state.stack[:VISITS_MAX])
+        return state._replace(
+            variables=_without(state.variables, changing),
+            arguments=_without(state.arguments, changing),
+            stack=state.stack[:VISITS_MAX],
+        )
 
     def _changing_at(
         self, place: Place, visits: int, reached: Collection[State]
@@ -45,7 +48,11 @@ class Bounds:
             values: dict[str, set[str]] = {}
             for state in reached:
                 if state.place == place:
-                    for name, value in state.variables:
+                    for name, value in (*state.variables, *state.arguments):
                         values.setdefault(name, set()).add(value)
             self._changing[place] = {n for n, seen in values.items() if len(seen) > VALUES_MAX}
         return self._changing[place]
+
+
+def _without(variables: Variables, changing: Collection[str]) -> Variables:
+    return Variables((name, UNKNOWN if name in changing else v) for name, v in variables)

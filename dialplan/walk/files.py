@@ -68,7 +68,7 @@ def _globals(categories: Iterable[Category]) -> Iterator[tuple[str, str]]:
     for category in categories:
         if category.name.lower() == "globals":
             for entry in category.entries:
-                known[entry.name] = expand(entry.value, lambda name: known.get(name, ""), {})
+                known[entry.name] = expand(entry.value, lambda name: known.get(name, ""))
     yield from known.items()
 
 
@@ -153,7 +153,7 @@ class _Context:
         raise _LeftOutError(f"{text.strip()} is no priority")
 
     def _with_globals(self, text: str) -> str:
-        return expand(text, lambda name: self.variables.get(name, ""), {})
+        return expand(text, lambda name: self.variables.get(name, ""))
 
 
 class _LeftOutError(Exception):

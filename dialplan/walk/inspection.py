@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from dialplan.office_routes import is_ours
 from dialplan.walk import rules
+from dialplan.walk.garbage import none_left
 from dialplan.walk.lookup import Dialplan, Found
 from dialplan.walk.reached import Doubt, Leg, Place, Ran, Start, Walked
 from dialplan.walk.rules import Level, Rule
@@ -83,6 +84,7 @@ class Inspected:
     findings: tuple[Finding, ...]
 
 
+@none_left()
 def inspect(walker: Walker, caller: Caller, *, codes: Sequence[str] = ()) -> Inspected:
     """Walk every number that may matter; `codes` are the feature codes."""
     seen = _Seen(walker, caller)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 STACK_MAX = 128  # AST_PBX_MAX_STACK: contexts that one lookup may go through
 _ANY, _ANY_OR_NONE, _END, _BROKEN = 0x18000, 0x28000, 0x30000, 0x40000
@@ -102,8 +103,7 @@ class Context:
         yield from (extension for extension in self._patterns if extension.takes(digits))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     context: str  # where it is written; the channel stays in the context that was looked up
     extension: Extension
     step: Step
@@ -142,8 +142,18 @@ class _Search:
     """What a lookup goes through: found as far as some priority wants it, and then kept."""
 
     def __init__(self, asked: Iterator[_Asked]) -> None:
-        self._known: list[_Asked] = []
         self._more = asked
+        first = next(asked, None)
+        self._known: list[_Asked] = [] if first is None else [first]
+        # Most often the one that has all the priorities.
+        self._first = first if isinstance(first, _Written) else None
+
+    def outcomes(self, wanted: int | str) -> tuple[Outcome, ...]:
+        first = self._first
+        step = None if first is None else first.extension.step(wanted)
+        if first is None or step is None or first.extension.wants_caller_id:
+            return tuple(_outcomes(self, wanted))
+        return (Found(first.context, first.extension, step),)
 
     def __iter__(self) -> Iterator[_Asked]:
         yield from self._known
@@ -175,7 +185,7 @@ class Dialplan:
             if search is None:
                 search = _Search(self._asked(context, dialled, set()))
                 self._searches[context, dialled] = search
-            found = self._found[key] = tuple(_outcomes(search, wanted))
+            found = self._found[key] = search.outcomes(wanted)
         return found
 
     def exists(self, context: str, dialled: str, wanted: int | str = 1) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dialplan.walk.known import Known
 from dialplan.walk.lookup import Found
 from dialplan.walk.reached import Doubt, Leg, Place, Start
-from dialplan.walk.states import Event, Frame, State, Variables
+from dialplan.walk.states import ARGUMENT, Event, Frame, State, Variables
 from dialplan.walk.targets import Target, target_of
 from dialplan.walk.values import UNKNOWN, is_known, split_arguments, truth
 
@@ -74,6 +74,9 @@ class Moves:
         """Gosub: `[[context,]extension,]priority[(arguments)]`."""
         where, _, given = text.partition("(")
         arguments = split_arguments(given.rpartition(")")[0]) if given else []
+        named = {f"{ARGUMENT}{n}": value for n, value in enumerate(arguments, 1)}
+        empty = dict.fromkeys(state.arguments.known, "")
+        handed = Variables.of({f"{ARGUMENT}1": "", **empty, **named})
         for target in self.target(state, where.rstrip(", ")):
             if isinstance(target, Doubt):
                 yield target
@@ -82,19 +85,19 @@ class Moves:
                 context=state.context,
                 extension=state.extension,
                 priority=back_to,
-                arguments=state.variables.arguments,
+                arguments=state.arguments,
             )
-            named = {f"ARG{n}": value for n, value in enumerate(arguments, 1)}
-            empty = dict.fromkeys(state.variables.arguments.known, "")
-            inside = target.with_variables(**{"ARG1": "", **empty, **named})
-            yield inside.inside((*state.stack, frame))
+            yield target.inside((*state.stack, frame), handed)
 
     def entered(
         self, state: State, context: str, extension: str, *, priority: str = "1"
     ) -> Iterator[State | Doubt]:
         """Another channel begins there: of variables it has those that are handed down."""
-        inherited = Variables(each for each in state.variables if each[0] in state.inherited)
-        child = state._replace(variables=inherited, stack=())
+        child = state._replace(
+            variables=state.variables.of_names(state.inherited),
+            arguments=state.arguments.of_names(state.inherited),
+            stack=(),
+        )
         yield from self.aim(child, context, extension, priority)
 
     def rung(self, state: State, targets: str, options: Mapping[str, str]) -> Iterator[Event]:

@@ -3,7 +3,7 @@
 Tuples and frozen sets, for every state is looked up among all those that were reached before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -23,10 +23,17 @@ class Variables(frozenset[tuple[str, str]]):
     def known(self) -> Mapping[str, str]:
         return dict(self)
 
-    @cached_property
-    def arguments(self) -> "Variables":
-        """Those that Gosub gives and takes away again: ARG1 and so on."""
-        return Variables([each for each in self if each[0].startswith("ARG")])
+    def changed(self, changes: Mapping[str, str]) -> "Variables":
+        """Itself, where nothing changes."""
+        known = self.known
+        return self if changes.items() <= known.items() else Variables.of({**known, **changes})
+
+    def of_names(self, names: Collection[str]) -> "Variables":
+        return Variables(each for each in self if each[0] in names)
+
+
+NONE = Variables()
+ARGUMENT = "ARG"  # how the names begin that Gosub gives, and takes away again: ARG1 and so on
 
 
 class Frame(NamedTuple):
@@ -42,7 +49,8 @@ class State(NamedTuple):
     context: str
     extension: str
     priority: int
-    variables: Variables
+    variables: Variables = NONE  # without arguments
+    arguments: Variables = NONE
     inherited: frozenset[str] = frozenset()
     stack: tuple[Frame, ...] = ()
     application_away: bool = False
@@ -57,22 +65,24 @@ class State(NamedTuple):
         return self.at(self.context, self.extension, self.priority + 1)
 
     def at(self, context: str, extension: str, priority: int) -> "State":
-        return State(context, extension, priority, *self[3:])
+        # The quickest that Python has: a walk makes every state with it.
+        return tuple.__new__(State, (context, extension, priority, *self[3:]))
 
     def get(self, name: str) -> str | None:
-        return self.variables.known.get(name)
+        known = self.arguments if name.startswith(ARGUMENT) else self.variables
+        return known.known.get(name)
 
-    def with_variables(self, **changes: str) -> "State":
-        known = self.variables.known
-        if changes.items() <= known.items():
+    def with_variable(self, name: str, value: str) -> "State":
+        if name.startswith(ARGUMENT):
+            return self._replace(arguments=self.arguments.changed({name: value}))
+        variables = self.variables.changed({name: value})
+        if variables is self.variables:
             return self
-        return self.having(Variables.of({**known, **changes}))
+        return tuple.__new__(State, (*self[:3], variables, *self[4:]))
 
-    def having(self, variables: Variables) -> "State":
-        return State(self.context, self.extension, self.priority, variables, *self[4:])
-
-    def inside(self, stack: tuple[Frame, ...]) -> "State":
-        return State(*self[:5], stack, *self[6:])
+    def inside(self, stack: tuple[Frame, ...], arguments: Variables) -> "State":
+        """In a subroutine, or out of it again."""
+        return tuple.__new__(State, (*self[:4], arguments, self.inherited, stack, *self[7:]))
 
 
 Event = State | Leg | Doubt | Place  # a Place: the application is asked there

@@ -5,7 +5,7 @@ which trunk is dialled.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,8 +15,10 @@ CACHED = 20_000  # what is read once is not read again: a walk meets the same te
 
 Variable = Callable[[str], str]
 Function = Callable[[Sequence[str]], str]
+Called = Callable[[str, Sequence[str]], str]  # a function's name in capitals, and its arguments
 
 _OPENING = re.compile(r"\$[{\[]")
+_BRACKETS = {"{": re.compile(r"[{}]"), "[": re.compile(r"[\[\]]")}
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _RANGE = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 _TOKEN = re.compile(
@@ -24,9 +26,14 @@ _TOKEN = re.compile(
 )
 
 
-def expand(text: str, variable: Variable, functions: Mapping[str, Function]) -> str:
+def is_not_known(_name: str, _arguments: Sequence[str]) -> str:
+    """Where no function is known."""
+    return UNKNOWN
+
+
+def expand(text: str, variable: Variable, called: Called = is_not_known) -> str:
     """What Asterisk puts in for `${NAME}`, `${NAME:1:2}`, `${FUNCTION(a,b)}` and `$[1 + 1]`."""
-    return _put_in(_parts(text, DEPTH_MAX), variable, functions)
+    return _put_in(_parts(text, DEPTH_MAX), variable, called)
 
 
 def is_known(text: str) -> bool:
@@ -47,6 +54,8 @@ def truth(condition: str) -> bool | None:
 @lru_cache(CACHED)
 def split_arguments(text: str, separator: str = ",") -> tuple[str, ...]:
     """At separators outside quotes and parentheses, as Asterisk's applications do."""
+    if '"' not in text and "(" not in text:
+        return tuple(text.split(separator))
     parts, depth, quoted = [""], 0, False
     for character in text:
         if character == '"':
@@ -101,40 +110,39 @@ def _parts(text: str, depth: int) -> _Parts:
     return tuple(part for part in (*parts, rest) if part)
 
 
-def _put_in(parts: _Parts, variable: Variable, functions: Mapping[str, Function]) -> str:
+def _put_in(parts: _Parts, variable: Variable, called: Called) -> str:
     out = ""
     for part in parts:
         if isinstance(part, str):
             out += part
         elif isinstance(part, _Reference):
-            out += _value(part, variable, functions)
+            out += _value(part, variable, called)
         else:
-            inside = _put_in(part.inside, variable, functions)
+            inside = _put_in(part.inside, variable, called)
             if part.opening == "[":
                 out += evaluate(inside)
             else:
-                out += _value(_reference(inside), variable, functions)
+                out += _value(_reference(inside), variable, called)
     return out
 
 
 def _enclosed(text: str, opening: str) -> tuple[str, str]:
     """What stands before the bracket that closes, and what comes after it."""
-    closing = {"{": "}", "[": "]"}[opening]
     depth = 1
-    for index, character in enumerate(text):
-        depth += (character == opening) - (character == closing)
+    for bracket in _BRACKETS[opening].finditer(text):
+        depth += 1 if bracket[0] == opening else -1
         if depth == 0:
-            return text[:index], text[index + 1 :]
+            return text[: bracket.start()], text[bracket.end() :]
     return text, ""
 
 
-def _value(wanted: _Reference, variable: Variable, functions: Mapping[str, Function]) -> str:
-    if wanted.function:
-        found = functions.get(wanted.function)
-        value = UNKNOWN if found is None else found(wanted.arguments)
+def _value(wanted: _Reference, variable: Variable, called: Called) -> str:
+    name, function, arguments, substring = wanted
+    if function:
+        value = called(function, arguments)
     else:
-        value = variable(wanted.name) if is_known(wanted.name) else UNKNOWN
-    return _substring(value, wanted.substring) if wanted.substring else value
+        value = variable(name) if is_known(name) else UNKNOWN
+    return _substring(value, substring) if substring else value
 
 
 @lru_cache(CACHED)
@@ -149,6 +157,8 @@ def _reference(inside: str) -> _Reference:
 
 
 def _name_and_substring(inside: str) -> tuple[str, str]:
+    if ":" not in inside:
+        return inside, ""
     depth = 0
     for index, character in enumerate(inside):
         depth += (character == "(") - (character == ")")

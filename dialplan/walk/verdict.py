@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 
 from dialplan.office_routes import is_ours
+from dialplan.walk.garbage import none_left
 from dialplan.walk.lookup import STACK_MAX, Dialplan, Extension, places_of
 from dialplan.walk.reached import Doubt, Leg, Start, Walked
 from dialplan.walk.values import is_known
@@ -66,6 +67,7 @@ class Judged:
     unknown: tuple[Unknown, ...]
 
 
+@none_left()
 def judge(
     walker: Walker,
     context: str,

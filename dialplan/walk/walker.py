@@ -16,7 +16,7 @@ from dialplan.walk.known import NOT_ANSWERED, Known
 from dialplan.walk.lookup import Dialplan, Found, Switched
 from dialplan.walk.moves import Moves
 from dialplan.walk.reached import Doubt, Leg, Place, Ran, Start, Walked
-from dialplan.walk.states import Event, State, Variables
+from dialplan.walk.states import Event, State
 from dialplan.walk.values import is_known
 
 STATES_MAX = 20_000  # of one walk; then the rest is a doubt
@@ -75,23 +75,40 @@ class Walker:
         return walk.first, walk.taken
 
 
+class _OnTheWay:
+    """From which other one each state was reached first."""
+
+    def __init__(self, first: State) -> None:
+        self.parents: dict[State, State | None] = {first: None}
+        self.at = first  # is looked at
+
+    def places(self) -> tuple[Place, ...]:
+        places: list[Place] = []
+        at: State | None = self.at
+        while at is not None:
+            places.append(at.place)
+            at = self.parents[at]
+        return tuple(reversed(places))
+
+
 class _Walk:
     """All states that one start leads to, each looked at once."""
 
     def __init__(self, known: Known, start: Start, *, recording: bool = False) -> None:
-        self.first = State(
-            start.context, start.dialled, start.priority, Variables(start.variables.items())
-        )
+        first = State(start.context, start.dialled, start.priority)
+        for name, value in start.variables.items():
+            first = first.with_variable(name, value)
+        self.first = first
         self.taken: dict[State, Taken] = {}
         self._recording = recording
         self._dialplan = known.dialplan
         self._by_invite = start.by_invite
-        self._moves = Moves(known, start, self._way)
+        self._on_the_way = _OnTheWay(self.first)
+        self._moves = Moves(known, start, self._on_the_way.places)
         self._expansion = Expansion(known, self.first)
         self._bounds = Bounds()
-        self._parents: dict[State, State | None] = {self.first: None}
+        self._parents = self._on_the_way.parents
         self._waiting: list[State] = []
-        self._at = self.first
         self._ran: dict[Ran, None] = {}
 
     def walked(self) -> Walked:
@@ -143,7 +160,7 @@ class _Walk:
             self.taken[before].events.append(found)
 
     def _events(self, state: State) -> Iterator[Event]:
-        self._at = state
+        self._on_the_way.at = state
         if self._recording:
             self.taken[state] = Taken()
         outcomes = self._dialplan.find(state.context, state.extension, state.priority)
@@ -180,12 +197,3 @@ class _Walk:
         self._ran[ran] = None
         if self._recording:
             self.taken[state].ran.append(ran)
-
-    def _way(self) -> tuple[Place, ...]:
-        """How the state that is looked at was reached."""
-        places: list[Place] = []
-        at: State | None = self._at
-        while at is not None:
-            places.append(at.place)
-            at = self._parents[at]
-        return tuple(reversed(places))

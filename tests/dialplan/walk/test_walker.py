@@ -1,6 +1,8 @@
 """Small dialplans, and where a number gets to in them; a trial asks Asterisk itself."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,6 +20,17 @@ exten => _[+0-9]!,1,Goto(tollgate-ask,${EXTEN},1)
 exten => _[+0-9]!,1,Stasis(tollgate,outbound,${CHANNEL(endpoint)},${EXTEN})
 exten => _[+0-9]!,n,Hangup(21)
 """
+
+
+@contextmanager
+def collecting_on_request() -> Iterator[None]:
+    """With nothing left of what ran before."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def walked(text: str, dialled: str = NUMBER, context: str = "office") -> Walked:
@@ -284,7 +297,7 @@ exten => 9,2,Dial(PJSIP/1@t)
 )
 def test_expressions(text: str, value: str) -> None:
     known = {"X": "123456"}
-    assert expand(text, lambda name: known.get(name, UNKNOWN), {}) == value
+    assert expand(text, lambda name: known.get(name, UNKNOWN)) == value
 
 
 def test_expression_that_is_not_understood_is_unknown() -> None:
@@ -299,3 +312,21 @@ def test_patterns_are_sorted_as_asterisk_sorts_them() -> None:
     assert [extension.name for extension in ordered] == [
         "1", "10", "2", "_1", "_[12]", "_N", "_Z", "_XX", "_X.", "_X!", "_X",
     ]  # fmt: skip
+
+
+def test_a_walk_leaves_nothing_that_only_the_garbage_collector_frees() -> None:
+    text = """
+[office]
+exten => _0X.,1,Set(N=${FILTER(0-9,${EXTEN})})
+exten => _0X.,2,Gosub(out,s,1(${N}))
+exten => _0X.,3,GotoIf($["${DIALSTATUS}" = "BUSY"]?2)
+[out]
+exten => s,1,Dial(PJSIP/${ARG1}@trunk,20,g)
+exten => s,2,Return()
+"""
+    walker = Walker(dialplan(text))
+    start = Start(context="office", dialled=NUMBER)
+    with collecting_on_request():
+        found = walker.walk(start)
+        assert gc.collect() == 0
+    assert found.legs
