@@ -1,4 +1,4 @@
-"""What docs/measured.md says of speed: each module measures one thing, beside what it is compared with.
+"""What docs/measured.md says of speed: each module measures one thing beside another.
 
 Absolute times are those of the machine and of the moment; ratios are taken within one run.
 """
