@@ -144,9 +144,12 @@ class CardOnFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveCardRequest:
-    """Begin to save a card, with the consent to charge it while nobody is there."""
+    """Begin to save a card, with the consent to charge it while nobody is there.
 
-    key: str  # idempotency key
+    Without an idempotency key: to open a form twice charges nothing, and a key would have the
+    processor repeat an error of its own for a day.
+    """
+
     office_id: str
     customer_id: str | None  # None: the office has none yet, and one is made
     currency: str  # what it will be charged in, which decides what cards are taken
@@ -420,8 +423,11 @@ class CardProcessor(Protocol):
 
     async def confirm(self, request: ConfirmRequest) -> ChargeAnswer: ...
 
-    async def cancel(self, intent_id: str, *, key: str) -> ChargeAnswer:
-        """Close an intent. Too late is answered with what happened instead: `Succeeded`."""
+    async def cancel(self, intent_id: str) -> ChargeAnswer:
+        """Close an intent. Too late is answered with what happened instead: `Succeeded`.
+
+        Repeating is safe, so it has no key that would repeat an error of the processor's.
+        """
         ...
 
     async def find_intent(self, intent_id: str) -> LookUpAnswer: ...

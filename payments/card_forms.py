@@ -53,13 +53,12 @@ class CardForms:
                 await self._remove_replaced(form)
 
     async def _open(self, form: CardFormRow) -> None:
-        """Asked for under the form's own name, so that asking twice opens one."""
+        """Where a reply was lost it is opened twice, and the second one is shown."""
         now = self._clock.now()
         name = self._processor.name
         customer_id = await self._read(lambda r: last_customer(r, form.office_id, name))
         answer = await self._processor.begin_card(
             SaveCardRequest(
-                key=f"card:{form.form_id}",
                 office_id=form.office_id,
                 customer_id=customer_id,
                 currency=form.currency,

@@ -36,9 +36,7 @@ async def ask(  # noqa: PLR0911 - one arm per request
         case LookUp():
             return await processor.find_payment(payment_query(payment))
         case CancelIntent() if attempt.intent_id:
-            return await processor.cancel(
-                attempt.intent_id, key=f"cancel:{payment.payment_id}:{attempt.tries}"
-            )
+            return await processor.cancel(attempt.intent_id)
         case CancelIntent():
             return NotThere()
         case SendRefund():

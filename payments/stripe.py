@@ -131,9 +131,7 @@ class StripeProcessor:
             "metadata": about,
             "setup_intent_data": {"metadata": about},
         }
-        session = await self._ask(
-            CardSession, self._api.checkout.sessions.create_async, params, key=request.key
-        )
+        session = await self._ask(CardSession, self._api.checkout.sessions.create_async, params)
         match session:
             case CardSession(id=setup_id, url=str(url)):
                 return CardForm(setup_id=setup_id, customer_id=customer_id, page_url=url)
@@ -149,7 +147,6 @@ class StripeProcessor:
             Customer,
             self._api.customers.create_async,
             {"metadata": {"office": request.office_id}},
-            key=f"{request.key}:customer",
         )
         return made.answer if isinstance(made, _Refused) else made
 
@@ -216,10 +213,8 @@ class StripeProcessor:
         )
         return await self._charged_or_found(answer, request.intent_id)
 
-    async def cancel(self, intent_id: str, *, key: str) -> ChargeAnswer:
-        answer = await self._ask(
-            Intent, self._api.payment_intents.cancel_async, intent_id, {}, key=key
-        )
+    async def cancel(self, intent_id: str) -> ChargeAnswer:
+        answer = await self._ask(Intent, self._api.payment_intents.cancel_async, intent_id)
         return await self._charged_or_found(answer, intent_id)
 
     async def _charged_or_found(

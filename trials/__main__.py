@@ -159,7 +159,7 @@ def money_chaos(
     wrong = 0
     for base in DATABASES if database is None else (database,):
         plan = MoneyPlan(kills=kills, breakages=breakages, offices=offices, seed=drawn)
-        trial = partial(break_money, plan, base)
+        trial = partial(break_money, plan, base, report=out.print)
         outcome = asyncio.run(kept_if_wrong("money-chaos", trial, out.print))
         out.print(f"{base}: {outcome}")
         for problem in outcome.problems[:20]:

@@ -65,6 +65,7 @@ SETTLE_PATIENCE_S: Final = 240.0
 REQUEST_TIMEOUT_S: Final = 3.0
 PACE: Final = 0.2  # of the sandbox's seconds
 FROZEN_S: Final = 2.0
+REPORTED_EVERY: Final = 25
 VISITS_PER_S: Final = 2.5  # of all managers at the portal
 
 Step = tuple[str, Callable[[], Awaitable[None]]]
@@ -113,7 +114,13 @@ class Outcome:
         )
 
 
-async def run(plan: MoneyPlan, database: str, folder: Path) -> Outcome:
+async def run(
+    plan: MoneyPlan,
+    database: str,
+    folder: Path,
+    *,
+    report: Callable[[str], None] = lambda _: None,
+) -> Outcome:
     """On an empty database of its own, "sqlite" or "postgresql"."""
     with contextlib.ExitStack() as stack:
         url = f"sqlite:///{folder / 'ledger.sqlite'}"
@@ -126,7 +133,7 @@ async def run(plan: MoneyPlan, database: str, folder: Path) -> Outcome:
         try:
             await trial.open_offices()
             async with trial.people_at_the_portal():
-                await trial.break_everything()
+                await trial.break_everything(report)
             await trial.settle()
             return await trial.judged()
         finally:
@@ -213,12 +220,12 @@ class _Trial:
 
     # --- what is done to it ----------------------------------------------------------------------
 
-    async def break_everything(self) -> None:
+    async def break_everything(self, report: Callable[[str], None]) -> None:
         kills, breakages = self._kills(), self._breakages()
         steps = [("kill", *kills[n % len(kills)]) for n in range(self._plan.kills)]
         steps += [("break", *breakages[n % len(breakages)]) for n in range(self._plan.breakages)]
         self._chance.shuffle(steps)
-        for group, name, do in steps:
+        for number, (group, name, do) in enumerate(steps, start=1):
             await asyncio.sleep(self._chance.uniform(0, 1))
             counted = self._outcome.kills if group == "kill" else self._outcome.breakages
             try:
@@ -228,6 +235,8 @@ class _Trial:
             else:
                 counted[name] += 1
             self._last_fault_s = time.monotonic()
+            if number % REPORTED_EVERY == 0:
+                report(f"{number} of {len(steps)} faults")
 
     def _kills(self) -> Sequence[Step]:
         restart = self._processes.restart

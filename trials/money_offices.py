@@ -1,7 +1,6 @@
 """Offices of a trial of money: a card of some kind on file, a refill, a manager and who cares."""
 
 import itertools
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +111,6 @@ async def open_accounts(
 
 def _form_of(office_id: str) -> SaveCardRequest:
     return SaveCardRequest(
-        key=f"trial-{office_id}-{os.getpid()}",
         office_id=office_id,
         customer_id=None,
         currency=CURRENCY,

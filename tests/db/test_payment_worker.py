@@ -25,6 +25,7 @@ from tests.db.money import SELLER_TERMS, Office
 from tests.fakes.card_processor import MemoryProcessor
 from tests.fakes.charging import gbp, request
 from tests.fakes.clock import START, ManualClock
+from tests.payments.persons import new
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ async def enter_card(
     office: Office, worker: Worker, processor: MemoryProcessor, method: str = "succeeds"
 ) -> CardFormRow:
     """As a person does: the page asks for a form, the worker opens it, the processor tells."""
-    name = f"form-{len(processor.answered)}"
+    name = new("form")
     now = office.clock.now()
     form = CardFormRow(
         form_id=name,

@@ -112,7 +112,7 @@ class MemoryProcessor:
     # --- the card on file ------------------------------------------------------------------------
 
     async def begin_card(self, request: SaveCardRequest) -> SaveCardAnswer:
-        return self._once("begin_card", request.key, request, lambda: self._form(request))
+        return self._unless_lost("begin_card", lambda: self._form(request))
 
     def _form(self, request: SaveCardRequest) -> CardForm:
         setup_id, customer_id = self._name("cs"), request.customer_id or self._name("cus")
@@ -221,8 +221,8 @@ class MemoryProcessor:
             ),
         )
 
-    async def cancel(self, intent_id: str, *, key: str) -> ChargeAnswer:
-        return self._once("cancel", key, intent_id, lambda: self._cancel(intent_id))
+    async def cancel(self, intent_id: str) -> ChargeAnswer:
+        return self._unless_lost("cancel", lambda: self._cancel(intent_id))
 
     def _cancel(self, intent_id: str) -> ChargeAnswer:
         intent = self.intents.get(intent_id)
@@ -364,6 +364,13 @@ class MemoryProcessor:
         answer: _Answer = given
         if before != request:
             return Invalid("idempotency_error", "the key was used with other parameters")
+        return LOST if lie == "lost_after" else answer
+
+    def _unless_lost(self, what: str, act: Callable[[], _Answer]) -> _Answer | Unknown:
+        lie = self.lie(what)
+        if lie == "lost_before":
+            return LOST
+        answer = act()
         return LOST if lie == "lost_after" else answer
 
     def _asked(self, what: str) -> bool:

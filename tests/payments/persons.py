@@ -27,7 +27,6 @@ def save_card(
     *, office_id: str = "main", customer_id: str | None = None, language: str = "en"
 ) -> SaveCardRequest:
     return SaveCardRequest(
-        key=new("card"),
         office_id=office_id,
         customer_id=customer_id,
         currency="GBP",

@@ -405,14 +405,14 @@ async def test_a_cancelled_intent_takes_no_money_any_more(tried: Tried) -> None:
     assert isinstance(declined, Declined)
     closed = Cancelled(intent_id=declined.intent_id, payment_id=declined.payment_id)
     for _ in range(2):
-        assert await tried.processor.cancel(declined.intent_id, key=new("c")) == closed
+        assert await tried.processor.cancel(declined.intent_id) == closed
     assert await tried.processor.confirm(again(declined.intent_id, card)) == closed
 
 
 @lies("does not say that the intent is in another state")
 async def test_it_is_too_late_to_cancel_what_was_charged(tried: Tried) -> None:
     paid = await charged(tried)
-    assert await tried.processor.cancel(paid.intent_id, key=new("c")) == paid
+    assert await tried.processor.cancel(paid.intent_id) == paid
 
 
 @lies("cannot list the intents of a customer")

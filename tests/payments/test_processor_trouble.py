@@ -1,5 +1,6 @@
-"""A processor that refuses our key, or whose clock is another: what is told and charged."""
+"""A processor that refuses our key, errs, or whose clock is another: what is told and done."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,12 +8,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from charging.card_processor import Cancelled, Declined, Unknown
 from charging.refill import State
 from charging.refill_rules import PolicyState
+from db.card_forms import CardFormRow, ask_for_form, find_form
 from db.engine import open_engine
 from db.inbox import SqlInbox
-from db.ledger import SqlLedger
+from db.ledger import SqlLedger, read_from
 from db.schema import upgrade
+from db.writing import write_to
 from lab.sandbox import Sandbox
 from payments import sandbox
 from payments.__main__ import CLOCKS_AGREE_WITHIN, clock_trouble
@@ -21,7 +25,10 @@ from payments.worker import Worker
 from tests.db.money import Office
 from tests.fakes.charging import gbp
 from tests.fakes.clock import ManualClock
+from tests.payments.persons import BACK, card_of, charge_of
 from tests.payments.servers import running
+
+DECLINED_CARD = "4000000000000341"  # it can be saved
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +118,46 @@ async def test_an_answer_says_what_time_it_is_there(server: Sandbox) -> None:
 )
 def test_clocks_that_differ_are_told(ahead_s: int | None, said: str | None) -> None:
     assert clock_trouble(None if ahead_s is None else timedelta(seconds=ahead_s)) == said
+
+
+async def state_of_form(office: Office) -> str:
+    form = await asyncio.to_thread(read_from, office.engine, lambda r: find_form(r, "form"))
+    assert form is not None
+    return form.state
+
+
+async def test_a_form_for_a_card_is_opened_after_an_error_that_a_key_would_repeat(
+    server: Sandbox, office: Office
+) -> None:
+    """A processor replays its own error to whoever asks under the same key, for a day."""
+    now = office.clock.now()
+    form = CardFormRow(
+        form_id="form",
+        office_id="main",
+        asked_by="user:anna",
+        asked_at=now,
+        return_url=BACK,
+        cancel_url=BACK,
+        language="en",
+        currency="GBP",
+        due_at=now,
+    )
+    await asyncio.to_thread(write_to, office.engine, lambda writer: ask_for_form(writer, form))
+    await server.order("fault", kind="error", path="/v1/checkout/sessions")
+    async with sandbox.connected(server.payments) as processor:
+        worker = worker_of(office, processor)
+        await worker.settle()
+        assert await state_of_form(office) == "asked"
+        office.clock.advance(6)
+        await worker.settle()
+    assert await state_of_form(office) == "open"
+
+
+async def test_an_intent_is_closed_after_an_error_that_a_key_would_repeat(server: Sandbox) -> None:
+    async with sandbox.connected(server.payments) as processor:
+        card = await card_of(processor, DECLINED_CARD)
+        declined = await processor.charge(charge_of(card))
+        assert isinstance(declined, Declined)
+        await server.order("fault", kind="error", path=f"/v1/payment_intents/{declined.intent_id}")
+        assert isinstance(await processor.cancel(declined.intent_id), Unknown)
+        assert isinstance(await processor.cancel(declined.intent_id), Cancelled)
