@@ -34,9 +34,10 @@ from db.activity_entries import (
     currency_of,
     numbers_of_calls,
 )
-from db.added_up import AddedUpDay, Days, added_up_days, days_with, others
+from db.added_up import NO_PAID_CALL, Days, days_where, others, sums_where
 from db.call_lists import WantedCalls, filters_of
 from db.models import SELDOM, calls, entries, postings
+from db.sum_tables import summed_days
 
 _BEGINNING, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -177,38 +178,37 @@ def _calls_in_period(reader: Connection, office_id: str, wanted: WantedCalls) ->
     since = max(wanted.since or _BEGINNING, _BEGINNING + EDGE)
     until = wanted.until or _END
     conditions = _Conditions.of(since, until)
-    days = () if wanted.number or wanted.kind else added_up_days(reader, office_id)
-    if not days:
+    inside, outside = _DaysInPeriod.of(since, until)
+    said_by_sums = not (wanted.number or wanted.kind)
+    decided = days_where(reader, office_id, or_(inside, outside)) if said_by_sums else ()
+    if not decided:
         return _in_order_of_time(reader, office_id, wanted, conditions)
-    inside = {day.day for day in days if _is_inside(day, since, until)}
-    decided = [day.day for day in days if day.day in inside or _is_outside(day, since, until)]
-    sums = {day.day: day.sums for day in days}
-    if wanted.of_a_call:
-        sums = dict(
-            days_with(reader, office_id, extension=wanted.extension, country=wanted.country)
-        )
-    kept = [sums[day] for day in inside if day in sums]
+    kept = sums_where(reader, office_id, inside, extension=wanted.extension, country=wanted.country)
     found = [_on_days(reader, office_id, wanted, conditions, some) for some in others(decided)]
     return _InPeriod(
-        whole=sum(each.paid_calls for each in kept) + sum(each.whole for each in found),
-        took_micros=sum(each.spent_micros for each in kept)
-        + sum(each.took_micros for each in found),
+        whole=kept.paid_calls + sum(each.whole for each in found),
+        took_micros=kept.spent_micros + sum(each.took_micros for each in found),
         partly=[call_id for each in found for call_id in each.partly],
     )
 
 
-def _is_inside(day: AddedUpDay, since: datetime, until: datetime) -> bool:
-    """Whether all its calls lie in the period wholly."""
-    if day.first_at is None or day.last_at is None or day.settled_at is None:
-        return False
-    return since <= day.first_at and day.last_at < until and day.settled_at < until - EDGE
+class _DaysInPeriod(NamedTuple):
+    """Of days that are added up."""
 
+    inside: ColumnElement[bool]  # all calls of the day lie in the period wholly
+    outside: ColumnElement[bool]  # no part of a call of the day lies in it
 
-def _is_outside(day: AddedUpDay, since: datetime, until: datetime) -> bool:
-    """Whether it has no call of which a part lies in the period."""
-    if day.first_at is None or day.last_at is None or day.settled_at is None:
-        return True
-    return day.first_at >= until or (day.last_at < since and day.settled_at < since - EDGE)
+    @classmethod
+    def of(cls, since: datetime, until: datetime) -> "_DaysInPeriod":
+        day = summed_days.c
+        return cls(
+            inside=and_(day.first_at >= since, day.last_at < until, day.settled_at < until - EDGE),
+            outside=or_(
+                NO_PAID_CALL,
+                day.first_at >= until,
+                and_(day.last_at < since, day.settled_at < since - EDGE),
+            ),
+        )
 
 
 def _in_order_of_time(

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from db.sum_tables import SUMMED, day_sums, summed_days
 from db.summing import Named, Summed, stored_sums
@@ -25,9 +26,6 @@ class Days:
 class AddedUpDay:
     day: str
     sums: Summed
-    first_at: datetime | None  # of its paid calls, None if there is none
-    last_at: datetime | None
-    settled_at: datetime | None  # the last of them
 
 
 def added_up_days(
@@ -36,20 +34,15 @@ def added_up_days(
     """In their order."""
     columns = summed_days.c
     query = (
-        select(columns.day, columns.first_at, columns.last_at, columns.settled_at)
-        .add_columns(*(columns[name] for name in SUMMED))
+        select(columns.day, *(columns[name] for name in SUMMED))
         .where(
-            columns.office_id == office_id,
+            *_added_up(office_id),
             columns.day >= days.first,
             columns.day <= days.last,
-            columns.summed_at.is_not(None),
         )
         .order_by(columns.day)
     )
-    return [
-        AddedUpDay(day, Summed(*sums), first_at, last_at, settled_at)
-        for day, first_at, last_at, settled_at, *sums in reader.execute(query)
-    ]
+    return [AddedUpDay(day, Summed(*sums)) for day, *sums in reader.execute(query)]
 
 
 def others(known: Sequence[str], days: Days = Days(FIRST_DAY, LAST_DAY)) -> Iterator[Days]:
@@ -83,14 +76,84 @@ def sums_by(reader: Connection, office_id: str, part: str, days: Days) -> Mappin
     }
 
 
-def days_with(
-    reader: Connection, office_id: str, *, extension: str | None, country: str | None
-) -> Mapping[str, Summed]:
-    """Of one extension, one country or both: the days on which there is something."""
-    query = select(day_sums.c.day, *(day_sums.c[name] for name in SUMMED)).where(
-        *_of_filter(office_id, extension, country)
+# Whatever a day's moments are compared with: of a day without a paid call nothing is known.
+NO_PAID_CALL = or_(
+    summed_days.c.first_at.is_(None),
+    summed_days.c.last_at.is_(None),
+    summed_days.c.settled_at.is_(None),
+)
+
+
+def days_where(
+    reader: Connection, office_id: str, *conditions: ColumnElement[bool]
+) -> Sequence[str]:
+    """The days that are added up, as far as their row in summed_days says this; in their order."""
+    query = select(summed_days.c.day).where(*_added_up(office_id), *conditions)
+    return [*reader.scalars(query.order_by(summed_days.c.day))]
+
+
+def sums_where(
+    reader: Connection,
+    office_id: str,
+    condition: ColumnElement[bool],
+    *,
+    extension: str | None,
+    country: str | None,
+) -> Summed:
+    """Of all calls on the same days, or of those of one extension, one country or both."""
+    if extension is None and country is None:
+        query = select(*stored_sums(summed_days))
+    else:
+        query = _with_their_days(*stored_sums(day_sums), extension=extension, country=country)
+    sums = reader.execute(query.where(*_added_up(office_id), condition)).one()
+    return Summed(*(int(each or 0) for each in sums))
+
+
+class Began(NamedTuple):
+    """Calls that began from one moment to another, both included, and when the last was settled."""
+
+    first_at: datetime
+    last_at: datetime
+    settled_at: datetime | None  # None: that is not known
+
+
+def latest_began(
+    reader: Connection,
+    office_id: str,
+    *,
+    extension: str | None,
+    country: str | None,
+    until: datetime,
+) -> Began | None:
+    """Of the paid calls of days that are added up: those that may have begun up to a moment.
+
+    None: there is none.
+    """
+    day = summed_days.c
+    query = _with_their_days(
+        func.min(day.first_at),
+        func.max(day.last_at),
+        func.max(func.coalesce(day.settled_at, until)),
+        extension=extension,
+        country=country,
+    ).where(*_added_up(office_id), day.first_at <= until, day_sums.c.paid_calls > 0)
+    first_at, last_at, settled_at = reader.execute(query).one()
+    return None if last_at is None else Began(first_at, last_at, settled_at)
+
+
+def _with_their_days(
+    *columns: ColumnElement[Any], extension: str | None, country: str | None
+) -> Select[Any]:
+    """From the sums of an extension, a country or both, beside the row of their day."""
+    same_day = and_(
+        day_sums.c.office_id == summed_days.c.office_id, day_sums.c.day == summed_days.c.day
     )
-    return {day: Summed(*sums) for day, *sums in reader.execute(query)}
+    joined = summed_days.join(day_sums, same_day)
+    return select(*columns).select_from(joined).where(*_of_filter(extension, country))
+
+
+def _added_up(office_id: str) -> tuple[ColumnElement[bool], ...]:
+    return summed_days.c.office_id == office_id, summed_days.c.summed_at.is_not(None)
 
 
 def latest_with(  # noqa: PLR0913 - which calls, by name
@@ -115,14 +178,13 @@ def latest_with(  # noqa: PLR0913 - which calls, by name
     Returns:
         None: there is none. A moment: there may be one then, or before.
     """
-    kept = select(summed_days.c.day).where(
-        summed_days.c.office_id == office_id, summed_days.c.summed_at.is_not(None)
-    )
-    known = [*reader.scalars(kept.order_by(summed_days.c.day))]
+    known = days_where(reader, office_id)
     if not known:
         return until
     there_are = or_(*(day_sums.c[name] > 0 for name in counted))
-    having = select(day_sums.c.day).where(*_of_filter(office_id, extension, country), there_are)
+    having = select(day_sums.c.day).where(
+        day_sums.c.office_id == office_id, *_of_filter(extension, country), there_are
+    )
     days = [Days(day, day) for day in reader.scalars(having)]
     latest = [
         min(_ends(some.last), until)
@@ -147,13 +209,11 @@ def _ends(day: str) -> datetime:
     return midnight if day == LAST_DAY else midnight + _ONE_DAY + _BEHIND
 
 
-def _of_filter(
-    office_id: str, extension: str | None, country: str | None
-) -> Iterator[ColumnElement[bool]]:
+def _of_filter(extension: str | None, country: str | None) -> Iterator[ColumnElement[bool]]:
     part = {(True, False): "extension", (False, True): "country"}.get(
         (extension is not None, country is not None), "both"
     )
-    yield from _of_part(office_id, part, Days(FIRST_DAY, LAST_DAY))
+    yield day_sums.c.part == part
     if extension is not None:
         yield day_sums.c.endpoint == extension
     if country is not None:

@@ -10,15 +10,16 @@ window is not opened at all.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from db.activity_entries import EDGE, Found, Period, moments_of, numbers_of_calls
-from db.added_up import AddedUpDay, Days, added_up_days, days_with, others
+from db.added_up import NO_PAID_CALL, Began, Days, days_where, latest_began, others
 from db.call_lists import EXAMINED_MAX, SEARCHED_MAX, WantedCalls, filters_of
 from db.history import first_since
 from db.models import calls
+from db.sum_tables import summed_days
 
 _FIRST_WINDOW: Final = 4  # calls for each row that is wanted
 _GROWS: Final = 2
@@ -31,22 +32,14 @@ class FilteredWalk:
     reached: int  # the entries from here on were looked at
 
 
-class _Began(NamedTuple):
-    """Calls that began from one moment to another, both included, and when the last was settled."""
-
-    first_at: datetime
-    last_at: datetime
-    settled_at: datetime | None  # None: that is not known
-
-
 def walk_filtered(
     reader: Connection, period: Period, wanted: WantedCalls, *, limit: int, before: int
 ) -> FilteredWalk:
     """The last rows below an entry."""
     if before <= period.numbers.start:
         return FilteredWalk(found=(), of_calls={}, reached=period.numbers.start)
-    added_up = added_up_days(reader, period.office_id)
-    return _Walker(reader, period, wanted, limit, added_up).walk(before)
+    known = days_where(reader, period.office_id)
+    return _Walker(reader, period, wanted, limit, known).walk(before)
 
 
 @dataclass(slots=True)
@@ -55,7 +48,7 @@ class _Walker:
     period: Period
     wanted: WantedCalls
     limit: int
-    days: Sequence[AddedUpDay]
+    known: Sequence[str]  # the days that are added up
     _found: list[Found] = field(default_factory=list)
     _of_calls: dict[str, Sequence[int]] = field(default_factory=dict)
 
@@ -63,14 +56,14 @@ class _Walker:
         start = self.period.numbers.start
         moments = moments_of(self.reader, self.period.office_id, [start, before - 1])
         floor, until = moments[start], moments[before - 1]
-        began, under_way = self._when_they_began(), self._under_way_at_the_end()
+        not_added_up, under_way = self._on_other_days(), self._under_way_at_the_end()
         size, left = (
             self.limit * _FIRST_WINDOW,
             SEARCHED_MAX if self.wanted.number else EXAMINED_MAX,
         )
         reached = before
         while len(self._found) < self.limit and reached > start and left > 0:
-            last, settled = _latest(began, until)
+            last, settled = self._latest(not_added_up, until)
             if last is None:  # none of them began earlier
                 return self._walked(start)
             since = self._so_many_below(last, min(size, left))
@@ -143,16 +136,11 @@ class _Walker:
             return open_now
         (at,) = end.values()
         later = and_(calls.c.authorised_at <= at, calls.c.settled_at >= at - EDGE)
-        if not self.days:
+        if not self.known:
             return [*open_now, *self.reader.scalars(self._ids(later))]
-        over = [
-            day.day
-            for day in self.days
-            if day.first_at is None
-            or day.settled_at is None
-            or day.first_at > at
-            or day.settled_at < at - EDGE
-        ]
+        day = summed_days.c
+        is_over = or_(NO_PAID_CALL, day.first_at > at, day.settled_at < at - EDGE)
+        over = days_where(self.reader, self.period.office_id, is_over)
         return [
             *open_now,
             *(
@@ -170,39 +158,41 @@ class _Walker:
 
     # --- where there are none ----------------------------------------------------------------
 
-    def _when_they_began(self) -> Sequence[_Began] | None:
-        """When calls of this extension and country began, by the sums; None: they do not say."""
-        if not self.days or (self.wanted.extension is None and self.wanted.country is None):
-            return None
-        having = days_with(
-            self.reader,
-            self.period.office_id,
-            extension=self.wanted.extension,
-            country=self.wanted.country,
-        )
-        began = [
-            _Began(day.first_at, day.last_at, day.settled_at)
-            for day in self.days
-            if day.first_at and day.last_at and day.day in having and having[day.day].paid_calls
-        ]
-        for some in others([day.day for day in self.days]):
+    @property
+    def _sums_say(self) -> bool:
+        """Whether the sums say when calls of this extension and country began."""
+        chosen = self.wanted.extension is not None or self.wanted.country is not None
+        return bool(self.known) and chosen
+
+    def _on_other_days(self) -> Sequence[Began]:
+        """When calls began on days that are not added up, whatever the filter."""
+        began = []
+        for some in others(self.known) if self._sums_say else ():
             query = select(func.min(calls.c.authorised_at), func.max(calls.c.authorised_at))
             of_office = calls.c.office_id == self.period.office_id
             first_at, last_at = self.reader.execute(query.where(of_office, _of_days(some))).one()
             if first_at is not None:
-                began.append(_Began(first_at, last_at, None))
+                began.append(Began(first_at, last_at, None))
         return began
+
+    def _latest(
+        self, not_added_up: Sequence[Began], until: datetime
+    ) -> tuple[datetime | None, datetime]:
+        """When the last of them began, no later than a moment, and until when they were settled."""
+        if not self._sums_say:
+            return until, until
+        kept = latest_began(
+            self.reader,
+            self.period.office_id,
+            extension=self.wanted.extension,
+            country=self.wanted.country,
+            until=until,
+        )
+        earlier = [each for each in (kept, *not_added_up) if each and each.first_at <= until]
+        last = max((min(each.last_at, until) for each in earlier), default=None)
+        settled = max((each.settled_at or until for each in earlier), default=until)
+        return last, min(settled, until)
 
 
 def _of_days(days: Days) -> ColumnElement[bool]:
     return and_(calls.c.spending_day >= days.first, calls.c.spending_day <= days.last)
-
-
-def _latest(began: Sequence[_Began] | None, until: datetime) -> tuple[datetime | None, datetime]:
-    """When the last of them began, no later than a moment, and until when they were settled."""
-    if began is None:
-        return until, until
-    earlier = [each for each in began if each.first_at <= until]
-    last = max((min(each.last_at, until) for each in earlier), default=None)
-    settled = max((each.settled_at or until for each in earlier), default=until)
-    return last, min(settled, until)

@@ -1,6 +1,7 @@
 """Calls in sentences: where one went, why it was refused, why it cost what it cost."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, parse
@@ -75,8 +76,11 @@ def written(number: str, dialled: str) -> str:
 def spaced(number: str, dialled: str) -> str:
     """As its own country writes it, so that people can read it out: "+33 6 39 98 01 23"."""
     text = written(number, dialled)
-    if not text.startswith("+"):
-        return text
+    return _in_groups(text) if text.startswith("+") else text
+
+
+@lru_cache(maxsize=1024)  # an office calls the same people again
+def _in_groups(text: str) -> str:
     try:
         return format_number(parse(text), PhoneNumberFormat.INTERNATIONAL)
     except NumberParseException:  # such as one whose last digits are masked

@@ -15,6 +15,7 @@ from db.activity import CALL, MONEY_KINDS, REFUSED, WantedActivity
 from db.call_lists import WantedCalls
 from portal.forms import Choice, PortalForm
 from portal.languages import marked
+from portal.words import Words
 
 WRONG_DATE = marked("This is not a date, such as 2026-11-21.")
 WRONG_ORDER = marked("The last day is before the first.")
@@ -109,9 +110,10 @@ class CallFilter(PeriodForm):
     country = Choice()
     number = StringField(validators=[a_number])
 
-    def offer(self, extensions: Iterable[tuple[str, str]], countries: Mapping[str, str]) -> None:
-        self.extension.offer([("", marked("All")), *extensions])
-        self.country.offer([("", marked("All")), *countries.items()])
+    def offer(self, extensions: Iterable[tuple[str, str]], words: Words) -> None:
+        every = ("", words.say(marked("All")))
+        self.extension.offer([every, *extensions])
+        self.country.offer([every, *words.countries().items()])
         for field in (self.extension, self.country):
             field.data = field.data or ""
 

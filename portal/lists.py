@@ -36,7 +36,7 @@ def filter_of(
     """The filter as it stands in the address; what is wrong of it filters nothing."""
     form = kind(request.query_params)
     office = parts.offices.office(visit.office_id)
-    form.offer(extension_choices(parts.offices, office.id), parts.pages.words(request).countries())
+    form.offer(extension_choices(parts.offices, office.id), parts.pages.words(request))
     form.validate()
     return form, Listed(form.chosen(office.day_of(visit.at)), office.time_zone)
 

@@ -7,16 +7,18 @@ import gettext
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Final
 
 from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
 from babel.numbers import (
-    format_currency,
+    NumberPattern,
     format_decimal,
     format_percent,
     get_currency_precision,
     get_currency_symbol,
+    parse_pattern,
 )
 from phonenumbers import SUPPORTED_REGIONS
 
@@ -25,6 +27,7 @@ from charging.money import MICROS_PER_UNIT, Money
 from portal.languages import LOCALES, marked
 
 _TWO_DECIMALS: Final = "0.00"  # in every pattern of an amount, whatever the language
+MINUS: Final = "\N{MINUS SIGN}"  # as wide as "+", and read out, which a hyphen is not
 _MINUTE_S = 60
 _HOUR_S = 3600
 
@@ -82,23 +85,13 @@ class Words:
         """Of a list to choose from: whole units without their decimals."""
         if decimals_of(amount.micros):
             return self.money(amount)
-        whole = self._locale.currency_formats["standard"].pattern.replace(_TWO_DECIMALS, "0")
-        units = amount.micros // MICROS_PER_UNIT
-        return format_currency(
-            units, amount.currency, whole, locale=self._locale, currency_digits=False
-        )
+        return self._currency(Decimal(amount.micros // MICROS_PER_UNIT), amount.currency, 0)
 
     def exact(self, amount: Money, decimals: int | None = None, *, signed: bool = False) -> str:
         """Every decimal that matters: of a rate, or of a cost in a column that adds up."""
         least = get_currency_precision(amount.currency) if decimals is None else decimals
         shown = max(least, decimals_of(amount.micros))
-        value = Decimal(amount.micros).scaleb(-6)
-        pattern = self._locale.currency_formats["standard"].pattern.replace(
-            _TWO_DECIMALS, _TWO_DECIMALS[:2] + "0" * shown
-        )
-        said = format_currency(
-            value, amount.currency, pattern, locale=self._locale, currency_digits=False
-        )
+        said = self._currency(Decimal(amount.micros).scaleb(-6), amount.currency, shown)
         return f"+{said}" if signed and amount.micros > 0 else said
 
     def decimals(self, amounts: Iterable[Money]) -> int:
@@ -111,8 +104,11 @@ class Words:
     def symbol(self, currency: str) -> str:
         return get_currency_symbol(currency, locale=self._locale)
 
-    def _currency(self, value: Decimal, currency: str) -> str:
-        return format_currency(value, currency, locale=self._locale)
+    def _currency(self, value: Decimal, currency: str, decimals: int | None = None) -> str:
+        shown = get_currency_precision(currency) if decimals is None else decimals
+        pattern = _pattern(str(self._locale), currency, shown)
+        said: str = pattern.apply(value, self._locale, currency_digits=False)
+        return said.replace("-", MINUS)
 
     # --- numbers and time ------------------------------------------------------------------------
 
@@ -172,6 +168,15 @@ class Words:
 def decimals_of(micros: int) -> int:
     """How many decimals an amount needs to be exact."""
     return len(f"{abs(micros) % MICROS_PER_UNIT:06d}".rstrip("0"))
+
+
+@lru_cache(maxsize=128)
+def _pattern(locale: str, currency: str, decimals: int) -> NumberPattern:
+    """Read once: `format_currency` does it for each amount, and looks up a name that it drops."""
+    written: str = Locale.parse(locale).currency_formats["standard"].pattern
+    digits = f"0.{'0' * decimals}" if decimals else "0"
+    symbol = get_currency_symbol(currency, locale=locale)
+    return parse_pattern(written.replace(_TWO_DECIMALS, digits).replace("¤", f"'{symbol}'"))
 
 
 def _rounded(amount: Money, rounding: str) -> Decimal:

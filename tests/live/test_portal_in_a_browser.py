@@ -11,6 +11,7 @@ from lab.manager import signed_in
 from lab.paid_office import PaidOffice
 from lab.ports import find_free_port
 from portal.sessions import COOKIE
+from portal.words import MINUS
 from tests.live.conftest import FRANCE, StartOffice
 from tests.portal.served import CHROMIUM
 
@@ -59,6 +60,7 @@ async def test_a_call_ticks_in_the_browser_and_is_hung_up_from_there(
         await page.goto(f"{address}/activity")
         row = page.locator("tbody tr", has_text="+33 1 42 68 53 00")
         shown = await row.locator("td.number").nth(2).inner_text()
-        assert round(float(shown.removeprefix("-£")) * 1_000_000) == settled["charged_micros"]
+        cost = float(shown.removeprefix(f"{MINUS}£"))
+        assert round(cost * 1_000_000) == settled["charged_micros"]
         await expect(page.get_by_text("Nobody is on a paid call.")).to_have_count(0)
         await browser.close()
