@@ -21,7 +21,7 @@ class NoticeKind(StrEnum):
     DISPUTE = "dispute"
     OPERATOR = "operator"  # for the operator: what no manager can mend
     INVITATION = "invitation"  # to one person, with a link
-    ACCESS = "access"  # likewise, to somebody who is known already
+    ACCESS = "access"  # likewise, which offers a role: to somebody known, or to nobody yet
     NEW_PASSWORD = "new_password"  # noqa: S105 - the same; it is a name
 
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, select, text, update
 
 from charging.people import (
     ATTEMPTS_COUNT_FOR,
@@ -371,4 +371,17 @@ def purge(writer: Connection, now: datetime) -> None:
     ended = user_sessions.c.created_at < now - SESSION_LASTS
     writer.execute(delete(user_sessions).where(ended))
     writer.execute(delete(user_links).where(user_links.c.expires_at < long_ago))
+    _forget_invited(writer, long_ago)
     writer.execute(delete(support_codes).where(support_codes.c.expires_at < long_ago))
+
+
+def _forget_invited(writer: Connection, long_ago: datetime) -> None:
+    """Remove who was invited once, and never accepted or had access to anything."""
+    known = (office_users.c.user_id, user_links.c.user_id, user_sessions.c.user_id)
+    writer.execute(
+        delete(users).where(
+            users.c.created_at < long_ago,
+            users.c.password_hash.is_(None),
+            *(~exists().where(each == users.c.user_id) for each in known),
+        )
+    )

@@ -68,7 +68,7 @@ user_links = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
-    # What a link of the purpose "access" offers to somebody who is known already.
+    # What a link of the purpose "access" offers.
     Column("office_id", String(64)),
     Column("role", String(24)),
     CheckConstraint("purpose IN ('invitation', 'reset', 'access')", name="purpose"),

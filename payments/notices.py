@@ -224,12 +224,17 @@ def _with_link(
     if purpose is LinkPurpose.ACCESS:
         offered = Offered(notice.office_id, Role(str(notice.facts["role"])))
     token = people.make_link(writer, user.user_id, purpose, now, offered=offered)
+    kind = notice.kind
+    if purpose is LinkPurpose.ACCESS and user.password_hash is None:
+        kind = NoticeKind.INVITATION  # the letter to somebody who has to choose a password first
     facts: dict[str, str | int] = {
         "name": user.name,
         "link": f"{notice.facts['page']}{token}",
         "minutes": LINK_LASTS // timedelta(minutes=1),
     }
-    return NoticeAddress(user.address, str(notice.facts["language"])), replace(notice, facts=facts)
+    return NoticeAddress(user.address, str(notice.facts["language"])), replace(
+        notice, kind=kind, facts=facts
+    )
 
 
 def mailer_of(settings: NoticeSettings) -> Mailer:

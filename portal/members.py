@@ -64,7 +64,11 @@ class Invitation:
 
 
 async def invite(parts: Parts, by: Changer, invitation: Invitation) -> str:
-    """Give access, or offer it to somebody who is known already: they accept by a mailed link.
+    """Offer access: whose address it is accepts by a mailed link, and is listed from then on.
+
+    Nothing that is answered or shown depends on whether anybody knows the address elsewhere: a
+    manager of one office learns nothing of who uses others. So without a mail server nobody is
+    invited here.
 
     Returns:
         What became of it, by a name of portal.pages.NOTICES.
@@ -72,27 +76,32 @@ async def invite(parts: Parts, by: Changer, invitation: Invitation) -> str:
     Raises:
         NotPossibleError: nothing was changed.
     """
-    user, purpose = await parts.store.write(lambda writer: _invited(writer, by, invitation))
-    if purpose is None:
-        return "role_changed"
-    if purpose is LinkPurpose.ACCESS and not parts.mail.is_sent:
-        return "not_mailed_known"
-    role = invitation.role if purpose is LinkPurpose.ACCESS else None
-    return await _send(parts, by, user, purpose, role)
+    user = await parts.store.write(
+        lambda writer: _invited(writer, by, invitation, is_mailed=parts.mail.is_sent)
+    )
+    if user is None:
+        return "not_invited"
+    if by.office_id not in user.roles:
+        return await _send(parts, by, user, LinkPurpose.ACCESS, invitation.role)
+    if user.password_hash is None:
+        return await _send(parts, by, user, LinkPurpose.INVITATION)
+    return "role_changed"
 
 
 def _invited(
-    writer: Connection, by: Changer, invitation: Invitation
-) -> tuple[User, LinkPurpose | None]:
-    known = people.find_user(writer, invitation.address)
-    user = known or _added(writer, by, invitation)
+    writer: Connection, by: Changer, invitation: Invitation, *, is_mailed: bool
+) -> User | None:
+    """Whoever is of this office has the role at once; None: nobody can be invited."""
+    user = people.find_user(writer, invitation.address)
+    is_of_office = user is not None and by.office_id in user.roles
+    if not is_of_office and not is_mailed:
+        return None
+    user = user or _added(writer, by, invitation)
     record(writer, by.change("user.invite", user, after=invitation.role.value))
-    if known is not None and by.office_id not in known.roles:
-        return known, LinkPurpose.ACCESS  # whose address it is has to say so first
-    if known is not None:
-        _require_changeable(writer, known, by.office_id, invitation.role)
-    people.give_role(writer, user.user_id, by.office_id, invitation.role)
-    return user, LinkPurpose.INVITATION if user.password_hash is None else None
+    if is_of_office:
+        _require_changeable(writer, user, by.office_id, invitation.role)
+        people.give_role(writer, user.user_id, by.office_id, invitation.role)
+    return user
 
 
 def _added(writer: Connection, by: Changer, invitation: Invitation) -> User:

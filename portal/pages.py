@@ -22,18 +22,21 @@ TEMPLATES = Path(__file__).parent / "templates"
 NOTICE_COOKIE = "tollgate_notice"
 _NOTICE_LASTS_S = 60
 
+# Whoever the address belongs to.
+NOT_INVITED: Final = marked(
+    "No mail server is set up here: your administrator gives access, with “tollgate user add”"
+    " and the mail address."
+)
+
 # What a page says once, after something was done: the cookie names it, and holds no text.
 NOTICES: Final[Mapping[str, str]] = {
     "signed_out": marked("You are signed out."),
     "password_set": marked("Your password is set, and you are signed in."),
-    "invited": marked("A link is on its way. It works for 15 minutes."),
+    "invited": marked("A link is on its way. Who accepts it within 15 minutes has access."),
     "accepted": marked("You have access to this office, too. Sign in with your own password."),
-    "not_mailed_known": marked(
-        "No mail server is set up here: your administrator gives this person access, with"
-        " “tollgate user add” and the mail address."
-    ),
+    "not_invited": NOT_INVITED,
     "not_mailed": marked(
-        "They are listed. No mail server is set up here: your administrator makes the link, with"
+        "No mail server is set up here: your administrator makes the link, with"
         " “tollgate user reset” and the mail address."
     ),
     "link_sent": marked("If this address has access, a link is on its way to it."),

@@ -195,6 +195,8 @@ async def choose_password(request: Request, token: str, parts: Needs) -> Respons
         people.set_password(writer, user.user_id, hashed)
         people.end_sessions(writer, user.user_id, now)
         people.forget_attempts(writer, user.address)
+        if offered is not None:
+            record(writer, _accepted(user, offered, now, client))
         for office_id in user.roles:
             record(
                 writer,
@@ -224,23 +226,24 @@ async def _accept(request: Request, parts: Parts, token: str) -> Response:
     def change(writer: Connection) -> User | None:
         offered, user = people.offered_by(writer, token), people.use_link(writer, token, now)
         if user is not None and offered is not None:
-            record(
-                writer,
-                Change(
-                    office_id=offered.office_id,
-                    at=now,
-                    actor=user.actor,
-                    action="user.accept",
-                    subject=user.address,
-                    after=offered.role.value,
-                    client_address=client,
-                ),
-            )
+            record(writer, _accepted(user, offered, now, client))
         return user
 
     if await parts.store.write(change) is None:
         return _link_does_not_work(request, parts)
     return done("/sign-in", "accepted")
+
+
+def _accepted(user: User, offered: Offered, at: datetime, client_address: str) -> Change:
+    return Change(
+        office_id=offered.office_id,
+        at=at,
+        actor=user.actor,
+        action="user.accept",
+        subject=user.address,
+        after=offered.role.value,
+        client_address=client_address,
+    )
 
 
 def _link_does_not_work(request: Request, parts: Parts) -> Response:

@@ -19,7 +19,7 @@ from portal.members import (
     NoSuchUserError,
     NotPossibleError,
 )
-from portal.pages import done
+from portal.pages import NOT_INVITED, done
 from portal.parts import Needs, Parts
 
 router = APIRouter()
@@ -46,6 +46,7 @@ async def _page(
         form=form,
         refused=refused,
         mailed=parts.mail.is_sent,
+        not_invited=NOT_INVITED,
     )
 
 

@@ -31,17 +31,22 @@ async def test_an_invitation_is_mailed_once_for_each_key(site: Site) -> None:
             answer = await client.post("/users", json=INVITED, headers=keyed("one"))
             assert answer.status_code == 202
             assert answer.json() == {"address": "zoe@example.com", "mailed": True}
-        listed = (await users(client))["zoe@example.com"]
-        assert (listed["role"], listed["state"]) == ("viewer", "invited")
+        assert "zoe@example.com" not in await users(client)  # before they accept
         await site.deliver()
         assert site.mail.to == ["zoe@example.com"]
+        async with site.browser() as browser:
+            secret = {"password": "four words at random", "again": "four words at random"}
+            await browser.post(site.mail.links[0], data=secret)
+        listed = (await users(client))["zoe@example.com"]
+        assert (listed["role"], listed["state"]) == ("viewer", "active")
         site.clock.advance(1)
         again = await client.post(f"/users/{listed['id']}/link", json={}, headers=keyed("two"))
         assert again.json() == {"mailed": True}
         await site.deliver()
         assert site.mail.to == ["zoe@example.com"] * 2
     trail = site.read(lambda reader: changes(reader, "main", limit=9))
-    assert [row.change.action for row in trail[:2]] == ["user.link", "user.invite"]
+    actions = ["user.link", "password.set", "user.accept", "user.invite"]
+    assert [row.change.action for row in trail[:4]] == actions
     assert trail[0].change.actor.startswith("token:")
 
 

@@ -46,7 +46,7 @@ async def list_users(caller: Reader, parts: Needs) -> Users:
     responses=declared(
         *ONCE, *("invalid_mail_address", "invalid_text", "last_manager", "of_customer_care")
     ),
-    summary=marked("Invite somebody; who is known elsewhere has access when they accept"),
+    summary=marked("Invite somebody, who has access when they accept"),
 )
 async def invite_user(
     request: Request, wanted: InvitationWanted, caller: Manager, parts: Needs, once: OnlyOnce
