@@ -90,6 +90,13 @@ class Cursor(NamedTuple):
         return cls(int(found["top"]), int(found["before"]), refused)
 
 
+def moment_of(reader: Connection, office_id: str, cursor: Cursor) -> datetime | None:
+    """Down to when the pages before a cursor looked; None: down to the beginning."""
+    of_entry = moments_of(reader, office_id, [cursor.before])
+    reached = [*of_entry.values(), *([cursor.refused.at] if cursor.refused else [])]
+    return max(reached, default=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaidCallRow:
     number: int  # of its last entry in the period

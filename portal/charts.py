@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from charging.money import Money
 
@@ -47,57 +47,67 @@ def days_left(available: Money, spent: Money, days: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    day: date
+    """Of a day or a month. Places across are in hundredths of the width, so that it fits any."""
+
+    begins: date
     amount: Money
-    x: int
-    width: int
+    x: float
+    width: float
+    middle: float
     y: int
     height: int
-    named: bool  # whether its day is written below: as many as there is room for
+    named: bool  # whether it is named below: as many as there is room for
+    named_wide: bool  # only where there is room for twice as many
 
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    width: int
     height: int
-    left: int  # where bars begin; amounts are written before it
     bars: Sequence[Bar]
     lines: Sequence[tuple[int, Money]]  # where, and what it stands for
 
 
-CHART_WIDTH, CHART_HEIGHT, CHART_LEFT, CHART_BOTTOM = 720, 220, 104, 24  # “1 250,00 £GB”
-_NAMED_MAX = 8
-_LINES = 4
+CHART_HEIGHT, CHART_TOP, CHART_BOTTOM = 220, 8, 24
+BAR_OF_STEP = 0.7
+_NAMED_MAX = 4  # on a phone; twice as many elsewhere
+_LINES_MAX = 4
 
 
-def bar_chart(spent: dict[date, Money], first: date, last: date, currency: str) -> BarChart:
-    """One bar for each day, days without a call included."""
-    days = [first + timedelta(days=each) for each in range((last - first).days + 1)]
-    nothing = Money(0, currency)
-    top = rounded_up(max([each.micros for each in spent.values()], default=0) or 1)
-    room = CHART_HEIGHT - CHART_BOTTOM
-    step = (CHART_WIDTH - CHART_LEFT) / len(days)
-    every = -(-len(days) // _NAMED_MAX)
-    bars = []
-    for place, day in enumerate(days):
-        amount = spent.get(day, nothing)
-        height = amount.micros * (room - 8) // top
-        bars.append(
-            Bar(
-                day=day,
-                amount=amount,
-                x=round(CHART_LEFT + place * step + step * 0.15),
-                width=max(2, round(step * 0.7)),
-                y=room - height,
-                height=height,
-                named=place % every == 0,
-            )
+def bar_chart(bars: Sequence[tuple[date, Money]], currency: str) -> BarChart:
+    """One bar for each day or month, in their order."""
+    between, count = scale(max((amount.micros for _, amount in bars), default=0))
+    top, room = between * count, CHART_HEIGHT - CHART_BOTTOM
+    step, every = 100 / max(1, len(bars)), -(-len(bars) // _NAMED_MAX)
+    half = -(-every // 2)
+
+    def bar_of(place: int, begins: date, amount: Money) -> Bar:
+        height = amount.micros * (room - CHART_TOP) // top
+        if amount.micros > 0:
+            height = max(1, height)  # little is not nothing
+        return Bar(
+            begins=begins,
+            amount=amount,
+            x=round((place + (1 - BAR_OF_STEP) / 2) * step, 3),
+            width=round(BAR_OF_STEP * step, 3),
+            middle=round((place + 0.5) * step, 3),
+            y=room - height,
+            height=height,
+            named=place % (2 * half) == 0,
+            named_wide=place % (2 * half) == half,
         )
+
     lines = [
-        (room - (room - 8) * each // _LINES, Money(top * each // _LINES, currency))
-        for each in range(_LINES + 1)
+        (room - (room - CHART_TOP) * each // count, Money(between * each, currency))
+        for each in range(count + 1)
     ]
-    return BarChart(CHART_WIDTH, CHART_HEIGHT, CHART_LEFT, bars, lines)
+    drawn = [bar_of(place, *bar) for place, bar in enumerate(bars)]
+    return BarChart(CHART_HEIGHT, drawn, lines)
+
+
+def scale(largest: int) -> tuple[int, int]:
+    """How far apart the lines of a drawing are (1, 2, 5, 10, 20, 50 …), and how many it has."""
+    between = rounded_up(-(-max(largest, 1) // _LINES_MAX))
+    return between, max(1, -(-largest // between))
 
 
 def share(part: Money, largest: Money) -> int:

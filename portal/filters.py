@@ -53,6 +53,9 @@ class Period:
     def since(self, zone: tzinfo) -> datetime:
         return datetime.combine(self.first, time(), zone)
 
+    def __len__(self) -> int:
+        return (self.last - self.first).days + 1
+
     def until(self, zone: tzinfo) -> datetime:
         return datetime.combine(self.last + timedelta(days=1), time(), zone)
 

@@ -11,11 +11,12 @@ from charging.money import Money
 from db.one_call import PaidCallLife
 from portal.languages import marked
 
-WIDTH, HEIGHT, LEFT, RIGHT, RAIL = 720, 32, 10, 710, 16
+HEIGHT, RAIL = 32, 16
+LEFT, RIGHT = 2.0, 98.0  # in hundredths of the width, so that it fits any
 
 _STEPS: Final[Mapping[EntryKind, str]] = {
     EntryKind.RESERVE: marked("Set aside for the time that follows"),
-    EntryKind.DEBIT: marked("The time began, and what was set aside is spent"),
+    EntryKind.DEBIT: marked("The time began: what was set aside is charged"),
     EntryKind.SETTLE: marked("Settled: the rest of the price"),
     EntryKind.CORRECT: marked("Corrected: time that had not begun after all"),
     EntryKind.RELEASE: marked("Released: set aside and not used"),
@@ -37,13 +38,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    width: int
     height: int
     rail: int
-    start: int
-    end: int
-    talk: tuple[int, int] | None
-    dots: Sequence[int]
+    start: float
+    end: float
+    talk: tuple[float, float] | None
+    dots: Sequence[float]
     first: datetime
     last: datetime
     steps: Sequence[Step]
@@ -57,12 +57,11 @@ def timeline(life: PaidCallLife, now: datetime) -> Timeline:
     first, last = moments[0], max(moments[-1], end)
     span_s = max(1.0, (last - first).total_seconds())
 
-    def place(at: datetime) -> int:
-        return LEFT + round((at - first).total_seconds() / span_s * (RIGHT - LEFT))
+    def place(at: datetime) -> float:
+        return round(LEFT + (at - first).total_seconds() / span_s * (RIGHT - LEFT), 2)
 
     talk = None if call.answered_at is None else (place(call.answered_at), place(end))
     return Timeline(
-        width=WIDTH,
         height=HEIGHT,
         rail=RAIL,
         start=LEFT,

@@ -11,13 +11,20 @@ from functools import lru_cache
 from typing import Final
 
 from babel import Locale
-from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
+from babel.dates import (
+    format_date,
+    format_skeleton,
+    format_time,
+    format_timedelta,
+    get_datetime_format,
+)
 from babel.numbers import (
     NumberPattern,
     format_decimal,
     format_percent,
     get_currency_precision,
     get_currency_symbol,
+    get_decimal_symbol,
     parse_pattern,
 )
 from phonenumbers import SUPPORTED_REGIONS
@@ -101,6 +108,10 @@ class Words:
         ]
         return max((decimal for pair in found for decimal in pair), default=2)
 
+    def typed(self, amount: str) -> str:
+        """As people type it into a field: "5.00", or "5,00"."""
+        return amount.replace(".", get_decimal_symbol(self._locale))
+
     def symbol(self, currency: str) -> str:
         return get_currency_symbol(currency, locale=self._locale)
 
@@ -130,6 +141,13 @@ class Words:
 
     def short_day(self, day: date) -> str:
         return format_date(day, "d MMM", locale=self._locale)
+
+    def month(self, day: date) -> str:
+        """The month in which a day lies: "November 2026"."""
+        return format_skeleton("yMMMM", day, locale=self._locale)
+
+    def short_month(self, day: date) -> str:
+        return format_skeleton("yMMM", day, locale=self._locale)
 
     def time(self, at: datetime) -> str:
         return format_time(at, "medium", tzinfo=self.zone, locale=self._locale)

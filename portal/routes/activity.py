@@ -1,7 +1,7 @@
 """Prepaid activity: what changed the balance, row by row, and what adds up to it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -19,6 +19,7 @@ from db.activity import (
     RefusedRow,
     WantedActivity,
     activity,
+    moment_of,
 )
 from db.activity_sums import FilteredSum, Totals, filtered_sum, totals
 from db.call_lists import CursorError
@@ -39,6 +40,7 @@ SEARCHED_FOR_A_SUM: Final = 10_000  # calls; a file of them is for whoever wants
 class Shown(NamedTuple):
     rows: Sequence[ActivityRow]
     next: Cursor | None
+    looked_to: datetime | None  # where no row was found and there are others to look at
     totals: Totals
     filtered: FilteredSum | None
 
@@ -51,8 +53,11 @@ async def prepaid_activity(request: Request, visit: Reader, parts: Needs) -> Res
 
     def query(reader: Connection) -> Shown:
         office_id = visit.office_id
+        rows, after = full_page(partial(_read, reader, office_id, wanted), cursor)
         return Shown(
-            *full_page(partial(_read, reader, office_id, wanted), cursor),
+            rows,
+            after,
+            None if rows or after is None else moment_of(reader, office_id, after),
             totals(reader, office_id=office_id, wanted=wanted),
             filtered_sum(
                 reader, office_id=office_id, wanted=wanted, searched_max=SEARCHED_FOR_A_SUM

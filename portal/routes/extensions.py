@@ -23,6 +23,7 @@ from portal.lists import sheet_of
 from portal.money_forms import WRONG_AMOUNT
 from portal.pages import done
 from portal.parts import Needs, Parts
+from portal.words import Words
 
 router = APIRouter()
 
@@ -40,6 +41,7 @@ WRONG: Final = {
     "month_limit": WRONG_AMOUNT,
     "calls_at_once": marked("Write a whole number, such as 2."),
 }
+LIMIT: Final = "_limit"  # how the names of settings end that are amounts
 _TEXT_MAX = 60
 
 
@@ -56,7 +58,7 @@ class ExtensionForm(PortalForm):
         if name == "allow":
             return ", ".join(self.allow.data or ()) or NOTHING
         text = str(self[name].data or "").strip()
-        return text.replace(",", ".") if name.endswith("_limit") and text else text or None
+        return text.replace(",", ".") if name.endswith(LIMIT) and text else text or None
 
 
 @router.get("/extensions")
@@ -100,7 +102,7 @@ def _page(
         "extension.html",
         status=status,
         extension=_extension(request, parts, endpoint),
-        form=form or _filled(said),
+        form=form or _filled(said, parts.pages.words(request)),
         fixed={name for name, setting in said.items() if is_fixed(setting)},
         said=said,
         classes=CLASSES,
@@ -124,8 +126,11 @@ def _extension(request: Request, parts: Parts, endpoint: str) -> Extension:
     return found[endpoint]
 
 
-def _filled(said: dict[str, Sourced]) -> ExtensionForm:
-    texts = {name: setting.text or "" for name, setting in said.items()}
+def _filled(said: dict[str, Sourced], words: Words) -> ExtensionForm:
+    texts = {
+        name: words.typed(setting.text or "") if name.endswith(LIMIT) else setting.text or ""
+        for name, setting in said.items()
+    }
     classes = [word.strip() for word in texts["allow"].split(",")]
     return ExtensionForm(data=texts | {"allow": classes})
 

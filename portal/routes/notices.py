@@ -36,7 +36,7 @@ KINDS: Final = {
     NoticeKind.DISPUTE: marked("A payment is disputed"),
     NoticeKind.OPERATOR: marked("For the operator"),
     NoticeKind.INVITATION: marked("An invitation, to one person"),
-    NoticeKind.ACCESS: marked("An invitation to one more office, to one person"),
+    NoticeKind.ACCESS: marked("An invitation, to one person"),
     NoticeKind.NEW_PASSWORD: marked("A link for a new password, to one person"),
 }
 
@@ -70,7 +70,8 @@ async def _page(
         sent=sent,
         kinds=KINDS,
         form=form or NoticeAddressForm(data={"language": parts.pages.language(request)}),
-        level=level or NoticeLevelForm(data={"level": plain(below)}),
+        level=level
+        or NoticeLevelForm(data={"level": parts.pages.words(request).typed(plain(below))}),
         currency=currency,
     )
 

@@ -187,6 +187,7 @@ def screens_of(site: Site) -> list[Screen]:
         Screen("call-refused", f"/calls/{refused}"),
         Screen("reports", "/reports"),
         Screen("reports-country", "/reports?by=country"),
+        Screen("reports-month", "/reports?period=dates&since=2025-01-01&until=2026-11-30"),
         Screen("reports-empty", "/reports?period=dates&since=2020-01-01&until=2020-01-31"),
         Screen("rates", "/rates"),
         Screen("rates-number", "/rates?number=%2B33612345678"),

@@ -186,7 +186,7 @@ async def test_a_manager_fills_the_account_reads_it_and_keeps_its_papers(
 async def _add_up_the_file(page: Page, folder: Path) -> None:
     await go(page, "Prepaid Account", "Prepaid activity")
     await page.get_by_label("Period").select_option(label="Last 30 days")
-    await page.get_by_role("button", name="Show", exact=True).click()
+    await page.get_by_role("button", name="Apply", exact=True).click()
     shown = dict(
         re.findall(r"(At the \w+)\s+£([\d.,]+)", await page.locator("dl.sum").inner_text())
     )

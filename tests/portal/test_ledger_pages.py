@@ -1,14 +1,20 @@
 """Balance, activity, calls and reports: what they say is what the ledger says."""
 
 import csv
+import gettext
+import html
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from charging.commands import AnswerCall, AuthoriseCall
@@ -20,7 +26,11 @@ from db.call_requests import requests_of
 from db.call_rows import call_of
 from db.managers_settings import read_settings
 from db.models import calls
+from db.reports import SpentLine
 from portal.charts import bar_chart, days_left, gauge, rounded_up
+from portal.routes import audit
+from portal.routes.reports import By, by_month
+from portal.words import Words
 from tests.fakes.charging import gbp
 from tests.portal.served import NOW, lived_in
 from tests.portal.site import Site, text_of
@@ -126,7 +136,7 @@ async def test_a_call_says_in_one_sentence_why_it_cost_that(week: Site) -> None:
         page = await browser.get(f"/calls/{call.call_id}")
     minutes = -(-(call.talk_s or 0) // 60)
     assert f"Each 60 seconds begun is charged, so {minutes} minutes at" in page.text
-    assert page.text.count("what was set aside is spent") == minutes
+    assert page.text.count("what was set aside is charged") == minutes
     assert "<h1>Call to +" in page.text
 
 
@@ -184,13 +194,88 @@ async def test_a_live_call_shows_its_cost_and_is_asked_to_be_hung_up(week: Site)
     assert asked_for == ["live"]
 
 
-async def test_reports_add_up_to_the_same_by_day_country_and_extension(week: Site) -> None:
+async def test_reports_add_up_to_the_same_by_whatever_they_are(week: Site) -> None:
     totals = set()
     async with week.browser("vic") as browser:
-        for by in ("day", "country", "extension"):
+        for by in By:
             page = await browser.get(f"/reports?period=30&by={by}")
             totals.add(re.search(r'<p class="balance">([^<]+)</p>', page.text)[1])  # type: ignore[index]
     assert len(totals) == 1
+
+
+async def test_a_report_of_many_days_has_a_line_for_each_month(week: Site) -> None:
+    first, last = NOW.date() - timedelta(days=800), NOW.date()
+    async with week.browser("vic") as browser:
+        page = await browser.get(f"/reports?period=dates&since={first}&until={last}&by=day")
+        days = await browser.get("/reports?by=day")
+    assert "November 2026" in page.text
+    assert "More than 100 days are shown by month." in page.text
+    assert "shown by month" not in days.text
+    assert page.text.count('<th scope="row">') == 2  # the month in which there were calls, the sum
+    assert len(page.content) < 150_000
+
+
+def test_months_are_the_sums_of_their_days() -> None:
+    def line(key: str, spent: str, calls: int) -> SpentLine:
+        return SpentLine(
+            key=key,
+            name="",
+            paid_calls=calls,
+            answered_calls=calls,
+            paid_talk_s=60 * calls,
+            spent=gbp(spent),
+            unpaid_calls=2,
+            unpaid_talk_s=5,
+            refused_calls=1,
+        )
+
+    days = [line("2026-10-31", "1.00", 1), line("2026-11-01", "0.20", 2)]
+    october, november = by_month([*days, line("2026-11-30", "0.05", 4)])
+    assert october == replace(days[0], key="2026-10-01")
+    assert november == replace(
+        line("2026-11-01", "0.25", 6), unpaid_calls=4, unpaid_talk_s=10, refused_calls=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("/calls", "No such call so far"), ("/activity", "No such row so far")]
+)
+async def test_a_page_on_which_nothing_was_found_says_how_far_it_looked(
+    week: Site, monkeypatch: pytest.MonkeyPatch, path: str, said: str
+) -> None:
+    for module in ("db.call_lists", "db.filtered_calls"):
+        monkeypatch.setattr(f"{module}.SEARCHED_MAX", 5)
+    monkeypatch.setattr("db.filtered_calls._FIRST_WINDOW", 0.1)
+    async with week.browser("vic") as browser:
+        page = await browser.get(f"{path}?period=30&number=99999999")
+        assert re.search(rf"{said}, looking back to \d\d? Nov 2026, \d\d:\d\d\.", text_of(page))
+        further = re.search(r'class="button" href="([^"]+)"', page.text)
+        assert further is not None
+        assert (await browser.get(html.unescape(further[1]))).status_code == 200
+
+
+def test_the_audit_trail_says_amounts_as_its_reader_does() -> None:
+    english, french = (
+        Words(language, gettext.NullTranslations(), None) for language in ("en", "fr")
+    )
+    before = "armed: 20.00 GBP below 10.00 GBP, of 5 BOX"
+    assert audit.said(english, before) == "armed: £20.00 below £10.00, of 5 BOX"
+    assert "20,00\N{NO-BREAK SPACE}£GB" in audit.said(french, before)
+    assert audit.said(french, "MAIN-1 visa 4242") == "MAIN-1 visa 4242"
+
+
+async def test_amounts_stand_in_fields_as_they_are_typed_in_the_language(week: Site) -> None:
+    for accepted, shown in (("en", "5.00"), ("fr", "5,00")):
+        async with week.browser("anna") as browser:
+            browser.headers["accept-language"] = accepted
+            page = await browser.get("/notices")
+            assert f'value="{shown}"' in page.text
+            level = {"level": shown}
+            saved = await browser.post("/notices/level", data=level, follow_redirects=True)
+            assert f'value="{shown}"' in saved.text
+            limits = {"allow": ["included"], "day_limit": shown}
+            extension = await browser.post("/extensions/1004", data=limits, follow_redirects=True)
+            assert f'value="{shown}"' in extension.text
 
 
 def test_a_gauge_is_full_at_four_times_the_level_or_more() -> None:
@@ -207,12 +292,33 @@ def test_days_left_are_rounded_down_and_nobody_guesses_from_nothing() -> None:
     assert days_left(gbp("10.00"), gbp("0"), 14) is None
 
 
-def test_a_chart_has_a_bar_for_every_day() -> None:
-    day = NOW.date()
-    chart = bar_chart({day: gbp("3.00")}, day.replace(day=1), day, "GBP")
+def test_a_chart_has_a_bar_for_every_day_and_lines_at_round_amounts() -> None:
+    first = NOW.date().replace(day=1)
+    days = [first + timedelta(days=each) for each in range(21)]
+    chart = bar_chart([*((day, gbp("0")) for day in days[:-1]), (days[-1], gbp("2.66"))], "GBP")
     assert [bar.height > 0 for bar in chart.bars] == [False] * 20 + [True]
-    assert sum(bar.named for bar in chart.bars) <= 8
-    assert chart.lines[-1][1] == gbp("5.00")
+    assert [amount for _, amount in chart.lines] == [gbp(str(each)) for each in range(4)]
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=400))
+def test_a_chart_stays_within_its_frame_and_names_as_many_bars_as_there_is_room_for(
+    amounts: list[int],
+) -> None:
+    first = NOW.date()
+    chart = bar_chart(
+        [
+            (first + timedelta(days=place), Money(micros, "GBP"))
+            for place, micros in enumerate(amounts)
+        ],
+        "GBP",
+    )
+    assert all(bar.x >= 0 and bar.x + bar.width <= 100.01 for bar in chart.bars)
+    assert all(bar.y >= 0 and (bar.height > 0) == (bar.amount.micros > 0) for bar in chart.bars)
+    assert 1 <= sum(bar.named for bar in chart.bars) <= 4
+    assert sum(bar.named or bar.named_wide for bar in chart.bars) <= 8
+    assert not any(bar.named and bar.named_wide for bar in chart.bars)
+    assert 2 <= len(chart.lines) <= 5
+    assert chart.lines[-1][1].micros >= max(amounts)
 
 
 async def test_a_manager_sets_what_no_file_fixes_and_nothing_else(week: Site) -> None:

@@ -36,7 +36,8 @@ PAGE_BYTES_MAX = 150_000  # with style and script
 STYLE_BYTES = sum(file.stat().st_size for file in FOLDER.iterdir())
 NAMES = (
     *("sign-in", "forgotten", "balance", "activity", "activity-empty", "activity-wrong", "calls"),
-    *("call", "call-included", "call-refused", "reports", "reports-country", "reports-empty"),
+    *("call", "call-included", "call-refused", "reports", "reports-country", "reports-month"),
+    "reports-empty",
     *("rates", "rates-number", "rates-included", "rates-country", "rates-wrong"),
     *("extensions", "extension", "extension-viewer", "extensions-empty", "billing"),
     *(
@@ -182,7 +183,7 @@ async def test_somebody_signs_in_and_finds_what_the_month_cost(
         await page.get_by_label("Password").fill("correct horse battery")
         await page.get_by_role("button", name="Sign in").click()
         await page.get_by_label("Show").select_option(label="Refused attempts")
-        await page.get_by_role("button", name="Show").click()
+        await page.get_by_role("button", name="Apply").click()
         await page.wait_for_url("**show=refused**")
         await expect(page.get_by_text("The extension may not call abroad.").first).to_be_visible()
         await page.get_by_role("button", name="Français").click()
@@ -306,6 +307,8 @@ _OF_BABEL = {
         "moment",
         "day",
         "short_day",
+        "month",
+        "short_month",
         "time",
     ),
     *("duration", "long_duration", "country"),
