@@ -1,10 +1,12 @@
 """Every screen of the portal over 1,000,000 rows of activity, beside a bare Starlette page.
 
 Two years of an office: paid calls, included ones, refused attempts. The pages are asked for one
-after another by one browser, as `python -m portal` serves them.
+after another by one browser, as `python -m portal` serves them. `python -m bench.portal 50000`
+measures the same over so many rows.
 """
 
 import asyncio
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +16,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import httpx
+import typer
+from rich.console import Console
 from sqlalchemy import Engine, text
 
-from bench.figures import Figure
+from bench.figures import Figure, table_of
 from bench.ledger import on_postgresql, on_sqlite
 from bench.two_years import fill_two_years
 from db.day_sums import add_up_days
@@ -31,8 +35,7 @@ from plans.files import SAMPLE_DECKS
 from portal.sessions import COOKIE
 from settings import load_settings
 
-CALLS: Final = 950_000
-UNPAID: Final = 1_000_000  # one in twenty refused, and so a row of activity
+ROWS: Final = 1_000_000  # of activity: 19 in 20 a paid call, the others refused attempts
 YEARS_DAYS: Final = 730
 ASKED: Final = 40  # times for each screen
 GOAL_MS: Final = 200
@@ -44,6 +47,9 @@ PATIENCE_S: Final = 600.0
 class Screen(NamedTuple):
     name: str
     path: str
+
+
+BARE: Final = Screen("a bare page", "/")
 
 
 def screens(today: date) -> Iterator[Screen]:
@@ -73,17 +79,21 @@ def screens(today: date) -> Iterator[Screen]:
         yield Screen(name.replace("/1007", ", one"), f"/{name}")
 
 
-def run() -> list[Figure]:
+def run(rows: int = ROWS) -> list[Figure]:
     with on_sqlite() as engine:
-        figures = [*measure("SQLite", engine, calls=CALLS, unpaid=UNPAID)]
+        figures = [*measure("SQLite", engine, rows)]
     with on_postgresql() as engine:
-        return [*figures, *measure("PostgreSQL", engine, calls=CALLS, unpaid=UNPAID)]
+        return [*figures, *measure("PostgreSQL", engine, rows)]
 
 
-def measure(name: str, engine: Engine, *, calls: int, unpaid: int) -> Iterator[Figure]:
+def measure(name: str, engine: Engine, rows: int) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        _live_two_years(engine, calls=calls, unpaid=unpaid)
+        began = time.perf_counter()
+        # One call in twenty of those that cost nothing is refused, and so a row of activity.
+        _live_two_years(engine, calls=rows * 19 // 20, unpaid=rows)
+        took_s = time.perf_counter() - began
+        yield Figure(what=f"two years of an office written, {name}", unit="s", value=took_s)
         began = time.perf_counter()
         days = sum(add_up_days(engine, now=datetime.now(UTC)))  # the portal's first minute
         took_s = time.perf_counter() - began
@@ -129,37 +139,75 @@ def _settings(folder: Path, url: str) -> Path:
     return file
 
 
+class Took(NamedTuple):
+    """What one screen took: 95 of 100 no longer, and the processor for one of them."""
+
+    screen: Screen
+    waited_ms: float
+    used_ms: float
+
+
 async def _ask(settings_file: Path, token: str) -> Sequence[Figure]:
     folder = settings_file.parent
     bare_file = folder / "bare.toml"
     bare_file.write_text(f"[portal]\nport = {find_free_port()}\n", encoding="utf-8")
     async with (
-        Application(bare_file, folder / "bare", module="bench.bare_page"),
-        _browser(bare_file, token) as browser,
-    ):
-        bare_ms = await _p95_ms(browser, "/")
-    async with (
+        Application(bare_file, folder / "bare", module="bench.bare_page") as bare,
+        _browser(bare_file, token) as of_bare,
         Application(settings_file, folder / "portal", module="portal") as portal,
         _browser(settings_file, token) as browser,
     ):
-        figures = []
+        found, bare_ms = [], []
         for screen in screens(datetime.now(UTC).date()):
-            before_s = cpu_s(portal.pid)
-            found_ms = await _p95_ms(browser, screen.path)
-            used_ms = 1000 * (cpu_s(portal.pid) - before_s) / (ASKED + 1)
-            figures += [
-                Figure(
-                    what=screen.name,
-                    unit="ms, 95 of 100",
-                    value=found_ms,
-                    beside=bare_ms,
-                    beside_what="a bare page",
-                    goal=f"under {GOAL_MS} ms",
-                    met=found_ms < GOAL_MS,
-                ),
-                Figure(what=f"{screen.name}, processor time", unit="ms", value=used_ms),
-            ]
-        return [*figures, *await _stream(browser, lambda: memory_bytes(portal.pid))]
+            found.append(await _took(browser, screen, portal.pid))
+            # In turn, so that what else the machine does is shared out among them.
+            bare_ms.append(await _took(of_bare, BARE, bare.pid))
+        beside = Took(
+            BARE,
+            statistics.median(each.waited_ms for each in bare_ms),
+            statistics.median(each.used_ms for each in bare_ms),
+        )
+        figures = [figure for took in found for figure in _figures(took, beside)]
+        slowest = max(found, key=lambda each: each.waited_ms)
+        within = sum(each.waited_ms < GOAL_MS for each in found)
+        return [
+            *figures,
+            Figure(
+                what=f"the slowest of {len(found)} screens, {slowest.screen.name}",
+                unit="ms, 95 of 100",
+                value=slowest.waited_ms,
+                beside=beside.waited_ms,
+                beside_what="a bare page",
+                goal=f"under {GOAL_MS} ms ({within} of {len(found)} are)",
+                met=within == len(found),
+            ),
+            *await _stream(browser, lambda: memory_bytes(portal.pid)),
+        ]
+
+
+def _figures(took: Took, bare: Took) -> Iterator[Figure]:
+    yield Figure(
+        what=took.screen.name,
+        unit="ms, 95 of 100",
+        value=took.waited_ms,
+        beside=bare.waited_ms,
+        beside_what="a bare page",
+        goal=f"under {GOAL_MS} ms",
+        met=took.waited_ms < GOAL_MS,
+    )
+    yield Figure(
+        what=f"{took.screen.name}, processor time",
+        unit="ms",
+        value=took.used_ms,
+        beside=bare.used_ms,
+        beside_what="a bare page",
+    )
+
+
+async def _took(browser: httpx.AsyncClient, screen: Screen, pid: int) -> Took:
+    before_s = cpu_s(pid)
+    waited_ms = await _p95_ms(browser, screen.path)
+    return Took(screen, waited_ms, 1000 * (cpu_s(pid) - before_s) / (ASKED + 1))
 
 
 def _browser(settings_file: Path, token: str) -> httpx.AsyncClient:
@@ -202,3 +250,12 @@ async def _stream(browser: httpx.AsyncClient, memory: Callable[[], int]) -> Sequ
             met=grew <= MEMORY_GROWS_MAX,
         ),
     ]
+
+
+def main(rows: int = typer.Argument(ROWS)) -> None:
+    """Measure over so many rows of activity."""
+    Console(highlight=False).print(table_of(run(rows), title="portal"))
+
+
+if __name__ == "__main__":
+    typer.run(main)
