@@ -171,6 +171,7 @@ def _environment(catalogue: NullTranslations, assets: Assets) -> Environment:
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # what was read when a page was first asked for stays
     )
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
     environment.globals["asset"] = assets.address
