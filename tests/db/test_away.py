@@ -51,6 +51,32 @@ async def test_a_locked_database_is_unavailable_and_works_when_it_is_unlocked(
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_who_writes_looks_again_soon_until_it_is_their_turn(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And reads as patiently as before."""
+    engine, other = open_engine(url), open_engine(url)
+    upgrade(engine)
+    slept = []
+    holder = other.connect().execution_options(**db.engine.WRITER)
+    holding = holder.begin()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            holding.commit()
+
+    monkeypatch.setattr("db.engine.time.sleep", sleep)
+    with engine.connect().execution_options(**db.engine.WRITER) as writer, writer.begin():
+        assert slept == [db.engine.LOOK_EVERY_MS / 1000] * 3
+        patience_ms = writer.scalar(text("PRAGMA busy_timeout"))
+    holder.close()
+    engine.dispose()
+    other.dispose()
+    assert patience_ms == db.engine.LOCK_TIMEOUT_S * 1000
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_a_full_disk_is_unavailable_and_nothing_is_half_done(url: str) -> None:
     engine = open_engine(url)
     pages = 0
