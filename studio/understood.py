@@ -7,6 +7,7 @@ the same sound, so numbers and units are compared and not letters.
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from icu4py.messageformat import MessageFormat
@@ -33,7 +34,15 @@ HUNDREDTH: Final = {
 # of somebody who heard "66 centimes". Behind a number no other word of an amount sounds like these.
 WRITTEN_FOR: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {},
-    "fr": {"pense": "pence", "penses": "pence", "cm": "centimes"},
+    "fr": {
+        **dict.fromkeys(("pense", "penses", "pensé", "pensés", "pensée", "pensées"), "pence"),
+        "cm": "centimes",
+    },
+}
+# "Sept livres" and "cette livre" are the same sounds, and so are "sept euros" and "cet euro".
+SAME_SOUND_BEFORE_A_UNIT: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {},
+    "fr": {"cette": "7", "cet": "7"},
 }
 HUNDREDTH_OF: Final = {"GBP": "pence", "EUR": "cents", "USD": "cents"}
 
@@ -42,6 +51,8 @@ _TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)?(?!\w|[.,]\d)|\d+(?=p\b)|\w+|[£€$
 _OH_FIVE: Final = re.compile(r"(?:0[.,]|(?:oh|o|0) )(\d)(?: |$)")
 _DECIMAL: Final = re.compile(r"(\d+)[.,](\d)\b")
 _NUMBER: Final = re.compile(r"(\d+)(?:[.,](\d+))?")
+# Hundreds, and a four before a twenty, could be the beginning of one number: "quatre-vingt-cinq".
+_SIGNED_TWICE: Final = re.compile(r"\b(\d+(?<!00)(?<!4)) ([£€$])(?: et)? ([2-9]\d) \2(?!\S)")
 _GROUPED: Final = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}\b)")
 _GROUPED_BY_COMMA: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
 
@@ -57,7 +68,8 @@ def amount_in(written: str, language: str) -> Understood | None:
     """The one amount that a sentence names; None where it names none, or more than one."""
     and_ = AND[language]
     words = [WRITTEN_FOR[language].get(word, word) for word in tokens_of(written, language)]
-    tokens = _joined_hundreds(_signed_once(words, and_), and_)
+    words = _numbers_before_units(words, SAME_SOUND_BEFORE_A_UNIT[language])
+    tokens = _signed_at_the_unit(_joined_hundreds(_signed_once(words, and_), and_))
     found = None
     at = 0
     while at < len(tokens):
@@ -166,6 +178,22 @@ def _signed_once(tokens: Sequence[str], and_: str) -> list[str]:
         if not (follows and _is_rest("".join(tokens[at + 1 : at + 2]))):
             kept.append(token)
     return kept
+
+
+def _signed_at_the_unit(tokens: Sequence[str]) -> list[str]:
+    """The first sign of two: "20 $, 48 $" is how "vingt dollars quarante-huit" is written.
+
+    Only where the two numbers cannot be one, as "60 $, 12 $" could be 72.
+    """
+    return _SIGNED_TWICE.sub(r"\1 \2 \3", " ".join(tokens)).split()
+
+
+def _numbers_before_units(words: Sequence[str], same_sound: Mapping[str, str]) -> list[str]:
+    units = {**WHOLE, **HUNDREDTH}
+    return [
+        same_sound.get(word, word) if after in units else word
+        for word, after in zip_longest(words, words[1:], fillvalue="")
+    ]
 
 
 def _is_hundreds(token: str) -> bool:

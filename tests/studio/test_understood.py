@@ -38,6 +38,12 @@ def test_an_amount_is_read_however_it_is_written(written: str) -> None:
         ("60 et 11 euros", 7100, "EUR"),
         ("Crédit restant, 70 penses.", 70, "GBP"),
         ("Il vous reste 66 cm.", 66, "EUR"),
+        ("Il vous reste 35 pensés.", 35, "GBP"),
+        ("Il vous reste cette livre 42.", 742, "GBP"),
+        ("Il vous reste 300, cet euro 42.", 30_742, "EUR"),
+        ("Il vous reste cette centime.", 7, "EUR"),
+        ("Il vous reste 20$, 48$.", 2048, "USD"),
+        ("Il vous reste 300, 73 $ et 34 $.", 37_334, "USD"),
     ],
 )
 def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
@@ -55,6 +61,14 @@ def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
         ("12.5 pence", "en"),
         ("65 euros, 75 euros", "fr"),
         ("70 et 1 euro", "fr"),  # nobody says so
+        ("60 $, 12 $", "fr"),  # "soixante-douze"
+        ("4 $, 25 $", "fr"),  # "quatre-vingt-cinq"
+        ("100 $, 48 $", "fr"),  # "cent quarante-huit"
+        ("20 $, 48 €", "fr"),
+        ("20 dollars, 48 dollars", "fr"),  # what was heard, not how it is written
+        ("20 cette livre", "fr"),
+        ("cette somme", "fr"),
+        ("cette livre", "en"),
         ("20 and 1 euros", "en"),
         ("$400 and £45", "en"),
         ("$40 and $5", "en"),
