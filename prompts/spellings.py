@@ -2,12 +2,20 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
 
 from prompts.errors import TextsDamaged
+
+
+class Phonemes(NamedTuple):
+    """What is spoken instead of the phonemes that espeak-ng gives for a word."""
+
+    given: str
+    spoken: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +25,8 @@ class Spellings:
     words: Mapping[str, str]
     pace: float = 1.0  # 1 is the engine's own
     sentence_pace: float = 1.0
+    longest_s: float | None = None  # of each of the three clips of a balance, with its silence
+    phonemes: Mapping[str, Phonemes] = field(default_factory=dict)  # by the word
 
     def pace_of(self, text: str) -> float:
         """A whole sentence has more time than the parts of a balance."""
@@ -27,8 +37,13 @@ class Spellings:
         if not self.words:
             return text
         longest_first = sorted(self.words, key=len, reverse=True)
-        either = "|".join(map(re.escape, longest_first))
-        return re.sub(rf"\b(?:{either})\b", lambda found: self.words[found[0]], text)
+        return re.sub(_any_of(longest_first), lambda found: self.words[found[0]], text)
+
+    def phonemes_in(self, text: str) -> tuple[Phonemes, ...]:
+        """Those of the words that are in a text, in the order in which they are replaced."""
+        return tuple(
+            each for word, each in self.phonemes.items() if re.search(_any_of([word]), text)
+        )
 
 
 @cache
@@ -49,9 +64,13 @@ def parse_spellings(toml: str, engine: str, language: str) -> Spellings:
     entries = dict(tomllib.loads(toml).get(engine, {}).get(language, {}))
     pace = entries.pop("pace", 1.0)
     sentence_pace = entries.pop("sentence-pace", pace)
-    for each in (pace, sentence_pace):
+    longest_s = entries.pop("longest-s", None)
+    phonemes = entries.pop("phonemes", {})
+    for each in (pace, sentence_pace, longest_s or 1.0):
         if not isinstance(each, float):
-            raise TextsDamaged(f"the pace {each!r} of {engine} is not a number with a point")
+            raise TextsDamaged(f"{each!r} of {engine} is not a number with a point")
+    if not isinstance(phonemes, dict):
+        raise TextsDamaged(f"the phonemes of {engine} are not a table")
     words = {}
     for word, entry in entries.items():
         match entry:
@@ -59,4 +78,19 @@ def parse_spellings(toml: str, engine: str, language: str) -> Spellings:
                 words[word] = spoken
             case _:
                 raise TextsDamaged(f"{word} of {engine} is not a spelling and its reason")
-    return Spellings(words, pace, sentence_pace)
+    return Spellings(words, pace, sentence_pace, longest_s, _parse_phonemes(phonemes, engine))
+
+
+def _parse_phonemes(entries: Mapping[str, object], engine: str) -> dict[str, Phonemes]:
+    phonemes = {}
+    for word, entry in entries.items():
+        match entry:
+            case [str(given), str(spoken), str(reason)] if given and spoken and reason:
+                phonemes[word] = Phonemes(given, spoken)
+            case _:
+                raise TextsDamaged(f"{word} of {engine} is not phonemes, others and the reason")
+    return phonemes
+
+
+def _any_of(words: Sequence[str]) -> str:
+    return rf"\b(?:{'|'.join(map(re.escape, words))})\b"

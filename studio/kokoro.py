@@ -1,29 +1,40 @@
 """Kokoro-82M: the neural voice that the pack is recorded with."""
 
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from prompts.audio import Sound
+from prompts.audio import Sound, prompt_of
 from prompts.errors import EngineMissing
-from prompts.spellings import spellings_of
+from prompts.spellings import Phonemes, Spellings, spellings_of
 from studio.models import VOICE, ModelMissingError, folder_of
 
 RATE_HZ: Final = 24_000
 STYLE_NUMBERS: Final = 256  # one row of so many for each length of an utterance
 
+FASTER_AT_LEAST: Final = 1.02  # a phoneme takes a whole number of frames
+
+# The longest balance below 1,000 is a lead, a number with its unit, and hundredths.
+_THIRD_OF_A_BALANCE: Final = re.compile(
+    r"your-balance-is.*|(?:ending-)?\d+-(?:pounds|euros|dollars)|and-\d+-(?:pence|cents)|\d+"
+)
+_LANGUAGE_MARK: Final = re.compile(r"\([a-z-]+\)")
+
 
 class Speaker(NamedTuple):
     voice: str
     phonemes: str  # what espeak-ng calls the language
+    shortest: int = 1  # in phonemes: what is shorter is spoken in the style of so many
 
 
-# The best graded voice of British English, and the only French one.
-SPEAKERS: Final = {"en": Speaker("bf_emma", "en-gb"), "fr": Speaker("ff_siwis", "fr-fr")}
+# The best graded voice of British English, and the only French one, which speaks two or three words
+# less clearly than a sentence.
+SPEAKERS: Final = {"en": Speaker("bf_emma", "en-gb"), "fr": Speaker("ff_siwis", "fr-fr", 60)}
 
 
 class KokoroEngine:
@@ -38,23 +49,54 @@ class KokoroEngine:
         return ()
 
     def fingerprint(self, language: str, clip: str, text: str) -> str:
-        del clip
-        spellings = spellings_of(self.name, language)
-        voice = SPEAKERS[language].voice
-        return f"{self.name} {voice} {spellings.pace_of(text)} {spellings.of(text)}"
-
-    def render(self, language: str, clip: str, text: str) -> Sound:
-        del clip
         spellings = spellings_of(self.name, language)
         speaker = SPEAKERS[language]
-        samples, rate_hz = _model().create(
-            spellings.of(text),
-            voice=speaker.voice,
-            speed=spellings.pace_of(text),
-            lang=speaker.phonemes,
-            trim=False,
-        )
-        return Sound(np.asarray(samples, dtype=np.float64), int(rate_hz))
+        made_of = [self.name, speaker.voice, spellings.pace_of(text), spellings.of(text)]
+        made_of += [speaker.shortest] if speaker.shortest > 1 else []
+        made_of += [f"{given}>{instead}" for given, instead in spellings.phonemes_in(text)]
+        longest_s = longest_s_of(clip, spellings)
+        return " ".join(map(str, made_of if longest_s is None else [*made_of, longest_s]))
+
+    def render(self, language: str, clip: str, text: str) -> Sound:
+        spellings = spellings_of(self.name, language)
+        speaker = SPEAKERS[language]
+        given = _model().tokenizer.phonemize(spellings.of(text), speaker.phonemes)
+        phonemes = spoken(given, spellings.phonemes_in(text))
+
+        def speak(pace: float) -> Sound:
+            samples, rate_hz = _model().create(
+                phonemes, voice=_style(speaker), speed=pace, is_phonemes=True, trim=False
+            )
+            return Sound(np.asarray(samples, dtype=np.float64), int(rate_hz))
+
+        return within(longest_s_of(clip, spellings), text, spellings.pace_of(text), speak)
+
+
+def longest_s_of(clip: str, spellings: Spellings) -> float | None:
+    """How long a clip may take; None where it is not one of the three of a balance."""
+    return spellings.longest_s if _THIRD_OF_A_BALANCE.fullmatch(clip) else None
+
+
+def within(
+    longest_s: float | None, text: str, pace: float, speak: Callable[[float], Sound]
+) -> Sound:
+    """What is spoken at a pace, or as little faster as keeps the finished clip short enough."""
+    sound = speak(pace)
+    while longest_s is not None and (lasts_s := prompt_of(sound, text).duration_s) > longest_s:
+        pace *= max(lasts_s / longest_s, FASTER_AT_LEAST)
+        sound = speak(pace)
+    return sound
+
+
+def spoken(phonemes: str, replaced: Iterable[Phonemes]) -> str:
+    """The phonemes that the voice is given, of those that espeak-ng gives.
+
+    espeak-ng marks what it takes for English as "(en)pɛni(fr)", and Kokoro would speak the mark.
+    """
+    phonemes = _LANGUAGE_MARK.sub("", phonemes)
+    for given, instead in replaced:
+        phonemes = phonemes.replace(given, instead)
+    return phonemes
 
 
 @cache
@@ -66,9 +108,12 @@ def _folder() -> Path:
 
 
 @cache
-def _style(voice: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    numbers = np.fromfile(_folder() / f"{voice}.bin", dtype=np.float32)
-    return numbers.reshape(-1, 1, STYLE_NUMBERS)
+def _style(speaker: Speaker) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+    """One row for each length of an utterance."""
+    numbers = np.fromfile(_folder() / f"{speaker.voice}.bin", dtype=np.float32)
+    rows = numbers.reshape(-1, 1, STYLE_NUMBERS)
+    rows[: speaker.shortest] = rows[speaker.shortest - 1]
+    return rows
 
 
 @cache
@@ -84,6 +129,6 @@ def _model() -> Any:
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     with tempfile.TemporaryDirectory(prefix="tollgate-") as folder:
         voices = Path(folder) / "voices.npz"  # read whole by what follows
-        styles: dict[str, Any] = {voice: _style(voice) for voice, _ in SPEAKERS.values()}
+        styles: dict[str, Any] = {speaker.voice: _style(speaker) for speaker in SPEAKERS.values()}
         np.savez(voices, **styles)
         return Kokoro.from_session(session, str(voices))

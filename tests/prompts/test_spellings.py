@@ -4,7 +4,7 @@ import pytest
 
 from charging.language import LANGUAGES
 from prompts.errors import TextsDamaged
-from prompts.spellings import Spellings, parse_spellings, spellings_of
+from prompts.spellings import Phonemes, Spellings, parse_spellings, spellings_of
 from prompts.texts import texts_of
 
 
@@ -24,6 +24,19 @@ def test_every_spelling_has_its_reason() -> None:
             parse_spellings(f"[pico.en]\n{damaged}\n", "pico", "en")
 
 
+def test_phonemes_are_replaced_where_their_word_is_said() -> None:
+    good = '[kokoro.fr.phonemes]\nneuf = ["nœf ø", "nœf ˈø", "heard as \\"na féro\\""]\n'
+    spellings = parse_spellings(good, "kokoro", "fr")
+    assert spellings.phonemes_in("dix-neuf euros") == (Phonemes("nœf ø", "nœf ˈø"),)
+    assert spellings.phonemes_in("neuve") == ()
+    assert parse_spellings(good, "kokoro", "en").phonemes_in("neuf euros") == ()
+    for damaged in ('neuf = ["a", "b"]', 'neuf = ["a", "b", ""]', 'neuf = "a"'):
+        with pytest.raises(TextsDamaged, match="neuf of kokoro"):
+            parse_spellings(f"[kokoro.fr.phonemes]\n{damaged}\n", "kokoro", "fr")
+    with pytest.raises(TextsDamaged, match="phonemes of kokoro"):
+        parse_spellings('[kokoro.fr]\nphonemes = ["a", "b"]\n', "kokoro", "fr")
+
+
 def test_a_whole_sentence_has_a_pace_of_its_own_where_one_is_given() -> None:
     own = parse_spellings("[pico.en]\npace = 1.3\nsentence-pace = 1.1\n", "pico", "en")
     assert own.pace_of("Please dial the number.") == 1.1
@@ -36,5 +49,6 @@ def test_a_whole_sentence_has_a_pace_of_its_own_where_one_is_given() -> None:
 @pytest.mark.parametrize("engine", ["pico", "espeak-ng", "kokoro"])
 def test_no_spelling_is_kept_for_a_word_that_is_never_said(engine: str, language: str) -> None:
     texts = " | ".join(texts_of(language).values())
-    for word in spellings_of(engine, language).words:
+    spellings = spellings_of(engine, language)
+    for word in (*spellings.words, *spellings.phonemes):
         assert Spellings({word: "\0"}).of(texts) != texts, word

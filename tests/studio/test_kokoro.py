@@ -1,0 +1,68 @@
+"""What the neural voice is given, and how fast it speaks, without the voice."""
+
+import pytest
+
+from prompts.audio import Sound, prompt_of
+from prompts.spellings import Phonemes, Spellings
+from studio.kokoro import KokoroEngine, longest_s_of, spoken, within
+from tests.prompts.voices import tone
+
+
+def test_phonemes_are_replaced_and_the_mark_of_a_language_is_never_spoken() -> None:
+    assert spoken("œ̃ (en)pɛni(fr)", ()) == "œ̃ pɛni"
+    assert spoken("nœf øʁo", [Phonemes("f ø", "f, ø"), Phonemes("f, ", "ff, ")]) == "nœff, øʁo"
+
+
+@pytest.mark.parametrize("slowest_s", [0.5, 1.0, 2.0, 3.0])
+def test_a_third_of_a_balance_is_spoken_as_slowly_as_it_may_last(slowest_s: float) -> None:
+    paces = []
+
+    def speak(pace: float) -> Sound:
+        paces.append(pace)
+        return tone(speech_s=slowest_s / pace)
+
+    lasts_s = prompt_of(within(1.33, "douze livres", 1.0, speak), "douze livres").duration_s
+    assert paces[0] == 1.0
+    assert lasts_s <= 1.33
+    assert len(paces) == 1 or lasts_s > 1.2  # no faster than it must be
+
+
+def test_what_has_no_limit_is_spoken_at_the_pace_that_was_asked_for() -> None:
+    assert within(None, "Bonjour.", 1.1, lambda pace: tone(speech_s=9 / pace)).duration_s > 8
+
+
+@pytest.mark.parametrize(
+    ("clip", "longest_s"),
+    [
+        ("your-balance-is", 1.33),
+        ("your-balance-is-4-hundred-and", 1.33),
+        ("99-pounds", 1.33),
+        ("ending-1-euros", 1.33),
+        ("99", 1.33),
+        ("and-9-cents", 1.33),
+        ("99-cents", None),  # two clips are the whole balance
+        ("4-hundred-euros", None),
+        ("99-minutes", None),
+        ("running-low", None),
+    ],
+)
+def test_only_the_three_clips_of_the_longest_balance_are_limited(
+    clip: str, longest_s: float | None
+) -> None:
+    assert longest_s_of(clip, Spellings({}, longest_s=1.33)) == longest_s
+    assert longest_s_of(clip, Spellings({})) is None
+
+
+def test_another_recording_has_another_fingerprint() -> None:
+    engine = KokoroEngine()
+    prints = {
+        engine.fingerprint("fr", clip, text)
+        for clip, text in (
+            ("9-euros", "neuf euros"),
+            ("9", "neuf"),
+            ("9-cents", "neuf centimes"),
+            ("and-9-cents", "et neuf centimes"),
+            ("costs-nothing", "neuf."),
+        )
+    }
+    assert len(prints) == 5
