@@ -17,6 +17,9 @@ from studio.models import VOICE, ModelMissingError, folder_of
 RATE_HZ: Final = 24_000
 STYLE_NUMBERS: Final = 256  # one row of so many for each length of an utterance
 
+# What the French clips take at a pace of 1, more or less a tenth of a second.
+SHORTEST_S: Final = 0.65
+PHONEME_S: Final = 0.05
 FASTER_AT_LEAST: Final = 1.02  # a phoneme takes a whole number of frames
 
 # The longest balance below 1,000 is a lead, a number with its unit, and hundredths.
@@ -69,12 +72,21 @@ class KokoroEngine:
             )
             return Sound(np.asarray(samples, dtype=np.float64), int(rate_hz))
 
-        return within(longest_s_of(clip, spellings), text, spellings.pace_of(text), speak)
+        longest_s = longest_s_of(clip, spellings)
+        pace = first_pace(spellings.pace_of(text), longest_s, phonemes)
+        return within(longest_s, text, pace, speak)
 
 
 def longest_s_of(clip: str, spellings: Spellings) -> float | None:
     """How long a clip may take; None where it is not one of the three of a balance."""
     return spellings.longest_s if _THIRD_OF_A_BALANCE.fullmatch(clip) else None
+
+
+def first_pace(pace: float, longest_s: float | None, phonemes: str) -> float:
+    """About what a clip needs that may not take longer; so that most of them are spoken once."""
+    if longest_s is None:
+        return pace
+    return max(pace, (SHORTEST_S + len(phonemes) * PHONEME_S) / longest_s)
 
 
 def within(

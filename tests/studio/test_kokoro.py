@@ -4,7 +4,7 @@ import pytest
 
 from prompts.audio import Sound, prompt_of
 from prompts.spellings import Phonemes, Spellings
-from studio.kokoro import KokoroEngine, longest_s_of, spoken, within
+from studio.kokoro import KokoroEngine, first_pace, longest_s_of, spoken, within
 from tests.prompts.voices import tone
 
 
@@ -25,6 +25,12 @@ def test_a_third_of_a_balance_is_spoken_as_slowly_as_it_may_last(slowest_s: floa
     assert paces[0] == 1.0
     assert lasts_s <= 1.33
     assert len(paces) == 1 or lasts_s > 1.2  # no faster than it must be
+
+
+def test_a_long_clip_is_tried_at_about_the_pace_that_it_needs() -> None:
+    assert first_pace(1.0, 1.33, "duz livʁ") == 1.0
+    assert 1.1 < first_pace(1.0, 1.33, "katʁəvɛ̃dizsɛt livʁ") < 1.5
+    assert first_pace(1.1, None, "duz livʁ" * 3) == 1.1
 
 
 def test_what_has_no_limit_is_spoken_at_the_pace_that_was_asked_for() -> None:
