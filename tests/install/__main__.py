@@ -1,7 +1,8 @@
 """`python -m tests.install forky bookworm`: from nothing to a paid call, and back to nothing.
 
 The commands are those of docs/install.md, read from it. The first ones want the network, for
-packages; from then on everything runs on a loopback of its own.
+packages; from then on everything runs on a loopback of its own. With `--systemd` the system is
+booted then, and its own systemd runs Asterisk and Tollgate: see tests/install/served.py.
 """
 
 import subprocess
@@ -18,6 +19,8 @@ from tests.install.root import WORK, Root, unpacked
 
 REPOSITORY = Path(__file__).parents[2]
 SHEET = "plans/rates/sample-gbp.csv"
+ALONE, SERVED = "tests.install.offline", "tests.install.served"
+SYSTEMD_INSTALLED = "apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd"
 OFFLINE_FROM = 3  # the first command that asks nobody for a package
 
 
@@ -32,14 +35,16 @@ def prepared(suite: str, folder: Path) -> Root:
     return root
 
 
-def try_out(suite: str) -> int:
-    """The exit status."""
+def try_out(suite: str, rest: str) -> int:
+    """The exit status; `rest` is who goes on where no more packages are wanted."""
     with tempfile.TemporaryDirectory(prefix="tollgate-install-", dir=WORK) as folder:
         Path(folder).chmod(0o755)
         root = prepared(suite, Path(folder))
         commands = commands_of("Six commands")
         assert len(commands) <= COMMANDS_MAX
         began = time.monotonic()
+        if rest == SERVED:
+            root.run(f"command -v systemctl || {SYSTEMD_INSTALLED}")
         for command in commands[:OFFLINE_FROM]:
             say(f"{suite}: $ {command}")
             root.run(command)
@@ -47,7 +52,7 @@ def try_out(suite: str) -> int:
         say(f"{suite}: installed in {online_s:.0f} s")
         return subprocess.run(
             [
-                *("unshare", "--net", sys.executable, "-m", "tests.install.offline"),
+                *("unshare", "--net", sys.executable, "-m", rest),
                 *(suite, folder, f"{online_s:.1f}"),
             ],
             check=False,
@@ -59,8 +64,10 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main(suites: Sequence[str]) -> int:
-    return max(try_out(suite) for suite in suites or ("forky", "bookworm"))
+def main(arguments: Sequence[str]) -> int:
+    rest = SERVED if "--systemd" in arguments else ALONE
+    suites = [each for each in arguments if not each.startswith("-")] or ["forky", "bookworm"]
+    return max(try_out(suite, rest) for suite in suites)
 
 
 if __name__ == "__main__":
