@@ -1,17 +1,21 @@
 """Certificates for this machine's own name, and servers on loopback that show them."""
 
 import asyncio
+import os
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def make_certificate(folder: Path, *, days: int) -> Path:
-    """By nobody else; the file is its own authority, and key.pem stands beside it."""
+def make_certificate(folder: Path, *, days: int, clock: Mapping[str, str] | None = None) -> Path:
+    """By nobody else; the file is its own authority, and key.pem stands beside it.
+
+    `clock` is the environment of a program whose clock is another: see `wall_clock`.
+    """
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
@@ -21,6 +25,7 @@ def make_certificate(folder: Path, *, days: int) -> Path:
         cwd=folder,
         check=True,
         capture_output=True,
+        env={**os.environ, **(clock or {})},
     )
     return folder / "cert.pem"
 

@@ -73,29 +73,32 @@ async def booted(root: Root) -> AsyncIterator[Booted]:
     """Until every unit that is to be started with the machine has been."""
     if root.at(str(BY_HAND)).exists():
         root.at("/etc/systemd/system/asterisk.service").write_text(_ASTERISK_UNIT)
-    with _own_cgroup() as cgroup, _notified(root.at(NOTIFY)) as told:
+    with _own_cgroup() as cgroup:
         boot = _BOOT.replace("{devices}", _DEVICES).replace("{notify}", NOTIFY)
+        root.at(NOTIFY).unlink(missing_ok=True)
+        ready = asyncio.create_task(_is_ready(root.at(NOTIFY)))
+        await asyncio.sleep(0)  # it listens now
         outside = await asyncio.create_subprocess_exec(
             *("sh", "-ec", boot, "sh", str(root.folder), str(cgroup)), process_group=0
         )
         try:
-            async with asyncio.timeout(BOOT_TIMEOUT_S):
-                while b"READY=1" not in await asyncio.get_running_loop().sock_recv(told, 4096):
-                    pass
+            await ready
             yield Booted(root.folder, outside.pid)
         finally:
             outside.kill()  # the kernel ends its systemd then, and all that this has started
             await outside.wait()
             await _all_ended(cgroup)
+            root.at(NOTIFY).unlink(missing_ok=True)
 
 
-@contextmanager
-def _notified(file: Path) -> Iterator[socket.socket]:
-    file.unlink(missing_ok=True)
+async def _is_ready(file: Path) -> None:
+    """Its systemd says so. It would wait for who listens on and does not read: nobody does."""
+    loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as told:
         told.bind(str(file))
-        yield told
-    file.unlink()
+        async with asyncio.timeout(BOOT_TIMEOUT_S):
+            while b"READY=1" not in await loop.sock_recv(told, 4096):
+                pass
 
 
 @contextmanager

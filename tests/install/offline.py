@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -132,14 +132,17 @@ def lines_of(log: Path) -> Sequence[str]:
 
 async def until(log: Path, *events: str) -> None:
     """Return once the log tells of each event."""
+    await until_true(log, lambda: all(told(log, event) for event in events), str(events))
+
+
+async def until_true(log: Path, condition: Callable[[], bool], what: str) -> None:
+    """The condition is asked whenever the log has grown."""
     with FileWatch(log) as watch:
         try:
-            await watch.until(
-                lambda: all(told(log, event) for event in events), timeout_s=EVENT_TIMEOUT_S
-            )
+            await watch.until(condition, timeout_s=EVENT_TIMEOUT_S)
         except TimeoutError:
             ends = "\n".join(lines_of(log)[-20:])
-            raise WrongError(f"no {events}; the log ends: {ends}") from None
+            raise WrongError(f"no {what}; the log ends: {ends}") from None
 
 
 async def first_call(trial: Trial, carrier: Carrier, began: float, online_s: float) -> None:

@@ -16,13 +16,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from admin.setup import places
-from lab.watch import FileWatch
 from tests.install import office
 from tests.install.__main__ import OFFLINE_FROM
 from tests.install.booted import booted
 from tests.install.document import commands_of
 from tests.install.offline import (
-    EVENT_TIMEOUT_S,
     FRANCE,
     Trial,
     WrongError,
@@ -33,9 +31,11 @@ from tests.install.offline import (
     talk,
     undo_to_the_byte,
     until,
+    until_true,
     upgrade_from_the_first_schema,
 )
 from tests.install.root import CommandFailedError, Root, raise_loopback
+from tests.install.runbook import follow
 
 SHORT_WATCHDOG = "/etc/systemd/system/tollgate.service.d/trial.conf"
 WATCHDOG_S = 3
@@ -170,9 +170,11 @@ def a_setting_is_wrong(trial: ServedTrial) -> None:
 
 
 async def started_with_the_machine(trial: ServedTrial) -> None:
-    async with trial.serving() as log, trial.carrier() as carrier, trial.phone() as phone:
-        await talk(phone, f"9{FRANCE}", carrier)
-        await until(log, "call_settled")
+    async with trial.serving() as log, trial.carrier() as carrier:
+        async with trial.phone() as phone:
+            await talk(phone, f"9{FRANCE}", carrier)
+            await until(log, "call_settled")
+        await follow(trial, log, carrier)
     trial.say("the machine was started again: Tollgate with it, and a call was charged")
 
 
@@ -183,11 +185,7 @@ async def said(log: Path, first: str, then: str) -> None:
         _, found, after = log.read_text(encoding="utf-8").partition(first)
         return bool(found) and then in after
 
-    with FileWatch(log) as watch:
-        try:
-            await watch.until(is_said, timeout_s=EVENT_TIMEOUT_S)
-        except TimeoutError:
-            raise WrongError(f"no {first} and then {then} in {log}") from None
+    await until_true(log, is_said, f"{first} and then {then}")
 
 
 async def main(suite: str, folder: Path, online_s: float) -> int:
