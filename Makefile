@@ -124,6 +124,9 @@ wheel: .setup/venv  ## what an office is installed from, in dist/: a wheel, and 
 install-trial: setup  ## docs/install.md as a script on bare systems: from nothing to a paid call, undone, upgraded (SUITE=)
 	@$(python) -m tests.install $(SUITE)
 
+systemd-trial: setup  ## the same with Debian's own systemd running it, which restarts, watches and shuts it in; four pages of the runbook (SUITE=)
+	@$(python) -m tests.install --systemd $(SUITE)
+
 distros:  ## make run, make test and the production install on bare Debian 12, 13 and forky (SUITE= ONLY=)
 	@ONLY="$(ONLY)" requirements/distros.sh $(SUITE)
 
@@ -160,4 +163,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: api-fuzz images wheel install-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: api-fuzz images wheel install-trial systemd-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -1,7 +1,7 @@
 """A root whose first process is its own systemd: units are started, watched and ended by it.
 
-Every namespace is the root's own, but for the network, which is that of whoever boots it. What it
-could change of the kernel is mounted read-only.
+Every namespace is the root's own, but for the network, which is that of whoever boots it, and
+nothing else of this machine's files is in it. What it could change of the kernel is read-only.
 """
 
 import asyncio
@@ -36,8 +36,11 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
 mount -t tmpfs tmpfs "$1/dev/shm"
 ln -s pts/ptmx "$1/dev/ptmx"
 ln -s /proc/self/fd "$1/dev/fd"
+cd "$1"
+pivot_root . .
+umount -l .
 exec env -i container=trial NOTIFY_SOCKET={notify} PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-  chroot "$1" /lib/systemd/systemd --system --show-status=false' sh "$1"
+  /lib/systemd/systemd --system --show-status=false' sh "$1"
 """
 # Where there is no package of Asterisk there is no unit of it either; this is what Debian's says.
 _ASTERISK_UNIT = """\
@@ -62,9 +65,8 @@ class Booted(Root):
         """As somebody would type it who has logged in."""
         return (
             *("nsenter", f"--target={self.outside_pid}", "--mount", "--uts", "--ipc", "--cgroup"),
-            *(f"--pid=/proc/{self.outside_pid}/ns/pid_for_children", "--wd=/", "--"),
-            *("env", "-i", *_ENVIRONMENT, "chroot", str(self.folder)),
-            *("sh", "-ec", f"cd /root; {command}"),
+            *(f"--pid=/proc/{self.outside_pid}/ns/pid_for_children", "--", "env", "-i"),
+            *(*_ENVIRONMENT, "sh", "-ec", f"cd /root; {command}"),
         )
 
 

@@ -14,12 +14,10 @@ from telephony.tools import Telephony, cache_folder
 ROOTS = cache_folder() / "roots"
 WORK = Path("/var/tmp")  # noqa: S108 - roots are large, and /tmp may be memory
 BORROWED = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
-# What a root's system is made with. Debian 12 has no package of Asterisk: there the unpacked one is
-# put where somebody who builds it by hand would put it.
-PACKAGES = {
-    "forky": ("asterisk", "python3", "ca-certificates", "logrotate"),
-    "bookworm": ("python3", "ca-certificates", "logrotate"),
-}
+# What a system is made with. Debian 12 and 13 have no package of Asterisk: there the unpacked
+# one is put where somebody who builds it by hand would put it.
+_BARE = ("python3", "ca-certificates", "logrotate")
+PACKAGES = {"forky": ("asterisk", *_BARE), "trixie": _BARE, "bookworm": _BARE}
 BY_HAND = Path("/opt/asterisk")
 PATIENCE_S = 600
 

@@ -39,6 +39,7 @@ from tests.install.runbook import follow
 
 SHORT_WATCHDOG = "/etc/systemd/system/tollgate.service.d/trial.conf"
 WATCHDOG_S = 3
+PRICING = ("ari_app", "agi", "portal")  # the programs that price a call
 WRONG_SETTING = (
     f"cp -p {places.SETTINGS_FILE} /root/kept && echo '[no-such]' >>{places.SETTINGS_FILE}"
 )
@@ -90,6 +91,7 @@ async def run(trial: ServedTrial, root: Root, online_s: float) -> None:
             trial.run(command)
         require(trial.systemctl("is-enabled tollgate") == "enabled", "it is not enabled")
         office.edit(machine)
+        await rates_in_force(trial)
         async with trial.carrier() as carrier:
             await first_call(trial, carrier, began, online_s)
             await looked_after(trial)
@@ -101,6 +103,16 @@ async def run(trial: ServedTrial, root: Root, online_s: float) -> None:
         upgrade_from_the_first_schema(trial)
         require(trial.systemctl("is-active tollgate") == "active", "it does not run once upgraded")
     require(not trial.found, trial.found)
+
+
+async def rates_in_force(trial: ServedTrial) -> None:
+    """Who served before they were imported has seen them."""
+    async with trial.serving() as log:
+        await until_true(
+            log,
+            lambda: log.read_text(encoding="utf-8").count('"rate_deck_changed"') >= len(PRICING),
+            "rate deck seen by every program",
+        )
 
 
 async def looked_after(trial: ServedTrial) -> None:
@@ -119,13 +131,12 @@ def shut_in(trial: ServedTrial) -> None:
     require({name: found[name] for name in KERNEL} == KERNEL, found)
     user = trial.root.run(f"stat -c %U /proc/{pid}").strip()
     require(user == places.USER, user)
-    inside = f"nsenter --target={pid} --mount"
-    trial.root.run(
-        f"{inside} touch {places.LEDGER_FOLDER}/written && rm {places.LEDGER_FOLDER}/written"
-    )
-    for forbidden in ("/etc", "/usr", "/root"):
-        refused = trial.root.run(f"{inside} touch {forbidden}/written 2>&1 || true")
-        require("touch" in refused, f"{forbidden} can be written to")
+    seen = f"/proc/{pid}/root"  # by the service
+    written = f"{seen}{places.LEDGER_FOLDER}/written"
+    trial.root.run(f"touch {written} && rm {written}")
+    for forbidden in ("/etc", "/usr", "/root", "/opt/tollgate"):
+        tried = trial.root.run(f"touch {seen}{forbidden}/written 2>&1 || echo refused")
+        require(tried.endswith("refused\n"), f"{forbidden} can be written to")
     trial.say("the service may write to its ledger's folder alone, and has no rights of root")
 
 
