@@ -20,7 +20,9 @@ from tests.install.root import WORK, Root, unpacked
 REPOSITORY = Path(__file__).parents[2]
 SHEET = "plans/rates/sample-gbp.csv"
 ALONE, SERVED = "tests.install.offline", "tests.install.served"
-SYSTEMD_INSTALLED = "apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd"
+SYSTEMD_INSTALLED = (
+    "apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd mount"
+)
 OFFLINE_FROM = 3  # the first command that asks nobody for a package
 
 
@@ -44,7 +46,7 @@ def try_out(suite: str, rest: str) -> int:
         assert len(commands) <= COMMANDS_MAX
         began = time.monotonic()
         if rest == SERVED:
-            root.run(f"command -v systemctl || {SYSTEMD_INSTALLED}")
+            root.run(SYSTEMD_INSTALLED)
         for command in commands[:OFFLINE_FROM]:
             say(f"{suite}: $ {command}")
             root.run(command)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.watch import FileWatch
-from tests.install.root import BY_HAND, Root
+from tests.install.root import BY_HAND, CommandFailedError, Root
 
 BOOT_TIMEOUT_S = 120
 NOTIFY = "/var/tmp/booted"  # noqa: S108 - inside the root
@@ -37,8 +37,10 @@ mount -t tmpfs tmpfs "$1/dev/shm"
 ln -s pts/ptmx "$1/dev/ptmx"
 ln -s /proc/self/fd "$1/dev/fd"
 cd "$1"
-pivot_root . .
-umount -l .
+mkdir run/before
+pivot_root . run/before
+chroot run/before umount -l /
+rmdir run/before
 exec env -i container=trial NOTIFY_SOCKET={notify} PATH=/usr/sbin:/usr/bin:/sbin:/bin \
   /lib/systemd/systemd --system --show-status=false' sh "$1"
 """
@@ -83,12 +85,18 @@ async def booted(root: Root) -> AsyncIterator[Booted]:
         outside = await asyncio.create_subprocess_exec(
             *("sh", "-ec", boot, "sh", str(root.folder), str(cgroup)), process_group=0
         )
+        ended = asyncio.create_task(outside.wait())
         try:
+            await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise CommandFailedError(f"{root.folder} was not booted: {await ended}")
             await ready
             yield Booted(root.folder, outside.pid)
         finally:
-            outside.kill()  # the kernel ends its systemd then, and all that this has started
-            await outside.wait()
+            ready.cancel()
+            if outside.returncode is None:
+                outside.kill()  # the kernel ends its systemd then, and all that it has started
+            await ended
             await _all_ended(cgroup)
             root.at(NOTIFY).unlink(missing_ok=True)
 
