@@ -55,8 +55,9 @@ def load_sections(kind: type[Read], file: Path | None = None) -> Read:
 
 def problems_of(file: Path | None = None) -> Sequence[str]:
     """Everything that is wrong with any section, one sentence each."""
-    found = file or settings_file()
+    found = file
     try:
+        found = file or settings_file()
         Settings(**({} if found is None else _fields_in(found)))
         load_settings(file)
     except SettingsError as error:
@@ -68,11 +69,32 @@ def problems_of(file: Path | None = None) -> Sequence[str]:
 
 
 def settings_file() -> Path | None:
-    """The file that is read where no other is named; None: nothing but the environment."""
+    """The file that is read where no other is named; None: nothing but the environment.
+
+    Raises:
+        SettingsError: the system's may not be looked at: another ledger is never taken instead.
+    """
     name = os.environ.get(SETTINGS_VARIABLE)
     if name:
         return Path(name)
-    return next((file for file in (DEFAULT_FILE, SYSTEM_FILE) if file.exists()), None)
+    try:
+        if _is_there(DEFAULT_FILE):
+            return DEFAULT_FILE
+    except PermissionError:  # the current folder is somebody else's, and so is what is in it
+        pass
+    try:
+        return SYSTEM_FILE if _is_there(SYSTEM_FILE) else None
+    except PermissionError as error:
+        raise SettingsError(f"{SYSTEM_FILE} cannot be read: {error.strerror}") from None
+
+
+def _is_there(file: Path) -> bool:
+    """Unlike `Path.exists`, which newer versions of Python let say no where it is not known."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _fields_in(file: Path) -> dict[str, Any]:
