@@ -64,8 +64,10 @@ def link_notice(  # noqa: PLR0913 - what a mail with a link is made of, by name
     `role`: what it offers in the office, if its purpose is access.
     """
     offered = {} if role is None else {"role": role.value}
+    what = ":".join([purpose.value, *offered.values()])
+    # One mail a minute for the same: after a double click the link of the first mail still works.
     return Notice(
-        key=f"link:{user.user_id}:{office_id}:{at.isoformat()}",
+        key=f"link:{user.user_id}:{office_id}:{what}:{at:%Y-%m-%dT%H:%M%z}",
         office_id=office_id,
         kind=WITH_LINK[purpose],
         at=at,
