@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from html import unescape
 from http import HTTPStatus
@@ -109,6 +110,7 @@ class Person:
 
     def __init__(self, browser: httpx.AsyncClient, address: str, password: str) -> None:
         self._browser = browser
+        self.address = address
         self._fields = {"address": address, "password": password}
         self._signed_in_at_s: float | None = None
 
@@ -192,19 +194,27 @@ class Customer:
     async def go_on(self, enough: asyncio.Event) -> None:
         """Until it is enough; what was begun then is finished."""
         while not enough.is_set():
-            drawn = self._chance.random()
+            what, do = self._drawn()
             try:
-                if self._moments.awaited(CARD_ASKED) or drawn < CARDS_PART:
-                    await self._replace_card()
-                elif self._moments.awaited(CANCEL_SENT) or drawn < CARDS_PART + CANCELLED_PART:
-                    await self._have_one_cancelled()
-                else:
-                    await self._buy()
-            except (LabError, TimeoutError) as error:
-                self.problems.append(f"{type(error).__name__}: {error}")
+                await do()
+            except LabError as error:
+                self.problems.append(f"{self._manager.address} wanted {what}: {error}")
+            except TimeoutError:
+                self.problems.append(
+                    f"{self._manager.address} wanted {what}: not done in {PATIENCE_S:.0f} s,"
+                    f" at {datetime.now(UTC):%H:%M:%S}"
+                )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._chance.uniform(0, 2 * self._pause_s)):
                     await enough.wait()
+
+    def _drawn(self) -> tuple[str, Callable[[], Awaitable[None]]]:
+        drawn = self._chance.random()
+        if self._moments.awaited(CARD_ASKED) or drawn < CARDS_PART:
+            return "to replace a card", self._replace_card
+        if self._moments.awaited(CANCEL_SENT) or drawn < CARDS_PART + CANCELLED_PART:
+            return "to have a payment cancelled", self._have_one_cancelled
+        return "to buy", self._buy
 
     async def _buy(self) -> None:
         form = form_in(await self._manager.page("/"), "/top-ups")
