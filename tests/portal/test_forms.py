@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from charging.money_state import Payment
 from charging.people import LinkPurpose
 from db import people
 from tests.portal.money import save_card, succeeded, told
@@ -175,13 +176,19 @@ async def test_a_wrong_form_says_where_and_why_keeps_what_was_typed_and_changes_
     assert rows_of(site) == before
 
 
-async def _prepared(site: Site, form: Wrong) -> str:
-    """With a card, a payment that can be cancelled, and a link that works."""
+async def bought(site: Site) -> Payment:
+    """With a card: a payment that is credited, and can be cancelled."""
     await save_card(site)
     async with site.browser("anna") as browser:
         await buy(browser)
     [payment] = payments_of(site)
     await told(site, payment, succeeded(payment))
+    return payment
+
+
+async def _prepared(site: Site, form: Wrong) -> str:
+    """With a payment, and a link that works."""
+    payment = await bought(site)
     remi, now = site.users["remi"].user_id, site.clock.now()
     token = site.write(lambda writer: people.make_link(writer, remi, LinkPurpose.RESET, now))
     return form.path.replace("TOKEN", token).replace("PAYMENT", payment.payment_id)

@@ -7,11 +7,10 @@ import pytest
 
 from charging.people import LinkPurpose
 from db import people
-from tests.portal.money import save_card, succeeded, told
 from tests.portal.site import PASSWORD, Site
 from tests.portal.test_access import routes
-from tests.portal.test_forms import rows_of
-from tests.portal.test_money_pages import KEY, buy, payments_of
+from tests.portal.test_forms import bought, rows_of
+from tests.portal.test_money_pages import KEY
 
 # What tells of each request, and moves and grants nothing.
 TOLD_EACH_TIME = {"audit_trail"}
@@ -91,12 +90,8 @@ async def test_what_is_sent_twice_is_done_once(site: Site, form: Sent) -> None:
 
 
 async def _prepared(site: Site, form: Sent) -> tuple[str, dict[str, str]]:
-    """With a card, a payment that can be cancelled, and a link and a code that work."""
-    await save_card(site)
-    async with site.browser("anna") as browser:
-        await buy(browser)
-    [payment] = payments_of(site)
-    await told(site, payment, succeeded(payment))
+    """With a payment, and a link and a code that work."""
+    payment = await bought(site)
     vic, now = site.users["vic"].user_id, site.clock.now()
     token = site.write(lambda writer: people.make_link(writer, vic, LinkPurpose.RESET, now))
     code = site.write(
