@@ -17,7 +17,7 @@ from lab.application import wall_clock
 from lab.carrier import Carrier
 from lab.phone import Phone
 from tests.admin.certificates import make_certificate, served
-from tests.install.offline import FRANCE, Trial, require, talk, until_true
+from tests.install.offline import FRANCE, Trial, WrongError, require, talk, until_true
 from tests.install.root import CommandFailedError
 
 FOLDER = Path(__file__).parents[2] / "docs/runbook"
@@ -40,6 +40,7 @@ TYPED: Mapping[str, Sequence[str]] = {
         "systemctl stop tollgate",
         "tollgate backup check FILE",
         "tollgate restore FILE",
+        "tollgate restore FILE --over",
         "tollgate doctor",
         "tollgate payments",
         'tollgate topup 20 --key cash-17 --reason "again after the restore"',
@@ -232,7 +233,13 @@ async def restored_from_yesterday(trial: Trial, log: Path, carrier: Carrier, pho
     page.type("systemctl stop tollgate")
     trial.root.run(f"head -c 65536 /dev/urandom >{places.LEDGER}")
     page.type("tollgate backup check FILE", file=BACKUP)
-    said = page.type("tollgate restore FILE", file=BACKUP)
+    try:
+        page.type("tollgate restore FILE", file=BACKUP)
+    except CommandFailedError as error:
+        require("cannot be read" in str(error), error)
+    else:
+        raise WrongError("a ledger that cannot be read was replaced without a question")
+    said = page.type("tollgate restore FILE --over", file=BACKUP)
     require("1 answered legs" in said, said)
     await restarted(trial, log, "systemctl start tollgate")
     page.type("tollgate payments")
