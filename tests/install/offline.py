@@ -108,6 +108,9 @@ class Trial:
     def before_upgrade(self) -> None:
         """What an admin does who finds a ledger of the first version here: nothing runs."""
 
+    def upgrade(self, command: str) -> None:
+        self.run(command)
+
     def carrier(self) -> Carrier:
         return Carrier(self.telephony, self.work / "carrier", address=office.CARRIER)
 
@@ -248,7 +251,7 @@ def upgrade_from_the_first_schema(trial: Trial) -> None:
     engine.dispose()
     for file in ledger.parent.glob(f"{ledger.name}*"):
         os.chown(file, owner.st_uid, owner.st_gid)
-    trial.run(commands_of("Upgrade")[1])
+    trial.upgrade(commands_of("Upgrade")[1])
     engine = open_engine(f"sqlite:///{ledger}")
     require(balances_of(engine) == balances, "balances differ")
     engine.dispose()
