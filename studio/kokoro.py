@@ -20,6 +20,8 @@ STYLE_NUMBERS: Final = 256  # one row of so many for each length of an utterance
 # What the French clips take at a pace of 1, more or less a tenth of a second.
 SHORTEST_S: Final = 0.65
 PHONEME_S: Final = 0.05
+HISS_S: Final = 0.15  # an "s" at the beginning is as quiet as a breath
+WORD_BELOW_LOUDEST: Final = 0.03  # -30 dB
 FASTER_AT_LEAST: Final = 1.02  # a phoneme takes a whole number of frames
 
 # The longest balance below 1,000 is a lead, a number with its unit, and hundredths.
@@ -70,7 +72,7 @@ class KokoroEngine:
             samples, rate_hz = _model().create(
                 phonemes, voice=_style(speaker), speed=pace, is_phonemes=True, trim=False
             )
-            return Sound(np.asarray(samples, dtype=np.float64), int(rate_hz))
+            return without_breath(Sound(np.asarray(samples, dtype=np.float64), int(rate_hz)))
 
         longest_s = longest_s_of(clip, spellings)
         pace = first_pace(spellings.pace_of(text), longest_s, phonemes)
@@ -80,6 +82,15 @@ class KokoroEngine:
 def longest_s_of(clip: str, spellings: Spellings) -> float | None:
     """How long a clip may take; None where it is not one of the three of a balance."""
     return spellings.longest_s if _THIRD_OF_A_BALANCE.fullmatch(clip) else None
+
+
+def without_breath(sound: Sound) -> Sound:
+    """Without what is heard before a single word that is spoken in the style of a sentence."""
+    frame = sound.rate_hz // 100
+    frames = sound.samples[: len(sound.samples) // frame * frame].reshape(-1, frame)
+    levels = np.sqrt(np.mean(frames**2, axis=1))
+    first = int(np.argmax(levels > np.max(levels) * WORD_BELOW_LOUDEST)) * frame
+    return Sound(sound.samples[max(0, first - int(HISS_S * sound.rate_hz)) :], sound.rate_hz)
 
 
 def first_pace(pace: float, longest_s: float | None, phonemes: str) -> float:

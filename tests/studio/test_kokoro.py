@@ -1,10 +1,11 @@
 """What the neural voice is given, and how fast it speaks, without the voice."""
 
+import numpy as np
 import pytest
 
-from prompts.audio import Sound, prompt_of
+from prompts.audio import Sound, joined, prompt_of
 from prompts.spellings import Phonemes, Spellings
-from studio.kokoro import KokoroEngine, first_pace, longest_s_of, spoken, within
+from studio.kokoro import KokoroEngine, first_pace, longest_s_of, spoken, within, without_breath
 from tests.prompts.voices import tone
 
 
@@ -25,6 +26,15 @@ def test_a_third_of_a_balance_is_spoken_as_slowly_as_it_may_last(slowest_s: floa
     assert paces[0] == 1.0
     assert lasts_s <= 1.33
     assert len(paces) == 1 or lasts_s > 1.2  # no faster than it must be
+
+
+def test_a_breath_before_a_word_is_cut_off_and_a_hiss_is_not() -> None:
+    word = tone(speech_s=0.5, silence_s=0)
+    for before_s, kept_s in ((0.1, 0.6), (0.4, 0.65)):
+        quiet = Sound(0.01 * np.resize(word.samples, int(before_s * 16_000)), 16_000)
+        heard = without_breath(joined([quiet, word]))
+        assert heard.duration_s == pytest.approx(kept_s, abs=0.011)
+        assert np.array_equal(heard.samples[-len(word.samples) :], word.samples)
 
 
 def test_a_long_clip_is_tried_at_about_the_pace_that_it_needs() -> None:
