@@ -40,7 +40,8 @@ log = structlog.get_logger()
 
 LOOK_EVERY_S: Final = 0.25  # a caller may be waiting for what is due
 LEASE: Final = timedelta(seconds=30)  # longer than a request takes; a dead worker keeps it so long
-POLL_EVERY: Final = timedelta(seconds=60)
+POLL_EVERY: Final = timedelta(seconds=30)  # what no webhook told of is known within a minute
+POLL_AGAIN: Final = timedelta(seconds=10)  # where there was no answer
 CATCH_UP_EVERY: Final = timedelta(seconds=5)
 LISTED_FOR: Final = timedelta(days=30)  # how long a processor lists what happened
 AT_ONCE: Final = 32  # requests under way: a processor that stalls holds up none of the others
@@ -82,6 +83,7 @@ class Worker:
         )
         self._poll = Poll(processor=processor, inbox=inbox)
         self._polled_at: datetime | None = None
+        self._poll_every = POLL_EVERY
         self.trouble: str | None = None  # what the processor last answered that was no answer
         self._caught_up = False  # a ledger that was restored has heard of what it lost
         self._under_way: dict[str, asyncio.Task[None]] = {}
@@ -135,7 +137,7 @@ class Worker:
         for form in await self._read(lambda reader: due_forms(reader, now, AT_ONCE)):
             self._begin(f"card form:{form.form_id}", self._forms.go_on(form))
         self._begin("events", self._facts.handle_due())
-        if self._polled_at is None or now - self._polled_at >= POLL_EVERY:
+        if self._polled_at is None or now - self._polled_at >= self._poll_every:
             self._polled_at = now
             self._begin("poll", self._ask_for_events())
 
@@ -219,6 +221,7 @@ class Worker:
         """Whether there was an answer."""
         found = await self._poll.ask(now=self._clock.now())
         self.trouble = None if isinstance(found, int) else _told(found)
+        self._poll_every = POLL_AGAIN if isinstance(found, Unknown) else POLL_EVERY
         self.wake()
         return isinstance(found, int)
 

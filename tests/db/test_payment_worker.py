@@ -20,7 +20,7 @@ from db.leases import acquire, release
 from db.ledger import SqlLedger, read_from
 from db.restorations import Restoration, write_down
 from db.writing import write_to
-from payments.worker import POLL_EVERY, Worker
+from payments.worker import POLL_AGAIN, POLL_EVERY, Worker
 from tests.db.money import SELLER_TERMS, Office
 from tests.fakes.card_processor import MemoryProcessor
 from tests.fakes.charging import gbp, request
@@ -194,6 +194,24 @@ async def test_a_success_that_only_the_list_of_events_tells_is_credited(
     await worker.settle()
     await worker.settle()
     assert await office.available() == gbp("20")
+    assert (await office.payment(payment)).state is State.CREDITED
+
+
+async def test_a_list_of_events_without_an_answer_is_asked_for_again_sooner(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    await enter_card(office, worker, processor, "decides_later")
+    payment = await office.buy("20")
+    await worker.settle()
+    (intent,) = processor.intents
+    processor.succeed(intent)
+    processor.lie = lambda _: "lost_before"
+    office.clock.advance(round(POLL_EVERY.total_seconds()))
+    await worker.settle()
+    processor.lie = lambda what: "" if what == "changed" else "lost_before"
+    office.clock.advance(round(POLL_AGAIN.total_seconds()))
+    await worker.settle()
+    await worker.settle()
     assert (await office.payment(payment)).state is State.CREDITED
 
 
