@@ -8,6 +8,7 @@ a webhook or what a poll found: who acts on a fact need not know where it came f
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -466,5 +467,13 @@ class EventInbox(Protocol):
 
         Raises:
             ChargingUnavailable: the database is away; the processor tells it again.
+        """
+        ...
+
+    async def missing(self, source: str, event_ids: Sequence[str]) -> frozenset[str]:
+        """Which of them are not there.
+
+        Raises:
+            ChargingUnavailable: the database is away; asking again is safe.
         """
         ...

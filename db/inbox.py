@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -14,6 +14,8 @@ from charging.card_processor import ProcessorEvent
 from db.ledger import read_from
 from db.money_tables import processor_events
 from db.writing import write_to
+
+ASKED_AT_ONCE: Final = 500  # names in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,25 @@ class SqlInbox:
             return kept.first() is not None  # PostgreSQL's driver does not count such rows
 
         return await asyncio.to_thread(write_to, self._engine, insert)
+
+    async def missing(self, source: str, event_ids: Sequence[str]) -> frozenset[str]:
+        """Which of them are not there; read alone, so that nobody waits for it.
+
+        Raises:
+            ChargingUnavailable: the database is away.
+        """
+
+        def read(reader: Connection) -> frozenset[str]:
+            known: set[str] = set()
+            for first in range(0, len(event_ids), ASKED_AT_ONCE):
+                query = select(processor_events.c.event_id).where(
+                    processor_events.c.source == source,
+                    processor_events.c.event_id.in_(event_ids[first : first + ASKED_AT_ONCE]),
+                )
+                known.update(reader.scalars(query))
+            return frozenset(event_ids) - known
+
+        return await asyncio.to_thread(read_from, self._engine, read)
 
     async def due(self, now: datetime, limit: int) -> Sequence[KeptEvent]:
         query = (

@@ -39,9 +39,11 @@ class Poll:
         if not isinstance(answer, Changed):
             log.warning("poll_without_answer", processor=self.processor.name, answer=repr(answer))
             return answer
+        ids = [event.event_id for event in answer.events]
+        missing = await self.inbox.missing(self.processor.name, ids)
         new = 0
         for event in answer.events:
-            if await self.inbox.keep(self.processor.name, event):
+            if event.event_id in missing and await self.inbox.keep(self.processor.name, event):
                 new += 1
                 log.info("event_found", event_id=event.event_id, kind=event.kind)
         self.since = now - LOOK_AGAIN

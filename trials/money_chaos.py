@@ -363,7 +363,13 @@ class _Trial:
         waiting = await self._sandbox.order("waiting")
         on_their_way = [f"{waiting} webhooks on their way"] if waiting else []
         unhandled = [f"not handled: {name}" for name in await self._read(records.unhandled)]
-        return [*on_their_way, *unhandled, *await self._unsettled()]
+        left = [*on_their_way, *unhandled, *await self._unsettled()]
+        return left or await self._not_told()
+
+    async def _not_told(self) -> Sequence[str]:
+        """A dispute whose webhook was lost changes what the sandbox holds, and nothing of ours."""
+        log, rows = await self._sandbox.order("log"), await self._read(records.all_payments)
+        return total_differs(log, rows, await self._read(records.from_cards))
 
     async def _unsettled(self) -> Sequence[str]:
         log, rows = await self._sandbox.order("log"), await self._read(records.open_payments)

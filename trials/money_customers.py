@@ -300,7 +300,9 @@ async def _enter(page_url: str, number: str) -> None:
             await enter_card(page_url, number)
         except (aiohttp.ClientError, TimeoutError):
             await asyncio.sleep(AGAIN_S)
-        except LabError:
-            return
+        except LabError as refused:
+            if f" {HTTPStatus.GONE.value} " in str(refused):
+                return
+            raise
         else:
             return

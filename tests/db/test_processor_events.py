@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from charging.card_processor import DisputeOpened, Invalid
 from charging.refill import State
-from db.inbox import SqlInbox
+from db.inbox import ASKED_AT_ONCE, SqlInbox
 from db.ledger import SqlLedger
 from payments.facts import TOO_EARLY_AGAIN, FactHandler
 from payments.outcomes import read_event
@@ -22,6 +22,16 @@ async def test_an_event_is_new_once_whoever_tells_it(engine: Engine) -> None:
     event = read_event(succeeded("evt_1", payment_id="p1"))
     assert [await inbox.keep("sandbox", event) for _ in range(3)] == [True, False, False]
     assert await inbox.keep("stripe", event)
+
+
+async def test_of_many_events_those_that_are_not_there_are_named(engine: Engine) -> None:
+    inbox = SqlInbox(engine)
+    names = [f"evt_{n}" for n in range(2 * ASKED_AT_ONCE + 1)]
+    await inbox.keep("sandbox", read_event(succeeded(names[0], payment_id="p1")))
+    await inbox.keep("sandbox", read_event(succeeded(names[-1], payment_id="p2")))
+    await inbox.keep("stripe", read_event(succeeded(names[1], payment_id="p3")))
+    assert await inbox.missing("sandbox", names) == set(names[1:-1])
+    assert await inbox.missing("sandbox", []) == set()
 
 
 async def test_a_dispute_that_comes_before_the_reply_is_not_forgotten(

@@ -45,12 +45,15 @@ async def test_every_webhook_lost_the_poll_finds_the_payment_once() -> None:
     assert told.facts().count(paid) == 1
 
 
-async def test_what_a_webhook_told_is_not_new_to_the_poll() -> None:
+async def test_what_a_webhook_told_is_not_new_to_the_poll_and_not_written_again() -> None:
+    """A worker that starts asks for three days, which may be thousands of events."""
     told = Told()
     await told.charge()
     for event in told.processor.events:
         await told.inbox.keep("memory", event)
+    written = told.inbox.written
     assert await told.poll.ask(now=told.clock.now()) == 0
+    assert told.inbox.written == written
 
 
 async def test_a_poll_without_an_answer_asks_for_the_same_again() -> None:
