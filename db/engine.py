@@ -19,6 +19,7 @@ LOCK_TIMEOUT_S = 5  # how long a transaction waits for another one
 LOOK_EVERY_MS = 2  # whether the other one is over, on SQLite
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 30
+_PRIMARY_CODE = 0xFF  # of SQLite's error codes; what stands above it says more precisely why
 
 LEDGER_MODE = 0o600  # who may read it knows whom the office calls; who may write it has money
 
@@ -151,7 +152,7 @@ def _begin_in_turn(connection: Connection, statement: str) -> None:
     until_s = time.monotonic() + LOCK_TIMEOUT_S
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while _is_locked(driver, statement) and time.monotonic() < until_s:
+        while is_locked(driver, statement) and time.monotonic() < until_s:
             time.sleep(LOOK_EVERY_MS / 1000)  # SQLite tells nobody that a transaction is over
         if not driver.in_transaction:
             connection.exec_driver_sql(statement)  # what is wrong is told as SQLAlchemy tells it
@@ -159,12 +160,15 @@ def _begin_in_turn(connection: Connection, statement: str) -> None:
         driver.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000}")
 
 
-def _is_locked(driver: sqlite3.Connection, statement: str) -> bool:
-    """Whether another one writes; if not, the transaction has begun, or is to be begun again."""
+def is_locked(driver: sqlite3.Connection, statement: str) -> bool:
+    """Whether another one writes, or recovers what a crash left.
+
+    If not, the transaction has begun; or something else is wrong, which beginning again tells.
+    """
     try:
         driver.execute(statement)
     except sqlite3.OperationalError as error:
-        return error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+        return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
     return False
 
 

@@ -88,7 +88,7 @@ async def put_card_on_file(engine: Engine, *, currency: str, number: str) -> Non
     """As a manager does: a page asks, the worker opens the form, and a person fills it in.
 
     Raises:
-        LabError: the card was not saved.
+        PageShownError: the card was not saved.
         TimeoutError: no worker of card payments runs.
     """
     now = datetime.now(UTC)
@@ -120,11 +120,19 @@ async def _form_in(engine: Engine, form_id: str, state: str) -> CardFormRow:
             await asyncio.sleep(LOOK_EVERY_S)
 
 
+class PageShownError(LabError):
+    """The sandbox took no form, and shows a page that says why."""
+
+    def __init__(self, status: int, page_url: str) -> None:
+        super().__init__(f"the sandbox: {status} for {page_url}")
+        self.status = status
+
+
 async def enter_card(page_url: str, number: str = TEST_CARD) -> str:
     """What a person does in a card form; where the browser is sent afterwards.
 
     Raises:
-        LabError: the card was not saved.
+        PageShownError: the card was not saved.
     """
     fields = {"number": number, "expiry": "12/34", "code": "123"}
     return await submit(page_url, fields)
@@ -134,12 +142,12 @@ async def submit(page_url: str, fields: Mapping[str, str]) -> str:
     """Send a form of the sandbox's; where the browser is sent afterwards.
 
     Raises:
-        LabError: it shows a page instead.
+        PageShownError: it shows a page instead.
     """
     async with (
         aiohttp.ClientSession() as browser,
         browser.post(page_url, data=fields, allow_redirects=False) as answer,
     ):
         if answer.status != 303:  # noqa: PLR2004 - HTTP's
-            raise LabError(f"the sandbox: {answer.status} for {page_url}")
+            raise PageShownError(answer.status, page_url)
         return answer.headers["location"]

@@ -23,7 +23,7 @@ import httpx
 
 from charging.money import parse_money
 from lab.errors import LabError
-from lab.sandbox import enter_card
+from lab.sandbox import PageShownError, enter_card
 from lab.web_forms import form_in
 
 AGAIN_S: Final = 0.1
@@ -300,8 +300,8 @@ async def _enter(page_url: str, number: str) -> None:
             await enter_card(page_url, number)
         except (aiohttp.ClientError, TimeoutError):
             await asyncio.sleep(AGAIN_S)
-        except LabError as refused:
-            if f" {HTTPStatus.GONE.value} " in str(refused):
+        except PageShownError as shown:
+            if shown.status == HTTPStatus.GONE:
                 return
             raise
         else:

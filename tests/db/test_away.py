@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import pytest
 from sqlalchemy import Engine, event, text
@@ -74,6 +76,32 @@ def test_who_writes_looks_again_soon_until_it_is_their_turn(
     engine.dispose()
     other.dispose()
     assert patience_ms == db.engine.LOCK_TIMEOUT_S * 1000
+
+
+class Refusing:
+    """A connection of SQLite's whose transaction does not begin."""
+
+    def __init__(self, code: int) -> None:
+        self._error = sqlite3.OperationalError("refused")
+        self._error.sqlite_errorcode = code
+
+    def execute(self, statement: str) -> None:
+        del statement
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("code", "locked"),
+    [
+        (sqlite3.SQLITE_BUSY, True),
+        (sqlite3.SQLITE_BUSY_RECOVERY, True),  # another one reads what a crash left
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, True),
+        (sqlite3.SQLITE_IOERR, False),
+        (sqlite3.SQLITE_FULL, False),
+    ],
+)
+def test_every_kind_of_lock_is_waited_for_and_nothing_else(*, code: int, locked: bool) -> None:
+    assert db.engine.is_locked(cast("sqlite3.Connection", Refusing(code)), "BEGIN") is locked
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
