@@ -42,6 +42,7 @@ REFUND_EVERY = timedelta(hours=1)
 NOT_THERE_AFTER = timedelta(minutes=10)  # before, a request may still be on its way
 FIRST_PAUSE = timedelta(seconds=2)  # doubled each time that nothing is known
 LONGEST_PAUSE = timedelta(minutes=10)
+DISPUTED = "disputed"  # the code of a refund that the bank was faster than
 
 
 class State(StrEnum):
@@ -462,6 +463,10 @@ def _refunding(  # noqa: PLR0911 - one arm per row
         case Unknown():
             pause = _pause(attempt)
             return replace(attempt, asked=attempt.asked + 1, due_at=now + pause), ()
+        case DisputeOpened() | DisputeClosed(won=False):  # told again when this is known
+            return replace(attempt, by_look_up=True, code=DISPUTED, due_at=now), ()
+        case NotThere() if attempt.code == DISPUTED:  # of disputed money none is sent back
+            return _restore(attempt, DISPUTED, amount)
         case NotThere():  # the key is forgotten and so is the refund: a person has to look
             stuck = replace(attempt, due_at=None, code="refund_not_found")
             return stuck, (Mail(NoticeKind.OPERATOR),)

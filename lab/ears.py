@@ -13,6 +13,7 @@ from typing import NamedTuple
 from lab.caller import PlacedCall
 
 _RTP_HEADER_BYTES = 12
+_SSRC = slice(8, 12)  # of the header: which source of sound sends it
 _PAUSE_S = 0.3  # without a packet: a new stretch of sound begins
 _RECEIVE_BYTES = 4 * 1024 * 1024
 
@@ -27,13 +28,18 @@ class Stretch(NamedTuple):
 class Ears(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self._by_port: dict[int, list[Stretch]] = defaultdict(list)
+        self._source_of: dict[
+            int, bytes
+        ] = {}  # the SSRC, which is another for the port's next call
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if len(data) <= _RTP_HEADER_BYTES:
             return
-        now_s = time.time()
-        stretches = self._by_port[addr[1]]
-        if stretches and now_s - stretches[-1].to_s < _PAUSE_S:
+        now_s, port, source = time.time(), addr[1], data[_SSRC]
+        stretches = self._by_port[port]
+        goes_on = self._source_of.get(port) == source
+        self._source_of[port] = source
+        if goes_on and now_s - stretches[-1].to_s < _PAUSE_S:
             stretches[-1] = Stretch(stretches[-1].from_s, now_s)
         else:
             stretches.append(Stretch(now_s, now_s))

@@ -41,7 +41,7 @@ FULL = (
     ("ami", 1000, 3, 50),
     ("ami-password", 400, 3, 20),
     ("database", 400, 3, 20),
-    ("answer-lock", 400, 3, 20),
+    ("answer-lock", 700, 3, 20),
     ("disk-full", 400, 3, 20),
     ("log-lost", 600, 3, 40),
     ("clocks", 600, 3, 40),

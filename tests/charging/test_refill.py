@@ -442,6 +442,33 @@ def test_of_what_was_refunded_only_the_rest_can_be_taken_back() -> None:
     assert after(whole, dispute()) == (whole, ())
 
 
+def test_a_dispute_while_nobody_knows_of_the_refund_has_it_looked_up_and_not_sent_again() -> None:
+    """A processor may repeat an error of its own to the refund's key for a day."""
+    looking, commands = after(State.REFUNDING, Due(), Unknown("HTTP 500"), dispute())
+    assert (looking.state, looking.due_at, commands) == (State.REFUNDING, NOW, ())
+    asked, commands = after(looking, Due())
+    assert commands == (LookUpRefund(),)
+    still_looking, _ = after(asked, Unknown("HTTP 500"))
+    assert after(still_looking, Due())[1] == (LookUpRefund(),)
+
+
+def test_a_refund_that_was_not_made_before_the_dispute_is_given_back_and_then_disputed() -> None:
+    for told in (dispute(), closed(won=False)):
+        kept, commands = after(State.REFUNDING, told, Due(), NotThere())
+        assert (kept.state, kept.due_at, kept.code) == (State.CREDITED, None, "disputed")
+        assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED))
+        disputed, commands = after(kept, told)
+        assert (disputed.state, commands[0]) == (State.DISPUTED, ChargeBack(AMOUNT))
+        assert after(disputed, Due()) == (disputed, ())
+
+
+def test_a_refund_that_was_made_before_the_dispute_leaves_the_rest_to_it() -> None:
+    refunded, commands = after(State.REFUNDING, dispute(), Due(), EVERY_EVENT["refunded"])
+    assert (refunded.state, commands[0]) == (State.REFUNDED, IssueCreditNote(UNSPENT))
+    disputed, commands = after(refunded, dispute())
+    assert (disputed.state, commands[0]) == (State.DISPUTED, ChargeBack(AMOUNT - UNSPENT))
+
+
 def test_a_fraud_warning_pauses_and_takes_nothing() -> None:
     warned, commands = after(State.CREDITED, FraudWarning(intent_id=INTENT))
     assert warned.state is State.CREDITED

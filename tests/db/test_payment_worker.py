@@ -312,6 +312,46 @@ async def test_a_refund_that_fails_comes_back_to_the_account(
     assert (await office.payment(payment)).state is State.CREDITED
 
 
+async def test_a_dispute_of_a_payment_whose_refund_is_answered_by_errors_alone_does_not_wait(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    await enter_card(office, worker, processor)
+    payment = await office.buy("20")
+    await worker.settle()
+    await office.spend("14")
+    processor.lie = lambda what: "lost_before" if what == "refund" else ""
+    await office.cancel(payment)
+    await worker.settle()
+    (intent,) = processor.intents
+    processor.dispute(intent)
+    for _ in range(4):
+        office.clock.advance(31)
+        await worker.settle()
+    found = await office.payment(payment)
+    assert (found.state, found.attempt.taken_back) == (State.DISPUTED, gbp("20"))
+    assert (await office.available(), office.owed()) == (gbp("0"), -gbp("14").micros)
+
+
+async def test_a_refund_whose_answer_was_lost_leaves_the_rest_to_a_dispute(
+    office: Office, worker: Worker, processor: MemoryProcessor
+) -> None:
+    await enter_card(office, worker, processor)
+    payment = await office.buy("20")
+    await worker.settle()
+    await office.spend("14")
+    processor.lie = lambda what: "lost_after" if what == "refund" else ""
+    await office.cancel(payment)
+    await worker.settle()
+    (intent,) = processor.intents
+    processor.dispute(intent)
+    for _ in range(4):
+        office.clock.advance(31)
+        await worker.settle()
+    found = await office.payment(payment)
+    assert (found.state, found.attempt.taken_back) == (State.DISPUTED, gbp("14"))
+    assert (await office.available(), office.owed()) == (gbp("0"), -gbp("14").micros)
+
+
 async def test_a_processor_that_stalls_holds_up_no_other_payment(
     office: Office, worker: Worker, processor: MemoryProcessor
 ) -> None:

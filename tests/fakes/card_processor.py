@@ -65,6 +65,7 @@ class MemoryIntent:
     tries: int = 0
     created: datetime | None = None
     refunds: dict[str, Refunded | RefundPending | RefundFailed] = field(default_factory=dict)
+    disputed: Money | None = None
 
     @property
     def charged(self) -> Money:
@@ -280,6 +281,8 @@ class MemoryProcessor:
         intent = self.intents.get(request.intent_id)
         if intent is None:
             return Invalid("resource_missing", "no such intent")
+        if intent.disputed is not None:
+            return Invalid("charge_disputed", "the bank has taken it back already")
         if request.amount > intent.charged - intent.refunded:
             return Invalid("charge_already_refunded", "more than was charged")
         fails = "refund_fails" in intent.request.method_id
@@ -336,7 +339,11 @@ class MemoryProcessor:
         self._tell("charge.dispute.closed", self._dispute(intent_id, "won" if won else "lost"))
 
     def _dispute(self, intent_id: str, status: str) -> dict[str, Any]:
-        amount = self.intents[intent_id].request.amount
+        """Of what was not refunded when it was opened."""
+        intent = self.intents[intent_id]
+        if intent.disputed is None:
+            intent.disputed = intent.charged - intent.refunded
+        amount = intent.disputed
         return {
             "id": f"dp_{intent_id}",
             "status": status,
