@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Update, insert, select, update
 
 from db.money_tables import card_forms
 
@@ -51,8 +51,22 @@ def due_forms(reader: Connection, now: datetime, limit: int) -> Sequence[CardFor
     return [_form_of(row) for row in reader.execute(query.limit(limit))]
 
 
-def change_form(writer: Connection, form_id: str, **values: Any) -> None:
-    writer.execute(update(card_forms).where(card_forms.c.form_id == form_id).values(**values))
+def change_form(writer: Connection, form: CardFormRow, **values: Any) -> None:
+    """Only while it is in that state: whoever was slower than another has no say any more."""
+    writer.execute(_in_state_of(form).values(**values))
+
+
+def put_form_off(writer: Connection, form: CardFormRow, *, until: datetime) -> None:
+    """Unless somebody wants it looked at sooner by now."""
+    writer.execute(
+        _in_state_of(form).where(card_forms.c.due_at == form.due_at).values(due_at=until)
+    )
+
+
+def _in_state_of(form: CardFormRow) -> Update:
+    return update(card_forms).where(
+        card_forms.c.form_id == form.form_id, card_forms.c.state == form.state
+    )
 
 
 def _row_of(form: CardFormRow) -> dict[str, Any]:

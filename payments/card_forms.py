@@ -22,7 +22,7 @@ from charging.card_processor import (
 )
 from charging.money_state import StoredCard
 from charging.ports import Clock, Ledger
-from db.card_forms import CardFormRow, change_form
+from db.card_forms import CardFormRow, change_form, find_form, put_form_off
 from db.ledger import read_from
 from db.money_reads import ReplacedCard, last_customer, replaced_cards
 from db.writing import write_to
@@ -43,7 +43,11 @@ class CardForms:
         self._engine = engine
         self._clock = clock
 
-    async def go_on(self, form: CardFormRow) -> None:
+    async def go_on(self, form_id: str) -> None:
+        """As it stands now: between the list of what is due and this, another may have gone on."""
+        form: CardFormRow | None = await self._read(lambda reader: find_form(reader, form_id))
+        if form is None or form.due_at is None or form.due_at > self._clock.now():
+            return
         match form.state:
             case "asked":
                 await self._open(form)
@@ -53,7 +57,7 @@ class CardForms:
                 await self._remove_replaced(form)
 
     async def _open(self, form: CardFormRow) -> None:
-        """Where a reply was lost it is opened twice, and the second one is shown."""
+        """Where a reply was lost it is opened once more; the first one that is known is shown."""
         now = self._clock.now()
         name = self._processor.name
         customer_id = await self._read(lambda r: last_customer(r, form.office_id, name))
@@ -78,7 +82,7 @@ class CardForms:
                 )
             case Unknown(cause):
                 log.warning("card_form_unknown", form_id=form.form_id, cause=cause)
-                await self._change(form, due_at=now + ASK_AGAIN)
+                await self._put_off(form, until=now + ASK_AGAIN)
             case Invalid(code):
                 log.error("card_form_refused", form_id=form.form_id, code=code)
                 await self._change(form, state="not_saved", code=code, due_at=None)
@@ -97,7 +101,7 @@ class CardForms:
             case CardNotEntered() if now - form.asked_at > FORM_LASTS:
                 await self._change(form, state="not_saved", code="expired", due_at=None)
             case CardNotEntered() | Unknown():
-                await self._change(form, due_at=now + LOOK_EVERY)
+                await self._put_off(form, until=now + LOOK_EVERY)
 
     async def _take(self, form: CardFormRow, saved: CardSaved, now: datetime) -> None:
         """The card first: a form that is looked at twice saves the same card again."""
@@ -133,7 +137,12 @@ class CardForms:
 
     async def _change(self, form: CardFormRow, **values: Any) -> None:
         await asyncio.to_thread(
-            write_to, self._engine, lambda writer: change_form(writer, form.form_id, **values)
+            write_to, self._engine, lambda writer: change_form(writer, form, **values)
+        )
+
+    async def _put_off(self, form: CardFormRow, *, until: datetime) -> None:
+        await asyncio.to_thread(
+            write_to, self._engine, lambda writer: put_form_off(writer, form, until=until)
         )
 
     async def _read(self, query: Callable[[Any], Any]) -> Any:

@@ -217,7 +217,7 @@ class FactHandler:
             await asyncio.to_thread(
                 write_to,
                 self._engine,
-                lambda writer: change_form(writer, form.form_id, due_at=now),
+                lambda writer: change_form(writer, form, due_at=now),
             )
 
     async def _change_card(self, fact: CardUpdated | CardRemoved) -> None:

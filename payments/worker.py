@@ -135,7 +135,7 @@ class Worker:
         for office_id in await self._read(lambda reader: due_policies(reader, now, AT_ONCE)):
             await self._ledger.carry_out(LookAgain(office_id=office_id, at=now))
         for form in await self._read(lambda reader: due_forms(reader, now, AT_ONCE)):
-            self._begin(f"card form:{form.form_id}", self._forms.go_on(form))
+            self._begin(f"card form:{form.form_id}", self._forms.go_on(form.form_id))
         self._begin("events", self._facts.handle_due())
         if self._polled_at is None or now - self._polled_at >= self._poll_every:
             self._polled_at = now

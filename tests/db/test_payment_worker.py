@@ -7,19 +7,29 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from charging.card_processor import CardOnFile, Changed, ChargeRequest, RefundRequest, Succeeded
+from charging.card_processor import (
+    CardOnFile,
+    Changed,
+    ChargeRequest,
+    FindCardAnswer,
+    RefundRequest,
+    SaveCardAnswer,
+    SaveCardRequest,
+    Succeeded,
+)
 from charging.errors import InsufficientBalance
 from charging.money_state import Payment
 from charging.refill import State
 from charging.refill_rules import PolicyState
 from charging.usecases import Charging
 from db.audit import audit
-from db.card_forms import CardFormRow, ask_for_form, find_form
+from db.card_forms import CardFormRow, ask_for_form, change_form, find_form
 from db.inbox import SqlInbox, events_with_problems
 from db.leases import acquire, release
 from db.ledger import SqlLedger, read_from
 from db.restorations import Restoration, write_down
 from db.writing import write_to
+from payments.card_forms import CardForms
 from payments.worker import POLL_AGAIN, POLL_EVERY, Worker
 from tests.db.money import SELLER_TERMS, Office
 from tests.fakes.card_processor import MemoryProcessor
@@ -69,10 +79,21 @@ async def enter_card(
     office: Office, worker: Worker, processor: MemoryProcessor, method: str = "succeeds"
 ) -> CardFormRow:
     """As a person does: the page asks for a form, the worker opens it, the processor tells."""
-    name = new("form")
+    name = await ask_for_card(office)
+    await worker.settle()
+    opened = form_of(office, name)
+    assert opened.page_url == f"https://memory/{opened.setup_id}"
+    processor.enter(opened.setup_id, method)
+    office.clock.advance(61)  # a poll finds it; a webhook would be sooner
+    await worker.settle()
+    await worker.settle()
+    return form_of(office, name)
+
+
+async def ask_for_card(office: Office) -> str:
     now = office.clock.now()
     form = CardFormRow(
-        form_id=name,
+        form_id=new("form"),
         office_id="main",
         asked_by="user:anna",
         asked_at=now,
@@ -83,17 +104,13 @@ async def enter_card(
         due_at=now,
     )
     await asyncio.to_thread(write_to, office.engine, lambda writer: ask_for_form(writer, form))
-    await worker.settle()
-    opened = read_from(office.engine, lambda reader: find_form(reader, name))
-    assert opened is not None
-    assert opened.page_url == f"https://memory/{opened.setup_id}"
-    processor.enter(opened.setup_id, method)
-    office.clock.advance(61)  # a poll finds it; a webhook would be sooner
-    await worker.settle()
-    await worker.settle()
-    saved = read_from(office.engine, lambda reader: find_form(reader, name))
-    assert saved is not None
-    return saved
+    return form.form_id
+
+
+def form_of(office: Office, form_id: str) -> CardFormRow:
+    found = read_from(office.engine, lambda reader: find_form(reader, form_id))
+    assert found is not None
+    return found
 
 
 async def test_a_card_is_saved_and_charged_and_replaced(
@@ -150,6 +167,72 @@ async def test_a_card_that_could_not_be_removed_at_the_processor_is_removed_late
     office.clock.advance(61)
     await worker.settle()
     assert processor.removed == {old.method_id}
+
+
+async def test_a_form_that_was_listed_as_due_and_opened_meanwhile_is_not_opened_again(
+    office: Office, processor: MemoryProcessor, ledger: SqlLedger
+) -> None:
+    """The person has the first one before them, and enters a card there."""
+    forms = card_forms(office, processor, ledger)
+    name = await ask_for_card(office)
+    await forms.go_on(name)
+    opened = form_of(office, name)
+    await forms.go_on(name)
+    assert form_of(office, name) == opened
+    assert len(processor.forms) == 1
+
+
+async def test_of_two_workers_that_open_one_form_whoever_was_slower_has_no_say(
+    office: Office, processor: MemoryProcessor, ledger: SqlLedger
+) -> None:
+    """A worker that was stopped for longer than its lease wakes up."""
+    forms = card_forms(office, processor, ledger)
+    name = await ask_for_card(office)
+    stopped, goes_on = asyncio.Event(), asyncio.Event()
+    begin_card = processor.begin_card
+
+    async def slow(request: SaveCardRequest) -> SaveCardAnswer:
+        stopped.set()
+        await goes_on.wait()
+        return await begin_card(request)
+
+    processor.begin_card = slow  # type: ignore[method-assign]
+    slower = asyncio.create_task(forms.go_on(name))
+    await stopped.wait()
+    processor.begin_card = begin_card  # type: ignore[method-assign]
+    await forms.go_on(name)
+    opened = form_of(office, name)
+    goes_on.set()
+    await slower
+    assert form_of(office, name) == opened
+    assert len(processor.forms) == 2
+
+
+async def test_a_form_that_a_webhook_wants_looked_at_now_is_not_put_off(
+    office: Office, worker: Worker, processor: MemoryProcessor, engine: Engine
+) -> None:
+    """The processor answered "not entered", and then it was, before the answer was written."""
+    name = await ask_for_card(office)
+    await worker.settle()
+    opened = form_of(office, name)
+    office.clock.advance(21)
+    find_card = processor.find_card
+
+    async def entered_meanwhile(setup_id: str) -> FindCardAnswer:
+        answer = await find_card(setup_id)
+        processor.enter(setup_id)
+        write_to(engine, lambda writer: change_form(writer, opened, due_at=office.clock.now()))
+        return answer
+
+    processor.find_card = entered_meanwhile  # type: ignore[method-assign]
+    await worker.settle()
+    processor.find_card = find_card  # type: ignore[method-assign]
+    await worker.settle()
+    assert form_of(office, name).state == "saved"
+
+
+def card_forms(office: Office, processor: MemoryProcessor, ledger: SqlLedger) -> CardForms:
+    return CardForms(processor=processor, ledger=ledger, engine=office.engine, clock=office.clock)
 
 
 async def test_several_workers_at_once_charge_each_payment_once(

@@ -98,7 +98,7 @@ class MemoryProcessor:
         self.intents: dict[str, MemoryIntent] = {}
         self.events: list[ProcessorEvent] = []
         self.answered: dict[str, tuple[object, Any]] = {}
-        self._forms: dict[str, tuple[SaveCardRequest, str, CardOnFile | None]] = {}
+        self.forms: dict[str, tuple[SaveCardRequest, str, CardOnFile | None]] = {}
         self.removed: set[str] = set()
         self._names = itertools.count(1)
 
@@ -117,14 +117,14 @@ class MemoryProcessor:
 
     def _form(self, request: SaveCardRequest) -> CardForm:
         setup_id, customer_id = self._name("cs"), request.customer_id or self._name("cus")
-        self._forms[setup_id] = (request, customer_id, None)
+        self.forms[setup_id] = (request, customer_id, None)
         return CardForm(
             setup_id=setup_id, customer_id=customer_id, page_url=f"https://memory/{setup_id}"
         )
 
     def enter(self, setup_id: str, method: str = "succeeds") -> CardOnFile:
         """What a person does in the form."""
-        request, customer_id, _ = self._forms[setup_id]
+        request, customer_id, _ = self.forms[setup_id]
         card = CardOnFile(
             customer_id=customer_id,
             method_id=f"pm_{method}.{next(self._names)}",
@@ -133,7 +133,7 @@ class MemoryProcessor:
             expiry_month=12,
             expiry_year=2034,
         )
-        self._forms[setup_id] = (request, customer_id, card)
+        self.forms[setup_id] = (request, customer_id, card)
         about = {"id": setup_id, "status": "complete", "metadata": {"office": request.office_id}}
         self._tell("checkout.session.completed", about)
         return card
@@ -141,9 +141,9 @@ class MemoryProcessor:
     async def find_card(self, setup_id: str) -> FindCardAnswer:
         if self._asked("find_card"):
             return LOST
-        if setup_id not in self._forms:
+        if setup_id not in self.forms:
             return NotThere()
-        request, _, card = self._forms[setup_id]
+        request, _, card = self.forms[setup_id]
         if card is None:
             return CardNotEntered(setup_id=setup_id)
         return CardSaved(setup_id=setup_id, office_id=request.office_id, card=card)

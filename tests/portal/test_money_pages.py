@@ -177,21 +177,23 @@ async def test_a_payment_of_another_office_is_not_there(site: Site) -> None:
         assert "pay-1" not in (await browser.get("/billing")).text
 
 
+def change(site: Site, form_id: str, **values: str) -> None:
+    form = site.read(lambda reader: find_form(reader, form_id))
+    assert form is not None
+    site.write(lambda writer: change_form(writer, form, **values))
+
+
 async def test_a_card_is_entered_on_a_page_of_the_processor(site: Site) -> None:
     async with site.browser("anna") as browser:
         asked = await browser.post("/billing/card")
         address = asked.headers["location"]
         form_id = address.rpartition("/")[2]
         assert "is being opened" in (await browser.get(address)).text
-        site.write(
-            lambda writer: change_form(
-                writer, form_id, state="open", setup_id="s", page_url="https://cards.example/s"
-            )
-        )
+        change(site, form_id, state="open", setup_id="s", page_url="https://cards.example/s")
         assert 'href="https://cards.example/s"' in (await browser.get(address)).text
-        site.write(lambda writer: change_form(writer, form_id, page_url="javascript:alert(1)"))
+        change(site, form_id, page_url="javascript:alert(1)")
         assert "javascript:" not in (await browser.get(address)).text
-        site.write(lambda writer: change_form(writer, form_id, state="saved"))
+        change(site, form_id, state="saved")
         assert "The card is saved." in (await browser.get(address)).text
     form = site.read(lambda reader: find_form(reader, form_id))
     assert form is not None
