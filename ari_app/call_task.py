@@ -195,8 +195,9 @@ class CallTask:
 
     @property
     def channels(self) -> frozenset[str]:
-        """Every channel this call knows."""
-        legs = filter(None, (self.call.caller, self.call.leg))
+        """Every channel this call knows, of one that is resumed from the beginning on."""
+        found = self._found.leg if isinstance(self._found, FoundTalking) else None
+        legs = filter(None, (self.call.caller, self.call.leg, found))
         return self.call.ringing.union(legs)
 
     def deliver(self, event: Event) -> None:

@@ -184,6 +184,21 @@ async def test_answer_that_came_unseen_is_metered_as_soon_as_the_log_tells_of_it
     assert office.charged() == gbp("0.20")
 
 
+async def test_end_of_a_leg_that_was_found_talking_is_heard_when_it_is_told(
+    tmp_path: Path,
+) -> None:
+    """Not a second or two later, when somebody misses it: until then increments are debited."""
+    office = Office(tmp_path)
+    await office.dial()
+    office.log("ANSWER", LEG, office.answered)
+    await office.look()
+    (task,) = office.driver.tasks()
+    assert task.call.state is State.TALKING
+    await office.end(LEG, office.answered + timedelta(seconds=11))
+    assert office.ledger.calls["c1"].settled_at is not None
+    assert office.charged() == gbp("0.10")
+
+
 async def test_end_that_asterisk_saw_after_a_stop_is_charged_as_if_it_had_been_before(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
