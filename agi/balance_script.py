@@ -24,13 +24,13 @@ from agi.protocol import harmless  # noqa: E402
 from agi.session import ANY_KEY, TOLD_VARIABLE  # noqa: E402
 from assembly.charging import AssemblyError, balance_of  # noqa: E402
 from charging.errors import ChargingUnavailable, Refusal  # noqa: E402
-from prompts.library import FOLDER  # noqa: E402
 from prompts.phrases import (  # noqa: E402
     Phrase,
     UnspokenError,
     balance_phrase,
     refusal_phrase,
 )
+from prompts.playing import FOLDER  # noqa: E402
 from settings import SETTINGS_VARIABLE, SettingsError, SharedSections, load_sections  # noqa: E402
 
 

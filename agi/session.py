@@ -13,8 +13,8 @@ from agi.protocol import (
     command_line,
     parse_reply,
 )
-from prompts.library import FOLDER
 from prompts.phrases import Phrase
+from prompts.playing import FOLDER
 
 REPLY_TIMEOUT_S: Final = 20  # the longest clip takes 8 s
 BETWEEN_DIGITS_MS: Final = 5000

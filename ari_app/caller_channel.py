@@ -12,8 +12,8 @@ from ari_app.ari import Ari, AriError, AriUnavailableError
 from ari_app.events import ONE_MOMENT
 from ari_app.messages import Event, PromptFinished
 from dialplan.contexts import INCLUDED, PAID, REFUSED, SILENCE_MAX_S, paid_extension
-from prompts.library import media
 from prompts.phrases import Phrase
+from prompts.playing import media
 
 NOT_FOUND = 404
 CONFLICT = 409  # the channel has left Stasis already: an earlier attempt did get through

@@ -26,9 +26,9 @@ from prompts.audio import (
 from prompts.errors import ClipsMissing
 from prompts.files import NotASoundError, read_sound
 from prompts.phrases import Phrase
+from prompts.playing import FOLDER
 from prompts.texts import texts_of
 
-FOLDER: Final = "tollgate"  # Playback(tollgate/…) in the dialplan, sound:tollgate/… in ARI
 WIDEBAND: Final = ".wav16"
 NARROWBAND: Final = ".wav"
 RATES_HZ: Final = {WIDEBAND: WIDEBAND_HZ, NARROWBAND: NARROWBAND_HZ}
@@ -37,11 +37,6 @@ MANIFEST: Final = "voice.json"
 NO_SOUND: Final = "no-sound"
 NO_SOUND_FILE: Final = f"{NO_SOUND}.ulaw"
 NO_SOUND_SAMPLES: Final = b"\xff" * (NARROWBAND_HZ // 50)
-
-
-def media(phrase: Phrase) -> str:
-    """For ARI's `play`: a comma list, played without a gap; Asterisk adds language and format."""
-    return ",".join(f"sound:{FOLDER}/{clip}" for clip in phrase.clips)
 
 
 def default_sounds_folder(environment: Mapping[str, str]) -> Path:

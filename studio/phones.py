@@ -18,8 +18,9 @@ from lab.office import Office
 from lab.phone import Phone
 from prompts.audio import WIDEBAND_HZ, Sound, joined, narrowband
 from prompts.files import read_sound, write_wav
-from prompts.library import NARROWBAND, WIDEBAND, Library, media
+from prompts.library import NARROWBAND, WIDEBAND, Library
 from prompts.phrases import Phrase
+from prompts.playing import media
 from settings import AriSettings
 from studio.told import Told
 from telephony.tools import Telephony

@@ -8,7 +8,7 @@ from admin.checks.asterisk import AriError, ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
 from admin.checks.site import good_offices
 from charging.language import LANGUAGES
-from prompts.library import FOLDER
+from prompts.playing import FOLDER
 from prompts.texts import texts_of
 from settings import Settings
 

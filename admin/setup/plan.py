@@ -20,7 +20,7 @@ from charging.language import LANGUAGES
 from dialplan.phones import PhonesError
 from dialplan.render import RenderError, rendered_dialplan
 from plans.files import PlanFileError
-from prompts.library import FOLDER
+from prompts.playing import FOLDER
 from settings import Settings, SettingsError
 
 SECRET_BYTES = 32

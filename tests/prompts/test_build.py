@@ -9,8 +9,9 @@ from prompts.audio import Sound
 from prompts.build import build_voice, first_usable
 from prompts.errors import ClipsMissing, EngineFailed, EngineMissing
 from prompts.files import write_wav
-from prompts.library import NO_SOUND, NO_SOUND_FILE, Faults, Library, default_sounds_folder, media
+from prompts.library import NO_SOUND, NO_SOUND_FILE, Faults, Library, default_sounds_folder
 from prompts.phrases import Phrase
+from prompts.playing import media
 from tests.prompts.voices import TEXTS, ToneEngine, few_texts, tone
 
 PHRASE = Phrase(("your-balance-is", "12-pounds", "40"))
