@@ -95,9 +95,10 @@ class Ami:
 
         AMI knows only "from now on", and means the moment at which Asterisk reads it. So it is
         reckoned when it is written, and told again where the answer was slow: as if it would be as
-        slow again, for a leg may end too early and never too late. What may still be on its way
-        when nobody waits for it any more would be read far too late: then the connection is given
-        up, and every leg is told again over the next one.
+        slow again, for a leg may end too early and never too late; but with half of what is left
+        at least, or the first answer after a stall would end a leg that is paid for. What may still
+        be on its way when nobody waits for it any more would be read far too late: then the
+        connection is given up, and every leg is told again over the next one.
 
         Where the connection is away or says nothing for a moment, it is told over HTTP. Whoever
         still waits for the connection then tells what is wanted by then, and not what was.
@@ -128,8 +129,10 @@ class Ami:
         allowance_s = 0.0
         for _ in range(TELLINGS_MAX):
             at_s, written_s = wanted.at_s, loop.time()
-            left_s = max(SHORTEST_TIMEOUT_S, at_s - written_s - allowance_s)
-            await act("AbsoluteTimeout", Channel=channel, Timeout=f"{left_s:.3f}")
+            left_s = at_s - written_s
+            allowance_s = min(allowance_s, max(0.0, left_s / 2))
+            told_s = max(SHORTEST_TIMEOUT_S, left_s - allowance_s)
+            await act("AbsoluteTimeout", Channel=channel, Timeout=f"{told_s:.3f}")
             took_s = loop.time() - written_s
             # Nor much too early, where it was slow once; nor what somebody else meanwhile outdid.
             if abs(took_s - allowance_s) <= LATE_S and at_s == wanted.at_s:

@@ -157,6 +157,21 @@ async def test_leg_is_not_ended_early_for_having_been_told_of_slowly(
         assert at_s - LATE_S <= asterisk.ends_at_s() <= at_s + LATE_S
 
 
+@pytest.mark.parametrize("slow_s", [(0.8,), (0.5, 0.5), (0.6, 0.3)])
+async def test_leg_of_which_a_stall_let_nothing_be_told_lives_until_it_is_told_again(
+    slow_s: tuple[float, ...],
+) -> None:
+    """What is left is less than the stall took, which need not come twice."""
+    asterisk = AmiStandIn(*slow_s)
+    async with connected(asterisk) as ami:
+        at_s = asyncio.get_running_loop().time() + 1.4
+        await ami.end_at(LEG, at_s=at_s)
+    ends_s = [read_s + float(fields["Timeout"]) for read_s, fields in asterisk.told]
+    for end_s, (next_read_s, _) in zip(ends_s, asterisk.told[1:], strict=False):
+        assert end_s > next_read_s + LATE_S
+    assert at_s - LATE_S <= ends_s[-1] <= at_s + LATE_S
+
+
 async def test_time_that_could_not_be_told_well_is_told_again_by_whoever_wanted_it() -> None:
     asterisk = AmiStandIn(*[0.3, 0.9] * TELLINGS_MAX)  # never twice the same
     async with connected(asterisk) as ami:
