@@ -98,6 +98,11 @@ KINDS: Final[Mapping[PaymentKind, str]] = {
 }
 
 
+def state_title(state: State) -> str:
+    """The marked word for a state of a payment."""
+    return _STATES[state][1]
+
+
 def payment_said(words: Words, payment: Payment) -> Said:
     tint, title, text = _STATES[payment.state]
     return Said(tint, words.say(title), words.say(text))

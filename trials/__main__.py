@@ -43,8 +43,8 @@ FULL = (
     ("database", 400, 3, 20),
     ("answer-lock", 700, 3, 20),
     ("disk-full", 400, 3, 20),
-    ("log-lost", 600, 3, 40),
-    ("clocks", 600, 3, 40),
+    ("log-lost", 700, 3, 40),
+    ("clocks", 700, 3, 40),
 )
 # What `make test` takes: those that need little time, and no more of them than it has.
 SHORT = (

@@ -1,19 +1,15 @@
 """The audit trail: who changed what."""
 
-import re
-from decimal import Decimal
 from typing import Annotated
 
-from babel.numbers import is_currency
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from charging.money import Money
 from db.audit_trail import changes
 from portal.access import Reader
+from portal.change_words import said
 from portal.languages import marked
 from portal.parts import Needs
-from portal.words import Words
 
 router = APIRouter()
 
@@ -54,21 +50,6 @@ ACTIONS = {
     "token.revoke": marked("Revoked a token for programs"),
     "password.set": marked("Set a password"),
 }
-
-_AMOUNT = re.compile(r"\b([0-9]+(?:\.[0-9]+)?) ([A-Z]{3})\b")
-
-
-def said(words: Words, text: str) -> str:
-    """What was changed, with the amounts in it as this reader writes them."""
-    return _AMOUNT.sub(lambda found: _amount(words, *found.groups()) or found[0], text)
-
-
-def _amount(words: Words, amount: str, currency: str) -> str | None:
-    """None: it only looks like one."""
-    if not is_currency(currency):
-        return None
-    micros = Decimal(amount).scaleb(6)
-    return words.exact(Money(int(micros), currency)) if micros == int(micros) else None
 
 
 @router.get("/audit-trail")

@@ -1,7 +1,6 @@
 """Balance, activity, calls and reports: what they say is what the ledger says."""
 
 import csv
-import gettext
 import html
 import io
 import re
@@ -28,9 +27,7 @@ from db.managers_settings import read_settings
 from db.models import calls
 from db.reports import SpentLine
 from portal.charts import bar_chart, days_left, gauge, rounded_up
-from portal.routes import audit
 from portal.routes.reports import By, by_month
-from portal.words import Words
 from tests.fakes.charging import gbp
 from tests.portal.served import NOW, lived_in
 from tests.portal.site import Site, text_of
@@ -252,16 +249,6 @@ async def test_a_page_on_which_nothing_was_found_says_how_far_it_looked(
         further = re.search(r'class="button" href="([^"]+)"', page.text)
         assert further is not None
         assert (await browser.get(html.unescape(further[1]))).status_code == 200
-
-
-def test_the_audit_trail_says_amounts_as_its_reader_does() -> None:
-    english, french = (
-        Words(language, gettext.NullTranslations(), None) for language in ("en", "fr")
-    )
-    before = "armed: 20.00 GBP below 10.00 GBP, of 5 BOX"
-    assert audit.said(english, before) == "armed: £20.00 below £10.00, of 5 BOX"
-    assert "20,00\N{NO-BREAK SPACE}£GB" in audit.said(french, before)
-    assert audit.said(french, "MAIN-1 visa 4242") == "MAIN-1 visa 4242"
 
 
 async def test_amounts_stand_in_fields_as_they_are_typed_in_the_language(week: Site) -> None:
