@@ -42,7 +42,9 @@ REFUND_EVERY = timedelta(hours=1)
 NOT_THERE_AFTER = timedelta(minutes=10)  # before, a request may still be on its way
 FIRST_PAUSE = timedelta(seconds=2)  # doubled each time that nothing is known
 LONGEST_PAUSE = timedelta(minutes=10)
-DISPUTED = "disputed"  # the code of a refund that the bank was faster than
+# Codes of a refund that was asked for and never made.
+DISPUTED = "disputed"  # the bank was faster
+NOT_SENT_BACK = "refund_not_found"
 
 
 class State(StrEnum):
@@ -431,9 +433,7 @@ def _credited(  # noqa: PLR0911 - one arm per row
         case DisputeClosed():  # its opening is still to come, and means nothing any more
             return replace(attempt, closed_dispute=event.dispute_id), ()
         # At the processor's desk; or asked for by us, which a ledger that was restored forgot.
-        case Refunded(amount=amount) if (
-            event.key != attempt.refund_key or not attempt.refund_failed
-        ):
+        case Refunded(amount=amount) if event.key != attempt.refund_key or not _failed(attempt):
             refunded = replace(_charged_back(attempt), state=State.REFUNDED, taken_back=amount)
             mail = Mail(NoticeKind.REFUND_DONE)
             return refunded, (ChargeBack(amount), IssueCreditNote(amount), mail)
@@ -441,6 +441,11 @@ def _credited(  # noqa: PLR0911 - one arm per row
             return attempt, (Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE))
         case _:
             return attempt, ()
+
+
+def _failed(attempt: Attempt) -> bool:
+    """Whether its refund was made and came back: what tells of it as made is told late."""
+    return attempt.refund_failed and attempt.code not in {DISPUTED, NOT_SENT_BACK}
 
 
 def _refunding(  # noqa: PLR0911 - one arm per row
@@ -465,11 +470,9 @@ def _refunding(  # noqa: PLR0911 - one arm per row
             return replace(attempt, asked=attempt.asked + 1, due_at=now + pause), ()
         case DisputeOpened() | DisputeClosed(won=False):  # told again when this is known
             return replace(attempt, by_look_up=True, code=DISPUTED, due_at=now), ()
-        case NotThere() if attempt.code == DISPUTED:  # of disputed money none is sent back
-            return _restore(attempt, DISPUTED, amount)
-        case NotThere():  # the key is forgotten and so is the refund: a person has to look
-            stuck = replace(attempt, due_at=None, code="refund_not_found")
-            return stuck, (Mail(NoticeKind.OPERATOR),)
+        case NotThere():  # nor will it be: the bank was faster, or its key is forgotten
+            code = attempt.code if attempt.code == DISPUTED else NOT_SENT_BACK
+            return _restore(attempt, code, amount)
         case _:
             return attempt, ()
 

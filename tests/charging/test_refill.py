@@ -362,8 +362,17 @@ def test_a_refund_of_which_nothing_is_known_is_asked_for_under_its_key() -> None
     assert (again.state, commands) == (State.REFUNDING, (SendRefund(),))
     late, commands = after(again, Due(), at=NOW + KEY_GOOD_FOR + MINUTE)
     assert commands == (LookUpRefund(),)
-    stuck, commands = after(late, NotThere())
-    assert (stuck.due_at, commands) == (None, (Mail(NoticeKind.OPERATOR),))
+    kept, commands = after(late, NotThere())
+    assert (kept.state, kept.due_at, kept.code) == (State.CREDITED, None, "refund_not_found")
+    assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED))
+
+
+def test_a_refund_that_was_looked_for_in_vain_and_is_told_all_the_same_leaves_the_account() -> None:
+    for told in (Due(), dispute()):
+        kept, _ = after(State.REFUNDING, told, NotThere())
+        refunded, commands = after(kept, EVERY_EVENT["refunded"])
+        assert (refunded.state, commands[0]) == (State.REFUNDED, ChargeBack(UNSPENT))
+        assert after(refunded, EVERY_EVENT["refunded"]) == (refunded, ())
 
 
 def test_a_pending_refund_is_looked_up() -> None:

@@ -65,12 +65,19 @@ class MemoryIntent:
     tries: int = 0
     created: datetime | None = None
     refunds: dict[str, Refunded | RefundPending | RefundFailed] = field(default_factory=dict)
-    disputed: Money | None = None
+    disputed: Money | None = None  # once, of what was not refunded
+    dispute_won: bool | None = None  # None: it is open, or there is none
 
     @property
     def charged(self) -> Money:
         nothing = Money(0, self.request.amount.currency)
         return self.state.amount if isinstance(self.state, Succeeded) else nothing
+
+    @property
+    def kept(self) -> Money:
+        """What the processor has of it for us."""
+        lost = None if self.dispute_won else self.disputed
+        return self.charged - self.refunded - (lost or Money(0, self.request.amount.currency))
 
     @property
     def refunded(self) -> Money:
@@ -332,24 +339,28 @@ class MemoryProcessor:
         return outcomes.read_event(body)
 
     def dispute(self, intent_id: str) -> None:
-        """The cardholder has the bank take the money back."""
-        self._tell("charge.dispute.created", self._dispute(intent_id, "needs_response"))
+        """The cardholder has the bank take the money back: once, and what was not refunded."""
+        intent = self.intents[intent_id]
+        if intent.disputed is None and intent.kept:
+            intent.disputed = intent.kept
+            self._tell("charge.dispute.created", self._dispute(intent, "needs_response"))
 
     def close_dispute(self, intent_id: str, *, won: bool) -> None:
-        self._tell("charge.dispute.closed", self._dispute(intent_id, "won" if won else "lost"))
-
-    def _dispute(self, intent_id: str, status: str) -> dict[str, Any]:
-        """Of what was not refunded when it was opened."""
+        self.dispute(intent_id)
         intent = self.intents[intent_id]
-        if intent.disputed is None:
-            intent.disputed = intent.charged - intent.refunded
-        amount = intent.disputed
+        if intent.disputed is not None and intent.dispute_won is None:
+            intent.dispute_won = won
+            status = "won" if won else "lost"
+            self._tell("charge.dispute.closed", self._dispute(intent, status))
+
+    def _dispute(self, intent: MemoryIntent, status: str) -> dict[str, Any]:
+        amount = intent.disputed or intent.charged
         return {
-            "id": f"dp_{intent_id}",
+            "id": f"dp_{intent.intent_id}",
             "status": status,
             "amount": minor_of(amount),
             "currency": amount.currency.lower(),
-            "payment_intent": intent_id,
+            "payment_intent": intent.intent_id,
             "reason": "fraudulent",
         }
 

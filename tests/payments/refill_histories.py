@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 
 from charging.card_commands import ReplaceCard
-from charging.card_processor import CardOnFile, Invalid, Succeeded
-from charging.entries import available
+from charging.card_processor import CardOnFile, Invalid, RefundPending, Succeeded
+from charging.entries import FundingSource, available, funding
 from charging.errors import ChargingError
 from charging.ledger import LedgerCommand
 from charging.money import Money
@@ -53,6 +53,7 @@ from tests.fakes.clock import ManualClock
 from tests.fakes.ledger import MemoryLedger
 
 STEPS = 14
+CARDS_ACCOUNT = funding(FundingSource.CARD)
 OFFICE = "main"
 RULE = refill_rule(amount=gbp("10"), threshold=gbp("15"), day_max=gbp("20"), month_max=gbp("40"))
 CARDS = (
@@ -62,7 +63,9 @@ CARDS = (
     "insufficient_funds",
     "lost_card",
     "authenticates",
+    "refund_fails",
 )
+BEGUN = ("", "bought", "cancelled")
 PAUSES_S = (1, 61, 3_601, 24 * 3_600)
 FATES = ("", "", "lost_before", "lost_after", "crash_before", "crash_after")
 MONEY_IN_ACCOUNT = frozenset({State.CREDITED, State.REFUNDING, State.REFUNDED, State.DISPUTED})
@@ -101,10 +104,17 @@ class RefillHistory(RuleBasedStateMachine):
 
     # --- what may happen -----------------------------------------------------------------
 
-    @initialize(card=st.sampled_from(CARDS))
-    def an_office_has_a_card_and_a_rule(self, card: str) -> None:
+    @initialize(card=st.sampled_from(CARDS), begun=st.sampled_from(BEGUN))
+    def an_office_has_a_card_and_a_rule(self, card: str, begun: str) -> None:
+        """Some have come further already, so that refunds and disputes have time to happen."""
         self.a_card_is_saved(card)
         self.it_is_switched_on()
+        if begun:
+            self.somebody_buys(0)
+            self._work("", 2)
+        if begun == "cancelled":
+            self.money_is_spent("9.99")
+            self.a_payment_is_cancelled(0)
 
     @rule(card=st.sampled_from(CARDS))
     def a_card_is_saved(self, card: str) -> None:
@@ -205,6 +215,17 @@ class RefillHistory(RuleBasedStateMachine):
         else:
             self.processor.close_dispute(paid[choice % len(paid)], won=won)
 
+    @rule(choice=st.integers(0, 5))
+    def the_bank_sends_a_refund_back(self, choice: int) -> None:
+        pending = [
+            refund_id
+            for intent in self.processor.intents.values()
+            for refund_id, refund in intent.refunds.items()
+            if isinstance(refund, RefundPending)
+        ]
+        if pending:
+            self.processor.fail_refund(pending[choice % len(pending)])
+
     @rule(seconds=st.sampled_from(PAUSES_S))
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds)
@@ -277,13 +298,21 @@ class RefillHistory(RuleBasedStateMachine):
             due = [p.attempt.due_at for p in self._state.payments.values() if p.attempt.due_at]
             if not due:
                 break
-            self.clock.set(max(self.clock.now(), min(due)))
+            self.clock.set(max(self.clock.now() + timedelta(minutes=1), min(due)))
             self._decide_what_is_pending()
         for payment in self._state.payments.values():
             charged = len(self.processor.charges_of(payment.payment_id))
             assert charged == (payment.state in MONEY_IN_ACCOUNT), payment
         self.no_payment_is_charged_twice_or_credited_without_a_charge()
         self.the_balance_is_the_sum_of_postings()
+        self.the_ledger_has_of_cards_what_the_processor_has()
+
+    def the_ledger_has_of_cards_what_the_processor_has(self) -> None:
+        kept = sum(intent.kept.micros for intent in self.processor.intents.values())
+        postings = [each for posted in self.ledger.posted for each in posted.entry.postings]
+        came = sum(each.amount.micros for each in postings if each.source == CARDS_ACCOUNT)
+        went = sum(each.amount.micros for each in postings if each.target == CARDS_ACCOUNT)
+        assert came - went == kept
 
     # --- helpers -------------------------------------------------------------------------
 
