@@ -12,10 +12,11 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 import aiohttp
 
@@ -98,6 +99,13 @@ def asterisk_config(  # noqa: PLR0913 - each is one setting, given by name
     )
 
 
+class Suspension(NamedTuple):
+    """A time in which it did not run; seconds since 1970."""
+
+    from_s: float
+    to_s: float
+
+
 class Instance(Runnable):
     """`async with Instance(config, telephony, sounds=…) as asterisk:` runs one Asterisk."""
 
@@ -109,6 +117,8 @@ class Instance(Runnable):
         self._sounds = sounds.absolute()
         self._process: asyncio.subprocess.Process | None = None
         self._lock: IO[str] | None = None
+        self._suspended_at_s = 0.0
+        self.stops: list[Suspension] = []
 
     # --- what an application needs to connect ---------------------------------------------------
 
@@ -183,11 +193,13 @@ class Instance(Runnable):
     def suspend(self) -> None:
         """Stop it where it is (SIGSTOP): what is sent to it waits in the kernel."""
         if self._process is not None:
+            self._suspended_at_s = time.time()
             processes.signal_group(self._process, signal.SIGSTOP)
 
     def go_on(self) -> None:
         if self._process is not None:
             processes.signal_group(self._process, signal.SIGCONT)
+            self.stops.append(Suspension(self._suspended_at_s, time.time()))
 
     async def cli(self, command: str) -> str:
         """What Asterisk answers to a command of its console.

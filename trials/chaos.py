@@ -34,16 +34,12 @@ IMPATIENT_S = 3.1  # how long every third caller would talk; the others leave it
 PAID_TIME = Leniency(paid_time=True)
 AWAY = Leniency(paid_time=True, unspoken=True)
 SLOW_AMI = Leniency(paid_time=True, early_s=1.5)
-LONGEST_STOP_S = faults.ASTERISK_STOPS_S[1]
 KINDS: Mapping[str, tuple[Breakage | None, Leniency]] = {
     "application": (faults.kill_application, AWAY),
     "application-stopped": (faults.suspend_application, AWAY),
     "second-application": (faults.start_a_second_application, AWAY),
     "asterisk": (faults.kill_asterisk, Leniency(asterisk_died=True, unspoken=True)),
-    "asterisk-stopped": (
-        faults.suspend_asterisk,
-        Leniency(stopped_s=LONGEST_STOP_S, paid_time=True),
-    ),
+    "asterisk-stopped": (faults.suspend_asterisk, PAID_TIME),
     "ari": (None, AWAY),  # broken in between; an answer that is heard late
     "ami": (None, SLOW_AMI),
     "ami-password": (faults.change_the_ami_password, SLOW_AMI),
@@ -125,7 +121,7 @@ async def _try(
             paid.office.carrier.calls(),
             await paid.calls(),
             _callers(numbers, placed, heard),
-            lenient=lenient,
+            lenient=replace(lenient, stops=tuple(paid.office.asterisk.stops)),
         )
         audit = await paid.audit()
         channels = await paid.office.asterisk.cli("core show channels concise")

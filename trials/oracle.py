@@ -12,6 +12,7 @@ from charging.ledger import CallRecord
 from lab.caller import PlacedCall
 from lab.carrier import CarrierCall
 from lab.ears import Stretch
+from lab.instance import Suspension
 from trials.numbers import TrialNumber
 
 CLOCKS_MAY_DIFFER_S = 0.05  # the carrier's second and Asterisk's, at the edge of an increment
@@ -22,6 +23,7 @@ SILENCE_MAX_S = 8.0
 READING_S = 0.5  # what ears and logs may be out by
 CUT_EARLY_S = 0.15  # Asterisk ends a leg so much before its paid time is over
 SHORTEST_PROMPT_S = 1.0
+STOP_EDGE_S = 1.0  # a stop of a second is told from none, and so are its edges (docs/adr/0014)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +32,30 @@ class Leniency:
 
     asterisk_died: bool = False  # a call's last moments are on nobody's record but the carrier's
     less: bool = False  # charged for what is proved, which is less, where the record is marked so
-    stopped_s: float = 0.0  # Asterisk did not run for so long: charged for less, and a second more
+    stops: tuple[Suspension, ...] = ()  # Asterisk did not run: charged for less, and a second more
     paid_time: bool = False  # nobody could lengthen a leg: it ends when its paid time is over
     early_s: float = 0.0  # or so much earlier, where what AMI was told may be read late
     unspoken: bool = False  # who was to speak died, or could not be reached: counted, no more
+
+    @property
+    def stopped_s(self) -> float:
+        """The longest stop; 0 where there was none."""
+        return max((stop.to_s - stop.from_s for stop in self.stops), default=0.0)
+
+    def unproved_s(self, call: CarrierCall) -> float:
+        """How much of a call's length lies in stops in which it was answered or ended."""
+        if call.answered_at_s is None or call.ended_at_s is None:
+            return 0.0
+        answered_s, ended_s = call.answered_at_s, call.ended_at_s
+        return sum(
+            max(0.0, stop.to_s - answered_s) * _is_in(answered_s, stop)
+            + max(0.0, ended_s - stop.from_s) * _is_in(ended_s, stop)
+            for stop in self.stops
+        )
+
+
+def _is_in(at_s: float, stop: Suspension) -> bool:
+    return stop.from_s - STOP_EDGE_S <= at_s <= stop.to_s + STOP_EDGE_S
 
 
 NONE = Leniency()
@@ -129,9 +151,9 @@ def _right(
     lenient: Leniency,
 ) -> bool:
     due = increments_due(call.talk_s, number.increment_s)
-    if lenient.stopped_s and call.answered:  # a stop of a second is told from none (docs/adr/0014)
-        latest = max(increments_due(call.talk_s + 1, number.increment_s))
-        earliest_s = max(0.001, call.talk_s - lenient.stopped_s - 1)
+    if lenient.stops and call.answered:
+        latest = max(increments_due(call.talk_s + STOP_EDGE_S, number.increment_s))
+        earliest_s = max(0.001, call.talk_s - lenient.unproved_s(call) - STOP_EDGE_S)
         return min(increments_due(earliest_s, number.increment_s)) <= charged <= latest
     if lenient.asterisk_died or (lenient.less and record.end_unproved):
         return charged <= max(due)

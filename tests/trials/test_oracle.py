@@ -12,6 +12,7 @@ from charging.rates import Rate
 from lab.caller import PlacedCall
 from lab.carrier import CarrierCall
 from lab.ears import Stretch
+from lab.instance import Suspension
 from trials.oracle import Callers, Leniency, judge
 
 ZERO = Money(0, "GBP")
@@ -124,13 +125,25 @@ def test_less_is_right_where_it_is_marked_and_the_evidence_was_destroyed() -> No
     assert problems(record=replace(marked, debited=Money(80_000, "GBP"))) != ()
 
 
-@pytest.mark.parametrize(("increments", "right"), [(0, False), (1, True), (3, True), (4, False)])
-def test_a_stop_of_asterisk_is_charged_for_within_its_bound(
-    *, increments: int, right: bool
+@pytest.mark.parametrize(
+    ("stops", "least"),
+    [
+        ([(1.1, 3.0)], 2),  # neither its answer nor its end is in it: a second, no more
+        ([(1.6, 5.0)], 1),  # its end
+        ([(-1.0, 1.8)], 1),  # its answer
+        ([(-1.0, 1.2), (2.8, 5.0)], 1),  # both
+        ([(-1.0, 6.0)], 1),  # all of it
+    ],
+)
+@pytest.mark.parametrize("increments", [0, 1, 2, 3, 4])
+def test_of_a_stop_of_asterisk_only_what_lies_in_it_may_be_uncharged(
+    increments: int, stops: list[tuple[float, float]], least: int
 ) -> None:
-    lenient = Leniency(stopped_s=3)
+    lenient = Leniency(
+        stops=tuple(Suspension(ANSWERED_S + begins, ANSWERED_S + ends) for begins, ends in stops)
+    )
     marked = charged(increments, unproved=EndUnproved.ASTERISK_STOPPED)
-    assert (problems(record=marked, lenient=lenient) == ()) is right
+    assert (problems(record=marked, lenient=lenient) == ()) is (least <= increments <= 3)
 
 
 def test_a_call_that_was_cut_is_seen_though_its_charge_is_right() -> None:
