@@ -38,7 +38,7 @@ log = structlog.get_logger()
 LOOK_EVERY_S: Final = 2.0
 _PURPOSES: Final = {kind: purpose for purpose, kind in WITH_LINK.items()}
 AT_ONCE: Final = 20
-LEASE: Final = timedelta(minutes=5)  # longer than sending to every address of an office takes
+LEASE: Final = timedelta(minutes=5)  # longer than sending one notice to every address takes
 SEND_TIMEOUT_S: Final = 30
 AGAIN_AFTER: Final = (
     timedelta(minutes=1),
@@ -134,14 +134,17 @@ class Outbox:
 
     async def send_due(self) -> None:
         """Raises ChargingUnavailable: the database is away; what waits is sent later."""
-        now = self._clock.now()
-        if not await self._ours(now):
+        if not await self._has_turn():
             return
+        now = self._clock.now()
         for waiting in await self._read(lambda reader: due_notices(reader, now, AT_ONCE)):
-            await self._send(waiting, now)
+            if not await self._has_turn():  # prolonged: all of them may take longer than a lease
+                return
+            await self._send(waiting, self._clock.now())
 
-    async def _ours(self, now: datetime) -> bool:
+    async def _has_turn(self) -> bool:
         """One process sends at a time, so that a mail is not sent twice."""
+        now = self._clock.now()
         ours: bool = await self._write(
             lambda writer: acquire(writer, "notices", holder=self._name, now=now, lasts=LEASE)
         )

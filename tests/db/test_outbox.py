@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -186,6 +186,43 @@ class OneServer:
     def send(self, message: EmailMessage) -> None:
         del message
         self.asked += 1
+
+
+class SlowServer:
+    """Takes each mail after four minutes, in which somebody else may look."""
+
+    def __init__(self, clock: ManualClock, meanwhile: Callable[[], None]) -> None:
+        self._clock = clock
+        self._meanwhile = meanwhile
+        self.sent: list[str] = []
+
+    def send(self, message: EmailMessage) -> None:
+        self.sent.append(message["Message-ID"])
+        self._clock.advance(240)
+        self._meanwhile()
+
+
+async def test_a_mail_server_that_is_slow_for_many_gets_none_of_them_twice(
+    engine: Engine, clock: ManualClock
+) -> None:
+    """All of them take longer than the lease that one who died would leave."""
+    add(engine, "anna@example.com")
+    for key in ("one", "two", "three", "four"):
+        write(engine, key)
+    loop = asyncio.get_running_loop()
+    server = SlowServer(
+        clock, lambda: asyncio.run_coroutine_threadsafe(other.send_due(), loop).result(30)
+    )
+    quick = SlowServer(clock, lambda: None)
+    settings = NoticeSettings()
+
+    def outbox_of(mailer: Mailer, name: str) -> Outbox:
+        return Outbox(engine=engine, mailer=mailer, settings=settings, clock=clock, name=name)
+
+    other = outbox_of(quick, "other")
+    await outbox_of(server, "one").send_due()
+    sent = server.sent + quick.sent
+    assert len(sent) == len(set(sent)) == 4
 
 
 async def test_a_server_that_is_away_is_tried_again_and_then_given_up(
