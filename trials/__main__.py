@@ -33,7 +33,7 @@ out = Console(highlight=False, soft_wrap=True)
 # What, calls, calls a second, breakages.
 FULL = (
     ("application", 2000, 4, 100),
-    ("application-stopped", 500, 3, 20),
+    ("application-stopped", 600, 3, 20),
     ("second-application", 400, 3, 20),
     ("asterisk", 200, 2, 10),
     ("asterisk-stopped", 500, 3, 25),

@@ -190,14 +190,24 @@ def _lasted(
         yield f"{call.dialled}: lasted {call.talk_s:.3f} s, and {wish_s:.3f} were wanted"
     if call.talk_s >= wish_s - ENDS_EARLY_BY_S:
         return
-    if lenient.paid_time and _ended_at_paid_time(call, callers, lenient):
-        return
     record = recorded.get(call.dialled)
+    if lenient.paid_time and _ended_when_it_was_over(call, record, callers, lenient):
+        return
     why = "" if record is None else f", {record.reserved_intervals} intervals were reserved"
     yield (
         f"{call.dialled}: was cut after {call.talk_s:.3f} s by the {call.ended_by}, and"
         f" {wish_s:.3f} were wanted{why}"
     )
+
+
+def _ended_when_it_was_over(
+    call: CarrierCall, record: CallRecord | None, callers: Callers, lenient: Leniency
+) -> bool:
+    """When what was reserved was used up, or what Asterisk had last been told of it."""
+    if _ended_at_paid_time(call, callers, lenient):
+        return True
+    paid_s = TrialNumber(call.dialled).increment_s * (record.reserved_intervals if record else 0)
+    return paid_s > 0 and ended_with_its_money(call, paid_s)
 
 
 def _ended_at_paid_time(call: CarrierCall, callers: Callers, lenient: Leniency) -> bool:

@@ -159,6 +159,15 @@ def test_a_leg_that_nobody_could_lengthen_ends_when_its_paid_time_is_over() -> N
     assert problems(ended, charged(2)) != ()
 
 
+@pytest.mark.parametrize(("talk_s", "right"), [(4.4, True), (5.1, False), (3.2, False)])
+def test_its_goodbye_may_be_as_late_as_where_it_is_charged(talk_s: float, *, right: bool) -> None:
+    ended = replace(SEEN, ended_at_s=ANSWERED_S + talk_s, ended_by="office")
+    callers = replace(CALLERS, wish_s={NUMBER: 9.4})
+    record = replace(charged(2), reserved_intervals=2)
+    verdict = judge([ended], [record], callers, lenient=Leniency(paid_time=True))
+    assert (verdict.problems == ()) is right
+
+
 def test_a_call_that_lasted_longer_than_anybody_wished_is_seen() -> None:
     (found,) = problems(callers=replace(CALLERS, wish_s={NUMBER: 2.0}))
     assert "lasted 4.600 s, and 2.000 were wanted" in found
