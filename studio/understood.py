@@ -16,7 +16,13 @@ LARGEST_SPELT: Final = 999  # more is never in a sample
 THOUSAND: Final = 1000
 POINT: Final = {"en": "point", "fr": "virgule"}
 AND: Final = {"en": "and", "fr": "et"}
-SAID_WITH_ET: Final = {**dict.fromkeys((20, 30, 40, 50), ("1",)), 60: ("1", "11")}  # French
+# What follows without a unit between is of the same number: "80, 11 euros" can only be 91.
+SAID_AFTER: Final = {
+    **dict.fromkeys((20, 30, 40, 50), range(2, 10)),
+    60: range(2, 20),
+    80: range(1, 20),
+}
+SAID_WITH_ET: Final = {**dict.fromkeys((20, 30, 40, 50), (1,)), 60: (1, 11)}  # French
 CENTS_IN_A_UNIT: Final = 100
 
 WHOLE: Final = {
@@ -36,6 +42,7 @@ WRITTEN_FOR: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {},
     "fr": {
         **dict.fromkeys(("pense", "penses", "pensé", "pensés", "pensée", "pensées"), "pence"),
+        **dict.fromkeys(("panse", "panses"), "pence"),
         "cm": "centimes",
     },
 }
@@ -43,6 +50,11 @@ WRITTEN_FOR: Final[Mapping[str, Mapping[str, str]]] = {
 SAME_SOUND_BEFORE_A_UNIT: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {},
     "fr": {"cette": "7", "cet": "7"},
+}
+# "Cent", "sans", "sang" and "sent" are one sound: "sans 29 livres" is "cent vingt-neuf livres".
+SAME_SOUND_AS_A_HUNDRED: Final[Mapping[str, Sequence[str]]] = {
+    "en": (),
+    "fr": ("sans", "sang", "sent"),
 }
 HUNDREDTH_OF: Final = {"GBP": "pence", "EUR": "cents", "USD": "cents"}
 
@@ -69,6 +81,7 @@ def amount_in(written: str, language: str) -> Understood | None:
     and_ = AND[language]
     words = [WRITTEN_FOR[language].get(word, word) for word in tokens_of(written, language)]
     words = _numbers_before_units(words, SAME_SOUND_BEFORE_A_UNIT[language])
+    words = _hundreds_before_rests(words, SAME_SOUND_AS_A_HUNDRED[language])
     tokens = _signed_at_the_unit(_joined_hundreds(_signed_once(words, and_), and_))
     found = None
     at = 0
@@ -149,14 +162,14 @@ def _number_at(tokens: Sequence[str], at: int) -> tuple[int, int | None] | None:
 
 
 def _joined_hundreds(tokens: Sequence[str], and_: str) -> list[str]:
-    """One number of two where that is what people say: "800, 7 euros", "20 et 1 euro"."""
+    """One number of two where that is what people say: "800, 7 euros", "80, 11 euros"."""
     joined: list[str] = []
     for token in tokens:
         with_and = joined[-1:] == [and_]
         before = joined[-2:-1] if with_and else joined[-1:]
         one_number = before and (
             (_is_rest(token) and _is_hundreds(before[0]))
-            or (with_and and and_ == AND["fr"] and _is_said_with_et(before[0], token))
+            or (and_ == AND["fr"] and _is_said_so(before[0], token, with_et=with_and))
         )
         if one_number:
             del joined[-1 if joined[-1] != and_ else -2 :]
@@ -196,6 +209,13 @@ def _numbers_before_units(words: Sequence[str], same_sound: Mapping[str, str]) -
     ]
 
 
+def _hundreds_before_rests(words: Sequence[str], same_sound: Sequence[str]) -> list[str]:
+    return [
+        "100" if word in same_sound and _is_rest(after) else word
+        for word, after in zip_longest(words, words[1:], fillvalue="")
+    ]
+
+
 def _is_hundreds(token: str) -> bool:
     return token.isdigit() and token.endswith("00") and 0 < int(token) < THOUSAND
 
@@ -205,9 +225,12 @@ def _sum(tens: str, rest: str) -> str:
     return f"{int(tens) + int(whole)}{point}{hundredths}"
 
 
-def _is_said_with_et(tens: str, rest: str) -> bool:
-    """As "vingt et un", "soixante et onze", and after a hundred."""
-    return tens.isdigit() and rest in SAID_WITH_ET.get(int(tens) % CENTS_IN_A_UNIT, ())
+def _is_said_so(tens: str, rest: str, *, with_et: bool) -> bool:
+    """As "vingt et un", "soixante et onze", "quatre-vingt-onze", and after a hundred."""
+    if not (tens.isdigit() and rest.isdigit()) or rest.startswith("0"):
+        return False
+    those = SAID_WITH_ET if with_et else SAID_AFTER
+    return int(rest) in those.get(int(tens) % CENTS_IN_A_UNIT, ())
 
 
 def _is_rest(token: str) -> bool:

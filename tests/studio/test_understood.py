@@ -44,6 +44,16 @@ def test_an_amount_is_read_however_it_is_written(written: str) -> None:
         ("Il vous reste cette centime.", 7, "EUR"),
         ("Il vous reste 20$, 48$.", 2048, "USD"),
         ("Il vous reste 300, 73 $ et 34 $.", 37_334, "USD"),
+        ("Vous avez 80, 11 euros, 21.", 9121, "EUR"),
+        ("Vous avez 700, 80, 11 euros, 21.", 79_121, "EUR"),
+        ("Vous avez 60 17 livres, 60 8.", 7768, "GBP"),
+        ("Vous avez 40 livres quatre-vingt, un.", 4081, "GBP"),
+        ("Vous avez 80 neuf euros.", 8900, "EUR"),
+        ("Vous avez 20 cette livre.", 2700, "GBP"),
+        ("Il vous reste sang, 40 livres, 28.", 14_028, "GBP"),
+        ("Il vous reste sans 22$, 88$.", 12_288, "USD"),
+        ("Vous avez sent 47 $ 54.", 14_754, "USD"),
+        ("Vous avez trente-sept panse.", 37, "GBP"),
     ],
 )
 def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
@@ -61,12 +71,18 @@ def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
         ("12.5 pence", "en"),
         ("65 euros, 75 euros", "fr"),
         ("70 et 1 euro", "fr"),  # nobody says so
+        ("70 5 euros", "fr"),
+        ("20 12 euros", "fr"),
+        ("20 1 euro", "fr"),  # "vingt et un"
+        ("20 40 euros", "fr"),
+        ("60 12 euros", "en"),
+        ("sans livre", "fr"),
         ("60 $, 12 $", "fr"),  # "soixante-douze"
         ("4 $, 25 $", "fr"),  # "quatre-vingt-cinq"
         ("100 $, 48 $", "fr"),  # "cent quarante-huit"
         ("20 $, 48 €", "fr"),
         ("20 dollars, 48 dollars", "fr"),  # what was heard, not how it is written
-        ("20 cette livre", "fr"),
+        ("10 cette livre", "fr"),
         ("cette somme", "fr"),
         ("cette livre", "en"),
         ("20 and 1 euros", "en"),
@@ -81,6 +97,12 @@ def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
 )
 def test_what_is_not_one_amount_is_not_understood(written: str, language: str) -> None:
     assert amount_in(written, language) is None
+
+
+def test_a_word_that_sounds_like_a_hundred_is_one_before_the_rest_of_a_number_alone() -> None:
+    assert amount_in("sans 40 livres", "fr") == said(14_000, "GBP")
+    assert amount_in("sans 40 livres", "en") == said(4000, "GBP")
+    assert amount_in("sans 240 livres", "fr") == said(24_000, "GBP")
 
 
 def test_pounds_heard_for_pence_are_another_amount() -> None:
