@@ -25,7 +25,8 @@ class Spellings:
     words: Mapping[str, str]
     pace: float = 1.0  # 1 is the engine's own
     sentence_pace: float = 1.0
-    longest_s: float | None = None  # of each of the three clips of a balance, with its silence
+    longest_s: float | None = None  # of the amount's two clips in a balance, with their silence
+    longest_lead_s: float | None = None  # of the clip before them
     phonemes: Mapping[str, Phonemes] = field(default_factory=dict)  # by the word
 
     def pace_of(self, text: str) -> float:
@@ -65,8 +66,9 @@ def parse_spellings(toml: str, engine: str, language: str) -> Spellings:
     pace = entries.pop("pace", 1.0)
     sentence_pace = entries.pop("sentence-pace", pace)
     longest_s = entries.pop("longest-s", None)
+    longest_lead_s = entries.pop("longest-lead-s", longest_s)
     phonemes = entries.pop("phonemes", {})
-    for each in (pace, sentence_pace, longest_s or 1.0):
+    for each in (pace, sentence_pace, longest_s or 1.0, longest_lead_s or 1.0):
         if not isinstance(each, float):
             raise TextsDamaged(f"{each!r} of {engine} is not a number with a point")
     if not isinstance(phonemes, dict):
@@ -78,7 +80,8 @@ def parse_spellings(toml: str, engine: str, language: str) -> Spellings:
                 words[word] = spoken
             case _:
                 raise TextsDamaged(f"{word} of {engine} is not a spelling and its reason")
-    return Spellings(words, pace, sentence_pace, longest_s, _parse_phonemes(phonemes, engine))
+    replaced = _parse_phonemes(phonemes, engine)
+    return Spellings(words, pace, sentence_pace, longest_s, longest_lead_s, replaced)
 
 
 def _parse_phonemes(entries: Mapping[str, object], engine: str) -> dict[str, Phonemes]:

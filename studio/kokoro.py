@@ -2,31 +2,39 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from prompts.audio import Sound, prompt_of
+from prompts.audio import LEAD_S, Sound, prompt_of
 from prompts.errors import EngineMissing
 from prompts.spellings import Phonemes, Spellings, spellings_of
 from studio.models import VOICE, ModelMissingError, folder_of
 
+Styles: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
+
 RATE_HZ: Final = 24_000
 STYLE_NUMBERS: Final = 256  # one row of so many for each length of an utterance
+FRAME: Final = 600  # samples; a phoneme takes a whole number of frames
+
+# A hiss or a burst is heard a little before its phoneme's first frame.
+BEGIN_EARLIER_S: Final = {"sfʃ": 0.06, "zʒ": 0.05, "ptk": 0.03, "bd": 0.02}
+ENDS_LATER_S: Final = 0.1
 
 # What the French clips take at a pace of 1, more or less a tenth of a second.
 SHORTEST_S: Final = 0.65
 PHONEME_S: Final = 0.05
 HISS_S: Final = 0.15  # an "s" at the beginning is as quiet as a breath
 WORD_BELOW_LOUDEST: Final = 0.03  # -30 dB
-FASTER_AT_LEAST: Final = 1.02  # a phoneme takes a whole number of frames
+FASTER_AT_LEAST: Final = 1.02  # less may leave every phoneme its number of frames
 
 # The longest balance below 1,000 is a lead, a number with its unit, and hundredths.
+_LEAD: Final = "your-balance-is"
 _THIRD_OF_A_BALANCE: Final = re.compile(
-    r"your-balance-is.*|(?:ending-)?\d+-(?:pounds|euros|dollars)|and-\d+-(?:pence|cents)|\d+"
+    r"(?:ending-)?\d+-(?:pounds|euros|dollars)|and-\d+-(?:pence|cents)|\d+"
 )
 _LANGUAGE_MARK: Final = re.compile(r"\([a-z-]+\)")
 
@@ -35,11 +43,15 @@ class Speaker(NamedTuple):
     voice: str
     phonemes: str  # what espeak-ng calls the language
     shortest: int = 1  # in phonemes: what is shorter is spoken in the style of so many
+    unrounded: bool = False  # by `studio/unrounded.py`, and cut where the first phoneme begins
 
 
 # The best graded voice of British English, and the only French one, which speaks two or three words
 # less clearly than a sentence.
-SPEAKERS: Final = {"en": Speaker("bf_emma", "en-gb"), "fr": Speaker("ff_siwis", "fr-fr", 60)}
+SPEAKERS: Final = {
+    "en": Speaker("bf_emma", "en-gb"),
+    "fr": Speaker("ff_siwis", "fr-fr", 60, unrounded=True),
+}
 
 
 class KokoroEngine:
@@ -58,6 +70,7 @@ class KokoroEngine:
         speaker = SPEAKERS[language]
         made_of = [self.name, speaker.voice, spellings.pace_of(text), spellings.of(text)]
         made_of += [speaker.shortest] if speaker.shortest > 1 else []
+        made_of += ["unrounded"] if speaker.unrounded and _is_of_a_balance(clip) else []
         made_of += [f"{given}>{instead}" for given, instead in spellings.phonemes_in(text)]
         longest_s = longest_s_of(clip, spellings)
         return " ".join(map(str, made_of if longest_s is None else [*made_of, longest_s]))
@@ -67,6 +80,10 @@ class KokoroEngine:
         speaker = SPEAKERS[language]
         given = _model().tokenizer.phonemize(spellings.of(text), speaker.phonemes)
         phonemes = spoken(given, spellings.phonemes_in(text))
+        longest_s = longest_s_of(clip, spellings)
+        pace = spellings.pace_of(text)
+        if speaker.unrounded and _is_of_a_balance(clip):
+            return Unrounded(phonemes, _style(speaker)).within(longest_s, text, pace)
 
         def speak(pace: float) -> Sound:
             samples, rate_hz = _model().create(
@@ -74,14 +91,80 @@ class KokoroEngine:
             )
             return without_breath(Sound(np.asarray(samples, dtype=np.float64), int(rate_hz)))
 
-        longest_s = longest_s_of(clip, spellings)
-        pace = first_pace(spellings.pace_of(text), longest_s, phonemes)
-        return within(longest_s, text, pace, speak)
+        return within(longest_s, text, first_pace(pace, longest_s, phonemes), speak)
+
+
+class Unrounded:
+    """One text, spoken without rounding; how long each phoneme takes is known before it speaks."""
+
+    def __init__(self, phonemes: str, styles: Styles) -> None:
+        self._phonemes = phonemes
+        tokens = _model().tokenizer.tokenize(phonemes)
+        self._given = {
+            "tokens": np.array([[0, *tokens, 0]]),
+            "style": styles[min(len(tokens), len(styles)) - 1],
+        }
+
+    def within(self, longest_s: float | None, text: str, pace: float) -> Sound:
+        """At a pace, or as little faster as keeps the finished clip short enough."""
+        beside_s = LEAD_S  # what the clip has beside its phonemes; known when it was spoken once
+        while True:
+            if longest_s is not None:
+                pace = self._pace_for(longest_s - beside_s, pace)
+            frames = self._frames(pace)
+            sound = from_first_phoneme(self._speak(pace), self._phonemes, frames)
+            lasts_s = prompt_of(sound, text).duration_s
+            if longest_s is None or lasts_s <= longest_s:
+                return sound
+            beside_s = lasts_s - _seconds(frames)
+            pace *= FASTER_AT_LEAST
+
+    def _pace_for(self, wanted_s: float, pace: float) -> float:
+        while (lasts_s := _seconds(self._frames(pace))) > wanted_s:
+            pace *= max(lasts_s / wanted_s, FASTER_AT_LEAST)
+        return pace
+
+    def _frames(self, pace: float) -> list[float]:
+        return [float(each) for each in self._run(frames_alone=True, pace=pace)]
+
+    def _speak(self, pace: float) -> Sound:
+        return Sound(self._run(frames_alone=False, pace=pace).astype(np.float64), RATE_HZ)
+
+    def _run(self, *, frames_alone: bool, pace: float) -> "np.ndarray[Any, np.dtype[Any]]":
+        session = _unrounded(frames_alone=frames_alone)
+        given = {**self._given, "speed": np.array([pace], dtype=np.float32)}
+        return np.asarray(session.run(None, given)[0]).ravel()
 
 
 def longest_s_of(clip: str, spellings: Spellings) -> float | None:
     """How long a clip may take; None where it is not one of the three of a balance."""
+    if clip.startswith(_LEAD):
+        return spellings.longest_lead_s
     return spellings.longest_s if _THIRD_OF_A_BALANCE.fullmatch(clip) else None
+
+
+def from_first_phoneme(sound: Sound, phonemes: str, frames: Sequence[float]) -> Sound:
+    """Without what is heard before the first phoneme, and without the silence after the last.
+
+    Args:
+        sound: as the model gives it.
+        phonemes: as they were given to it.
+        frames: how long each token takes; the first stands for the beginning, the last for the end.
+    """
+    first = phonemes.lstrip("ˈˌ ")[:1]
+    before_s = next((each_s for those, each_s in BEGIN_EARLIER_S.items() if first in those), 0.0)
+    start = int(frames[0]) * FRAME - int(before_s * sound.rate_hz)
+    end = int(sum(frames[:-1])) * FRAME + int(ENDS_LATER_S * sound.rate_hz)
+    return Sound(sound.samples[max(0, start) : end], sound.rate_hz)
+
+
+def _seconds(frames: Sequence[float]) -> float:
+    """Of the phonemes, without the beginning and the end."""
+    return sum(frames[1:-1]) * FRAME / RATE_HZ
+
+
+def _is_of_a_balance(clip: str) -> bool:
+    return clip.startswith(_LEAD) or _THIRD_OF_A_BALANCE.fullmatch(clip) is not None
 
 
 def without_breath(sound: Sound) -> Sound:
@@ -131,7 +214,7 @@ def _folder() -> Path:
 
 
 @cache
-def _style(speaker: Speaker) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+def _style(speaker: Speaker) -> Styles:
     """One row for each length of an utterance."""
     numbers = np.fromfile(_folder() / f"{speaker.voice}.bin", dtype=np.float32)
     rows = numbers.reshape(-1, 1, STYLE_NUMBERS)
@@ -142,16 +225,30 @@ def _style(speaker: Speaker) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32
 @cache
 def _model() -> Any:
     try:
-        import onnxruntime  # noqa: PLC0415 - `make setup` installs neither
-        from kokoro_onnx import Kokoro  # noqa: PLC0415
+        from kokoro_onnx import Kokoro  # noqa: PLC0415 - `make setup` does not install it
     except ImportError as error:
         raise EngineMissing("`make prompts VOICE=kokoro` installs kokoro") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    model = str(_folder() / "model.onnx")
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = _session(_folder() / "model.onnx")
     with tempfile.TemporaryDirectory(prefix="tollgate-") as folder:
         voices = Path(folder) / "voices.npz"  # read whole by what follows
         styles: dict[str, Any] = {speaker.voice: _style(speaker) for speaker in SPEAKERS.values()}
         np.savez(voices, **styles)
         return Kokoro.from_session(session, str(voices))
+
+
+@cache
+def _unrounded(*, frames_alone: bool) -> Any:
+    from studio.unrounded import write_unrounded  # noqa: PLC0415 - wants the studio's packages
+
+    with tempfile.TemporaryDirectory(prefix="tollgate-") as folder:
+        model = Path(folder) / "model.onnx"  # read whole by what follows
+        write_unrounded(_folder() / "model.onnx", model, frames_alone=frames_alone)
+        return _session(model)
+
+
+def _session(model: Path) -> Any:
+    import onnxruntime  # noqa: PLC0415 - `make setup` does not install it
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

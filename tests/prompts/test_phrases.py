@@ -85,7 +85,7 @@ def oracle(cents: int, currency: str, language: str) -> str:
     whole, rest = divmod(cents, 100)
     hundredths = in_words(rest, language, feminine=False)
     with_unit = f"{hundredths} {noun(subunit, rest, language)}"
-    lead = {"en": "You have", "fr": "Il vous reste"}[language]
+    lead = {"en": "You have", "fr": "Vous avez"}[language]
     if whole == 0 and rest:
         return f"{lead} {with_unit}"
     units = f"{in_words(whole, language, feminine=feminine)} {noun(unit, whole, language)}"
@@ -148,28 +148,28 @@ def test_english_amounts(amount: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("amount", "words"),
     [
-        ("21 GBP", "Il vous reste vingt et une livres"),
-        ("21 EUR", "Il vous reste vingt et un euros"),
-        ("1.01 EUR", "Il vous reste un euro et un centime"),
-        ("1 GBP", "Il vous reste une livre"),
-        ("12.40 EUR", "Il vous reste douze euros quarante"),
-        ("12.05 EUR", "Il vous reste douze euros et cinq centimes"),
-        ("0.40 EUR", "Il vous reste quarante centimes"),
-        ("0.01 GBP", "Il vous reste un penny"),
-        ("0 EUR", "Il vous reste zéro euro"),
-        ("11 EUR", "Il vous reste onze euros"),
-        ("80 EUR", "Il vous reste quatre-vingts euros"),
-        ("81 GBP", "Il vous reste quatre-vingt-une livres"),
-        ("100 GBP", "Il vous reste cent livres"),
-        ("101 GBP", "Il vous reste cent une livres"),
-        ("200 EUR", "Il vous reste deux cents euros"),
-        ("201 EUR", "Il vous reste deux cent un euros"),
-        ("1000 EUR", "Il vous reste mille euros"),
-        ("1001.50 GBP", "Il vous reste mille une livres cinquante"),
-        ("21000 GBP", "Il vous reste vingt et un mille livres"),
-        ("80000 EUR", "Il vous reste quatre-vingt mille euros"),
-        ("200000 EUR", "Il vous reste deux cent mille euros"),
-        ("101000 EUR", "Il vous reste cent un mille euros"),
+        ("21 GBP", "Vous avez vingt et une livres"),
+        ("21 EUR", "Vous avez vingt et un euros"),
+        ("1.01 EUR", "Vous avez un euro et un centime"),
+        ("1 GBP", "Vous avez une livre"),
+        ("12.40 EUR", "Vous avez douze euros quarante"),
+        ("12.05 EUR", "Vous avez douze euros et cinq centimes"),
+        ("0.40 EUR", "Vous avez quarante centimes"),
+        ("0.01 GBP", "Vous avez un penny"),
+        ("0 EUR", "Vous avez zéro euro"),
+        ("11 EUR", "Vous avez onze euros"),
+        ("80 EUR", "Vous avez quatre-vingts euros"),
+        ("81 GBP", "Vous avez quatre-vingt-une livres"),
+        ("100 GBP", "Vous avez cent livres"),
+        ("101 GBP", "Vous avez cent une livres"),
+        ("200 EUR", "Vous avez deux cents euros"),
+        ("201 EUR", "Vous avez deux cent un euros"),
+        ("1000 EUR", "Vous avez mille euros"),
+        ("1001.50 GBP", "Vous avez mille une livres cinquante"),
+        ("21000 GBP", "Vous avez vingt et un mille livres"),
+        ("80000 EUR", "Vous avez quatre-vingt mille euros"),
+        ("200000 EUR", "Vous avez deux cent mille euros"),
+        ("101000 EUR", "Vous avez cent un mille euros"),
     ],
 )
 def test_french_amounts(amount: str, words: str) -> None:
@@ -234,7 +234,7 @@ def test_a_price_is_rounded_up(micros: int, words: str) -> None:
 def test_the_balance_may_go_on_with_price_and_minutes() -> None:
     phrase = balance_phrase(money("12.40 EUR"), "fr", per_minute=Money(15_000, "EUR"), minutes=826)
     assert words_of(phrase, "fr") == (
-        "Il vous reste douze euros quarante."
+        "Vous avez douze euros quarante."
         " Cet appel coûte un virgule cinq centimes par minute."
         " Cela suffit pour environ huit cent vingt-six minutes"
     )

@@ -52,3 +52,10 @@ def test_no_spelling_is_kept_for_a_word_that_is_never_said(engine: str, language
     spellings = spellings_of(engine, language)
     for word in (*spellings.words, *spellings.phonemes):
         assert Spellings({word: "\0"}).of(texts) != texts, word
+
+
+def test_the_lead_of_a_balance_may_have_a_limit_of_its_own() -> None:
+    both = parse_spellings("[kokoro.fr]\nlongest-s = 1.4\nlongest-lead-s = 1.2\n", "kokoro", "fr")
+    assert (both.longest_s, both.longest_lead_s) == (1.4, 1.2)
+    one = parse_spellings("[kokoro.fr]\nlongest-s = 1.3\n", "kokoro", "fr")
+    assert one.longest_lead_s == 1.3

@@ -5,7 +5,17 @@ import pytest
 
 from prompts.audio import Sound, joined, prompt_of
 from prompts.spellings import Phonemes, Spellings
-from studio.kokoro import KokoroEngine, first_pace, longest_s_of, spoken, within, without_breath
+from studio.kokoro import (
+    FRAME,
+    RATE_HZ,
+    KokoroEngine,
+    first_pace,
+    from_first_phoneme,
+    longest_s_of,
+    spoken,
+    within,
+    without_breath,
+)
 from tests.prompts.voices import tone
 
 
@@ -37,6 +47,15 @@ def test_a_breath_before_a_word_is_cut_off_and_a_hiss_is_not() -> None:
         assert np.array_equal(heard.samples[-len(word.samples) :], word.samples)
 
 
+@pytest.mark.parametrize(("phonemes", "before_s"), [("vɛ̃", 0), ("sis", 0.06), ("œ̃", 0)])
+def test_a_french_clip_begins_with_its_first_phoneme(phonemes: str, before_s: float) -> None:
+    frames = [8, 4, 6, 20]  # the beginning, two phonemes, the end
+    sound = Sound(np.arange(sum(frames) * FRAME, dtype=np.float64), RATE_HZ)
+    heard = from_first_phoneme(sound, phonemes, frames)
+    assert heard.samples[0] == 8 * FRAME - before_s * RATE_HZ
+    assert heard.samples[-1] + 1 == 18 * FRAME + 0.1 * RATE_HZ
+
+
 def test_a_long_clip_is_tried_at_about_the_pace_that_it_needs() -> None:
     assert first_pace(1.0, 1.33, "duz livʁ") == 1.0
     assert 1.1 < first_pace(1.0, 1.33, "katʁəvɛ̃dizsɛt livʁ") < 1.5
@@ -50,8 +69,8 @@ def test_what_has_no_limit_is_spoken_at_the_pace_that_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("clip", "longest_s"),
     [
-        ("your-balance-is", 1.33),
-        ("your-balance-is-4-hundred-and", 1.33),
+        ("your-balance-is", 1.16),
+        ("your-balance-is-4-hundred-and", 1.16),
         ("99-pounds", 1.33),
         ("ending-1-euros", 1.33),
         ("99", 1.33),
@@ -65,7 +84,8 @@ def test_what_has_no_limit_is_spoken_at_the_pace_that_was_asked_for() -> None:
 def test_only_the_three_clips_of_the_longest_balance_are_limited(
     clip: str, longest_s: float | None
 ) -> None:
-    assert longest_s_of(clip, Spellings({}, longest_s=1.33)) == longest_s
+    spellings = Spellings({}, longest_s=1.33, longest_lead_s=1.16)
+    assert longest_s_of(clip, spellings) == longest_s
     assert longest_s_of(clip, Spellings({})) is None
 
 
