@@ -77,7 +77,7 @@ def _weight(weight: Any, zeros: list[Any], operation: str) -> "np.ndarray[Any, n
         if zero.size > 1 and operation == "ConvInteger":
             zero = zero.reshape(-1, *[1] * (whole.ndim - 1))
         whole = whole - zero
-    return whole
+    return np.asarray(whole, dtype=np.float32)
 
 
 def _added_unrounded(node: Any, exact: set[str]) -> Iterator[Any]:
