@@ -42,6 +42,8 @@ SETTLED_AFTER_S = 5.0
 # A leg may seem to begin before its call, where Asterisk's clock was corrected meanwhile.
 CLOCK_SET_BACK_MS = 2 * 60 * 1000
 OUTLIVES_BY_S = 10  # a leg its paid time, at most: what Asterisk and its timers may be late by
+# Asterisk writes its log of legs beside its calls: what has just ended may not be there yet.
+WRITTEN_WITHIN_S = 2.0
 # Under load some call always ends while the channels are listed: its events are given this long.
 UNDER_WAY_S = 0.5
 
@@ -202,8 +204,11 @@ class Recovery:
 
     def _is_over(self, call: CallRecord) -> bool:
         """Our own clock may have been set since it was authorised; the event loop's is not."""
-        lost_s = asyncio.get_running_loop().time() - self._lost_since_s[call.call_id]
-        return max(lost_s, age_s(call)) > SETTLED_AFTER_S
+        return max(self._lost_s(call), age_s(call)) > SETTLED_AFTER_S
+
+    def _lost_s(self, call: CallRecord) -> float:
+        """For how long we have known that no task carries it."""
+        return asyncio.get_running_loop().time() - self._lost_since_s[call.call_id]
 
     def _resume(self, call: CallRecord, found: FoundTalking | FoundUnanswered) -> None:
         """Carry the call on, and look again soon: its end may have come after the listing."""
@@ -228,6 +233,9 @@ class Recovery:
     async def _settle(self, call: CallRecord, legs: tuple[Leg, ...]) -> None:
         now_ms = self._clock.now_ms()
         settle = settlement(call, legs, now_ms=now_ms)
+        if settle.unproved is EndUnproved.NO_RECORD and self._lost_s(call) < WRITTEN_WITHIN_S:
+            asyncio.get_running_loop().call_later(UNDER_WAY_S, self._services.look_for_missed)
+            return
         known = {"call_id": call.call_id, "talk_s": settle.talk_s}
         if settle.unproved:
             log.warning("call_end_unproved", why=settle.unproved, **known)

@@ -199,6 +199,32 @@ async def test_end_of_a_leg_that_was_found_talking_is_heard_when_it_is_told(
     assert office.charged() == gbp("0.10")
 
 
+async def test_end_that_asterisk_has_not_written_down_yet_is_waited_for(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.asterisk.live = ()
+    await office.dial()
+    office.log("ANSWER", LEG, office.answered)
+    await office.look()
+    assert office.ledger.calls["c1"].settled_at is None
+    office.log("HANGUP", LEG, office.answered + timedelta(seconds=9))
+    await office.look()
+    record = office.ledger.calls["c1"]
+    assert (record.talk_s, record.end_unproved) == (9, None)
+
+
+async def test_end_that_nobody_ever_writes_down_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(tmp_path)
+    office.asterisk.live = ()
+    await office.dial()
+    office.log("ANSWER", LEG, office.answered)
+    await office.look()
+    monkeypatch.setattr("ari_app.recovery.WRITTEN_WITHIN_S", 0)
+    await office.look()
+    assert office.ledger.calls["c1"].end_unproved is EndUnproved.NO_RECORD
+
+
 async def test_end_that_asterisk_saw_after_a_stop_is_charged_as_if_it_had_been_before(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +259,8 @@ async def test_call_that_ended_in_a_stop_while_nobody_carried_it_is_charged_so_t
 async def test_call_that_nobody_answered_costs_nothing(office: Office) -> None:
     await office.end(LEG, office.now)
     await office.end(CALLER, office.now)
+    for channel in LEG, CALLER:
+        office.log("HANGUP", channel, office.now)
     await office.look()
     record = office.ledger.calls["c1"]
     assert record.settled_at is not None
