@@ -8,6 +8,9 @@ WORKERS ?= 6
 CORES ?= 4
 # A live test starts dozens of Pythons: what they compile is kept, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE =
+# Every worker reads all the tests that it is given: for calls through Asterisk, the files with some.
+live = $(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long" \
+	$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.live' tests)
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,7 +38,7 @@ run: setup  ## a real call through a real Asterisk, explained as it happens (ONC
 # Between them what the first wrote is put on disk: a ledger waits for that, and a paid call ends meanwhile.
 test: setup .setup/system  ## every test but the longest, calls through the real Asterisk included
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live and not long"; pure=$$?; sync; \
-	$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long"; live=$$?; exit $$((pure + live))
+	$(live); live=$$?; exit $$((pure + live))
 
 long: setup .setup/system  ## the tests that `make test` leaves out for their length; ten minutes
 	@$(python) -m pytest -n 2 -m "long"
@@ -46,7 +49,7 @@ check: setup .setup/system  ## what a reviewer runs first: format, lint, types, 
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@$(MAKE) --no-print-directory coverage
-	@$(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long"
+	@$(live)
 
 coverage: setup .setup/system  ## the tests without Asterisk, and how much of the rules of money and of a call they run
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live" --cov=charging --cov=ari_app --cov-report=term-missing:skip-covered

@@ -433,7 +433,7 @@ def _credited(  # noqa: PLR0911 - one arm per row
         case DisputeClosed():  # its opening is still to come, and means nothing any more
             return replace(attempt, closed_dispute=event.dispute_id), ()
         # At the processor's desk; or asked for by us, which a ledger that was restored forgot.
-        case Refunded(amount=amount) if event.key != attempt.refund_key or not _failed(attempt):
+        case Refunded(amount=amount) if event.key != attempt.refund_key or not _came_back(attempt):
             refunded = replace(_charged_back(attempt), state=State.REFUNDED, taken_back=amount)
             mail = Mail(NoticeKind.REFUND_DONE)
             return refunded, (ChargeBack(amount), IssueCreditNote(amount), mail)
@@ -443,7 +443,7 @@ def _credited(  # noqa: PLR0911 - one arm per row
             return attempt, ()
 
 
-def _failed(attempt: Attempt) -> bool:
+def _came_back(attempt: Attempt) -> bool:
     """Whether its refund was made and came back: what tells of it as made is told late."""
     return attempt.refund_failed and attempt.code not in {DISPUTED, NOT_SENT_BACK}
 

@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 
 from admin.amounts import shown
+from admin.checks.account import LOW_MICROS
 from assembly.charging import AssemblyError
 from charging.entries import REVENUE, PostedEntry
 from charging.errors import ChargingError
@@ -54,7 +55,7 @@ NUMBER = "0033612345678"  # a mobile in France: not in the UK plan
 TALK_S = 65  # into the second billed minute
 CURRENCY = "GBP"
 OPENING = Money(10_000_000, CURRENCY)
-LOW = Money(2_000_000, CURRENCY)
+LOW = Money(2 * LOW_MICROS, CURRENCY)  # so that the doctor does not warn after a call or two
 DECK = SAMPLE_DECKS / "sample-gbp.csv"
 QUIET_TIMEOUT_S = 90
 SHOWN_PHONES = 3

@@ -107,22 +107,11 @@ class Unrounded:
 
     def within(self, longest_s: float | None, text: str, pace: float) -> Sound:
         """At a pace, or as little faster as keeps the finished clip short enough."""
-        beside_s = LEAD_S  # what the clip has beside its phonemes; known when it was spoken once
-        while True:
-            if longest_s is not None:
-                pace = self._pace_for(longest_s - beside_s, pace)
-            frames = self._frames(pace)
-            sound = from_first_phoneme(self._speak(pace), self._phonemes, frames)
-            lasts_s = prompt_of(sound, text).duration_s
-            if longest_s is None or lasts_s <= longest_s:
-                return sound
-            beside_s = lasts_s - _seconds(frames)
-            pace *= FASTER_AT_LEAST
 
-    def _pace_for(self, wanted_s: float, pace: float) -> float:
-        while (lasts_s := _seconds(self._frames(pace))) > wanted_s:
-            pace *= max(lasts_s / wanted_s, FASTER_AT_LEAST)
-        return pace
+        def speak(pace: float, frames: Sequence[float]) -> Sound:
+            return from_first_phoneme(self._speak(pace), self._phonemes, frames)
+
+        return with_known_frames(longest_s, text, pace, self._frames, speak)
 
     def _frames(self, pace: float) -> list[float]:
         return [float(each) for each in self._run(frames_alone=True, pace=pace)]
@@ -192,6 +181,36 @@ def within(
         pace *= max(lasts_s / longest_s, FASTER_AT_LEAST)
         sound = speak(pace)
     return sound
+
+
+def with_known_frames(
+    longest_s: float | None,
+    text: str,
+    pace: float,
+    frames_at: Callable[[float], Sequence[float]],
+    speak: Callable[[float, Sequence[float]], Sound],
+) -> Sound:
+    """As `within`, where a pace is tried without speaking: most clips are spoken once.
+
+    Args:
+        longest_s: how long the finished clip may take; None: as long as it does.
+        text: what the clip is of.
+        pace: to begin with.
+        frames_at: how long each token takes at a pace, the beginning and the end among them.
+        speak: the clip at a pace, whose frames these are.
+    """
+    beside_s = LEAD_S  # what the clip has beside its phonemes; known when it was spoken once
+    while True:
+        frames = frames_at(pace)
+        while longest_s is not None and ((faster := _seconds(frames) / (longest_s - beside_s)) > 1):
+            pace *= max(faster, FASTER_AT_LEAST)
+            frames = frames_at(pace)
+        sound = speak(pace, frames)
+        lasts_s = prompt_of(sound, text).duration_s
+        if longest_s is None or lasts_s <= longest_s:
+            return sound
+        beside_s = lasts_s - _seconds(frames)
+        pace *= FASTER_AT_LEAST
 
 
 def spoken(phonemes: str, replaced: Iterable[Phonemes]) -> str:

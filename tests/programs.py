@@ -16,11 +16,12 @@ from db.schema import upgrade
 ROOT = Path(__file__).parents[1]
 
 
-def make_ledger(folder: Path) -> None:
-    """What `tollgate ledger prepare` makes where the settings beside it name no other."""
+def make_ledger(folder: Path) -> Path:
+    """What `tollgate ledger prepare` makes where the settings beside it name no other; its file."""
     file = folder / "ledger.sqlite"
     file.touch(mode=0o600)
     file.write_bytes(_empty_ledger())
+    return file
 
 
 @cache

@@ -1,11 +1,15 @@
 """A thousand slow clients at the portal: others are served as ever, and no call is harmed.
 
 The carrier's log judges the calls, as in `trials.chaos`; who browses meanwhile is a client of its
-own, with a new connection for every page.
+own, with a new connection for every page, on a thread of its own: a browser does not wait, between
+its connection and its request, until a thousand others have had their turn.
 """
 
 import asyncio
+import itertools
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +55,8 @@ class SlowOutcome:
     failed: int
     connected: int
     dropped: Mapping[str, int]
-    pages_s: tuple[float, ...]  # how long each page took that was served
-    pages_refused: int
+    pages_s: tuple[float, ...]  # how long each page took that was asked for
+    pages_refused: Mapping[str, int]  # by what came instead
 
     @property
     def page_p95_s(self) -> float:
@@ -64,7 +68,10 @@ class SlowOutcome:
         if self.failed:
             found.append(f"{self.failed} calls failed")
         if self.pages_refused or not self.pages_s:
-            found.append(f"{self.pages_refused} of {len(self.pages_s)} pages were not served")
+            found.append(
+                f"{sum(self.pages_refused.values())} of {len(self.pages_s)} pages were not served:"
+                f" {', '.join(f'{count} {what}' for what, count in self.pages_refused.items())}"
+            )
         if self.page_p95_s > WORST_S:
             found.append(f"a page took {self.page_p95_s:.1f} s")
         return tuple(found)
@@ -84,9 +91,12 @@ async def _crowd(plan: SlowPlan, folder: Path) -> SlowOutcome:
         Application(paid.settings_file, folder / "portal", module="portal"),
         SlowClients(LOOPBACK, port, plan.clients) as slow,
     ):
-        browsing = asyncio.create_task(browse(paid))
-        placed = await place(paid, numbers, plan.calls)
-        browsing.cancel()
+        enough = threading.Event()
+        browsing = asyncio.create_task(asyncio.to_thread(browse, paid, enough))
+        try:
+            placed = await place(paid, numbers, plan.calls)
+        finally:
+            enough.set()
         pages_s, refused = await browsing
         await until_quiet(paid)
         verdict = judge(paid.office.carrier.calls(), await paid.calls())
@@ -98,33 +108,33 @@ async def _crowd(plan: SlowPlan, folder: Path) -> SlowOutcome:
         connected=slow.connected,
         dropped=dict(slow.dropped),
         pages_s=tuple(pages_s),
-        pages_refused=refused,
+        pages_refused=dict(refused),
     )
 
 
-async def browse(paid: PaidOffice) -> tuple[list[float], int]:
-    """Page after page until it is cancelled: how long each took, and how many were not served."""
-    token = await asyncio.to_thread(signed_in, paid.settings.database.url)
+def browse(paid: PaidOffice, enough: threading.Event) -> tuple[list[float], Counter[str]]:
+    """Page after page until it is enough: how long each took, and what came instead of a page."""
+    token = signed_in(paid.settings.database.url)
     took_s: list[float] = []
-    refused = 0
-    try:
-        while True:
-            for path in PAGES:
-                began = time.monotonic()
-                try:
-                    async with browser_of(paid, token) as browser:
-                        served = (await browser.get(path)).status_code == httpx.codes.OK
-                except httpx.TransportError:
-                    served = False
-                took_s.append(time.monotonic() - began)
-                refused += not served
-    except asyncio.CancelledError:
-        return took_s, refused
+    refused: Counter[str] = Counter()
+    for path in itertools.cycle(PAGES):
+        if enough.is_set():
+            break
+        began = time.monotonic()
+        if (instead := _instead_of_a_page(paid, token, path)) is not None:
+            refused[instead] += 1
+        took_s.append(time.monotonic() - began)
+    return took_s, refused
 
 
-def browser_of(paid: PaidOffice, token: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
+def _instead_of_a_page(paid: PaidOffice, token: str, path: str) -> str | None:
+    with httpx.Client(
         base_url=paid.settings.portal.address_for_browsers,
         cookies={COOKIE: token},
         timeout=PAGE_PATIENCE_S,
-    )
+    ) as browser:
+        try:
+            status = browser.get(path).status_code
+        except httpx.TransportError as error:
+            return repr(error)
+    return None if status == httpx.codes.OK else f"status {status}"

@@ -16,12 +16,12 @@ from charging.refill import State
 from db.engine import open_engine
 from db.ledger import SqlLedger
 from db.money_rows import tell
-from db.schema import upgrade
 from db.writing import write_to
 from lab.ports import find_free_port
 from settings import NoticeSettings, PaymentsSettings, Settings, load_settings
 from tests.db.money import Office
 from tests.fakes.clock import ManualClock
+from tests.programs import make_ledger
 
 OK, PROBLEM, WARNING = Status.OK, Status.PROBLEM, Status.WARNING
 NOW = datetime.now(UTC)
@@ -35,9 +35,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
+def engine(settings: Settings, tmp_path: Path) -> Iterator[Engine]:
+    make_ledger(tmp_path)
     opened = open_engine(settings.database.url)
-    upgrade(opened)
     yield opened
     opened.dispose()
 

@@ -27,9 +27,9 @@ from assembly.health import (
     socket_name,
 )
 from db.engine import open_engine
-from db.schema import upgrade
 from settings import SETTINGS_VARIABLE, Settings, load_settings
 from settings.model import FeatureCodes
+from tests.programs import make_ledger
 
 AS_NOBODY = Path(__file__).with_name("serve_as_nobody.py")
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
@@ -41,11 +41,8 @@ def settings() -> Iterator[Settings]:
     folder = Path(tempfile.mkdtemp(prefix="tollgate-health-"))
     folder.chmod(0o755)
     (folder / "tollgate.toml").write_text('[asterisk]\ncel_file = "legs.json"\n')
-    found = load_settings(folder / "tollgate.toml")
-    engine = open_engine(found.database.url)
-    upgrade(engine)
-    engine.dispose()
-    yield found
+    make_ledger(folder)
+    yield load_settings(folder / "tollgate.toml")
     shutil.rmtree(folder)
 
 

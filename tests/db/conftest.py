@@ -14,6 +14,7 @@ from db.schema import upgrade
 from lab.postgresql import Server, running_server
 from tests.fakes.charging import charging_with
 from tests.fakes.clock import ManualClock
+from tests.programs import make_ledger
 
 _numbers = itertools.count()
 
@@ -46,11 +47,7 @@ def create_database() -> Callable[[Server, str], None]:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty, migrated database of this test's own."""
     if request.param == "sqlite":
-        address = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-        engine = open_engine(address)
-        upgrade(engine)
-        engine.dispose()
-        return address
+        return f"sqlite:///{make_ledger(tmp_path)}"
     postgresql: str = request.getfixturevalue("empty_postgresql")
     return postgresql
 

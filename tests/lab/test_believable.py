@@ -21,7 +21,7 @@ from tests.db.money import SELLER_TERMS
 from tests.fakes.charging import office_on
 from tests.fakes.clock import START
 from tests.portal.served import sample_deck
-from tests.portal.site import migrated
+from tests.programs import make_ledger
 
 NOW = START + timedelta(hours=6)
 CARD = CardOnFile(
@@ -35,7 +35,7 @@ CARD = CardOnFile(
 
 
 def test_a_month_by_card_has_refills_a_refund_and_ends_with_a_decline(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{migrated(tmp_path)}")
+    engine = open_engine(f"sqlite:///{make_ledger(tmp_path)}")
     batches = BatchRunner(engine)
     stored = StoredCard(
         office_id="main", processor="sandbox", card=CARD, added_by="user:anna", added_at=NOW

@@ -15,7 +15,6 @@ from db.card_forms import CardFormRow, ask_for_form, find_form
 from db.engine import open_engine
 from db.inbox import SqlInbox
 from db.ledger import SqlLedger, read_from
-from db.schema import upgrade
 from db.writing import write_to
 from lab.sandbox import Sandbox
 from payments import sandbox
@@ -27,6 +26,7 @@ from tests.fakes.charging import gbp
 from tests.fakes.clock import ManualClock
 from tests.payments.persons import BACK, card_of, charge_of
 from tests.payments.servers import running
+from tests.programs import make_ledger
 
 DECLINED_CARD = "4000000000000341"  # it can be saved
 
@@ -40,8 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    upgrade(opened)
+    opened = open_engine(f"sqlite:///{make_ledger(tmp_path)}")
     yield opened
     opened.dispose()
 

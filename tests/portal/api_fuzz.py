@@ -31,7 +31,7 @@ from portal.api import paths
 from portal.app import portal_app
 from tests.portal.programs import token
 from tests.portal.served import lived_in
-from tests.portal.site import Site, migrated
+from tests.portal.site import Site
 
 CHECKS: Final = [
     not_a_server_error,
@@ -110,11 +110,9 @@ def _asked(strategy: Any, headers: Mapping[str, str], examples: int) -> list[tup
 
 
 def main(examples: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        template = migrated(Path(folder))
-        with lived_in(template, Path(folder)) as site:
-            answered = fuzz(site, examples)
-            problems = site.read(audit).problems
+    with tempfile.TemporaryDirectory() as folder, lived_in(Path(folder)) as site:
+        answered = fuzz(site, examples)
+        problems = site.read(audit).problems
     said = [f"{count:6} {status} {name}" for (name, status), count in sorted(answered.items())]
     verdict = "; ".join(problems) or "sound"
     said.append(f"{answered.total()} answers, each declared, none a fault; the ledger: {verdict}")

@@ -13,7 +13,6 @@ from typing import Any, Final
 from playwright.async_api import async_playwright
 
 from tests.portal.served import CHROMIUM, screens_of, serving
-from tests.portal.site import migrated
 
 SHOWN: Final = (
     *("sign-in", "balance", "activity", "call", "calls", "reports", "rates-country", "extensions"),
@@ -31,7 +30,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
 async def take(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as work:
         async with (
-            serving(migrated(Path(work)), Path(work)) as served,
+            serving(Path(work)) as served,
             async_playwright() as playwright,
         ):
             browser = await playwright.chromium.launch(executable_path=CHROMIUM)

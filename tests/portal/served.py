@@ -78,9 +78,9 @@ def sample_deck() -> RateDeck:
 
 
 @contextmanager
-def lived_in(template: Path, folder: Path, **options: Any) -> Iterator[Site]:
+def lived_in(folder: Path, **options: Any) -> Iterator[Site]:
     """A site whose office has a week behind it."""
-    with portal_site(template, folder, **options) as site:
+    with portal_site(folder, **options) as site:
         setting = Setting(
             office=office_on(),
             deck=sample_deck(),
@@ -135,11 +135,11 @@ async def _money_in(site: Site) -> None:
 
 
 @asynccontextmanager
-async def serving(template: Path, folder: Path, **options: Any) -> AsyncIterator[Served]:
+async def serving(folder: Path, **options: Any) -> AsyncIterator[Served]:
     """Serve a lived-in site on a port of its own, in this process."""
     port = find_free_port()
     host = f"127.0.0.1:{port}"
-    with lived_in(template, folder, host=host, **options) as site:
+    with lived_in(folder, host=host, **options) as site:
         app = portal_app(site.parts, hosts={host})
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
         with socket.create_server(("127.0.0.1", port)) as listener:  # so nobody is turned away

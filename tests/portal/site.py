@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,7 +31,6 @@ from db.engine import WRITER, open_engine
 from db.ledger import SqlLedger, balances_of, read_from
 from db.managers_settings import read_settings, store_setting
 from db.money_reads import SqlMoney
-from db.schema import upgrade
 from lab.believable import phones
 from payments.notices import Outbox
 from portal.app import portal_app
@@ -50,6 +48,7 @@ from portal.words import Words
 from settings import NoticeSettings
 from tests.fakes.charging import UK_PLAN, FixedOffices, OneDeck, office_on
 from tests.fakes.clock import ManualClock
+from tests.programs import make_ledger
 
 Result = TypeVar("Result")
 
@@ -204,18 +203,8 @@ TERMS = ReceiptTerms(
 )
 
 
-def migrated(folder: Path) -> Path:
-    """An empty ledger, to be copied."""
-    file = folder / "template.sqlite"
-    engine = open_engine(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
-
-
 @contextmanager
-def portal_site(  # noqa: PLR0913 - what a test may want otherwise, by name
-    template: Path,
+def portal_site(
     folder: Path,
     *,
     catalogues: Mapping[str, NullTranslations] | None = None,
@@ -223,9 +212,7 @@ def portal_site(  # noqa: PLR0913 - what a test may want otherwise, by name
     host: str = HOST,
     mailed: bool = True,
 ) -> Iterator[Site]:
-    file = folder / "ledger.sqlite"
-    shutil.copy(template, file)
-    engine = open_engine(f"sqlite:///{file}")
+    engine = open_engine(f"sqlite:///{make_ledger(folder)}")
     clock, mail, store = ManualClock(), SentMail(), Store(engine)
     passwords, printer, assets = Passwords(HASHER), Printer(), Assets()
     known = FixedOffices([office_on(UK_PLAN), office_on(FRANCE_PLAN, "nice")], phones("main"))

@@ -10,10 +10,8 @@ from tests.portal.served import lived_in
 EXAMPLES = 3
 
 
-def test_no_answer_is_a_fault_or_one_that_the_description_does_not_know(
-    template: Path, tmp_path: Path
-) -> None:
-    with lived_in(template, tmp_path) as site:
+def test_no_answer_is_a_fault_or_one_that_the_description_does_not_know(tmp_path: Path) -> None:
+    with lived_in(tmp_path) as site:
         answered = fuzz(site, EXAMPLES)
         assert site.read(audit).problems == ()
     asked = {name for name, _ in answered}

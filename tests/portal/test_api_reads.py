@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,8 +26,8 @@ VIEWER = Role.VIEWER
 
 
 @pytest.fixture(scope="module")
-def week(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with lived_in(template, tmp_path_factory.mktemp("api-reads")) as site:
+def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with lived_in(tmp_path_factory.mktemp("api-reads")) as site:
         yield site
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -34,8 +33,8 @@ from tests.portal.site import Site, text_of
 
 
 @pytest.fixture(scope="module")
-def week(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with lived_in(template, tmp_path_factory.mktemp("ledger-pages")) as site:
+def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with lived_in(tmp_path_factory.mktemp("ledger-pages")) as site:
         yield site
 
 

@@ -94,10 +94,8 @@ async def test_nobody_is_mailed_who_has_left_meanwhile(site: Site) -> None:
     assert site.mail.messages == []
 
 
-async def test_without_a_mail_server_every_page_says_who_makes_the_link(
-    template: Path, tmp_path: Path
-) -> None:
-    with portal_site(template, tmp_path, mailed=False) as site:
+async def test_without_a_mail_server_every_page_says_who_makes_the_link(tmp_path: Path) -> None:
+    with portal_site(tmp_path, mailed=False) as site:
         async with site.browser() as browser:
             for answer in (
                 await browser.get("/forgotten"),

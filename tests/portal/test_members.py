@@ -88,14 +88,14 @@ def _add(writer: Connection, address: str, at: datetime) -> None:
 
 @pytest.mark.parametrize("mailed", [True, False])
 async def test_who_manages_one_office_cannot_learn_who_is_known_elsewhere(
-    template: Path, tmp_path: Path, *, mailed: bool
+    tmp_path: Path, *, mailed: bool
 ) -> None:
     """Remi manages another office, Zora was once invited there, and nobody ever heard of Zoe."""
     seen = {}
     for name in ("remi", "zora", "zoe"):
         folder = tmp_path / name
         folder.mkdir()
-        with portal_site(template, folder, mailed=mailed) as site:
+        with portal_site(folder, mailed=mailed) as site:
             site.write(partial(_add, address="zora@example.com", at=site.clock.now()))
             seen[name] = await seen_after_inviting(site, name)
     assert seen["remi"] == seen["zoe"]
@@ -103,9 +103,9 @@ async def test_who_manages_one_office_cannot_learn_who_is_known_elsewhere(
 
 
 async def test_without_a_mail_server_nobody_is_invited_and_everybody_reads_who_can_do_it(
-    template: Path, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    with portal_site(template, tmp_path, mailed=False) as site:
+    with portal_site(tmp_path, mailed=False) as site:
         async with site.browser("anna") as browser:
             page = await browser.get("/users")
             assert "your administrator gives access, with “tollgate user add”" in page.text

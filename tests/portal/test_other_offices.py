@@ -32,8 +32,8 @@ FORM = {
 
 
 @pytest.fixture
-def week(template: Path, tmp_path: Path) -> Iterator[Site]:
-    with lived_in(template, tmp_path) as site:
+def week(tmp_path: Path) -> Iterator[Site]:
+    with lived_in(tmp_path) as site:
         yield site
 
 

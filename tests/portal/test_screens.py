@@ -60,8 +60,8 @@ NO_SCREENS = {
 
 
 @pytest.fixture(scope="module")
-def week(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with lived_in(template, tmp_path_factory.mktemp("week")) as site:
+def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with lived_in(tmp_path_factory.mktemp("week")) as site:
         yield site
 
 
@@ -117,8 +117,8 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def served(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    async with serving(template, tmp_path_factory.mktemp("served")) as opened:
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    async with serving(tmp_path_factory.mktemp("served")) as opened:
         yield opened
 
 
@@ -242,11 +242,11 @@ THOUSANDS = (
 @pytest.mark.long
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_thousand_rows_and_a_paused_refill_stand_in_nobodys_way_either(
-    template: Path, tmp_path: Path, chromium: Browser
+    tmp_path: Path, chromium: Browser
 ) -> None:
     """15 s."""
     found = []
-    async with serving(template, tmp_path) as served:
+    async with serving(tmp_path) as served:
         _many(served.site)
         await _paused(served.site)
         options = {"viewport": {"width": 320, "height": 800}}
@@ -357,10 +357,10 @@ def test_the_measure_of_translation_finds_what_is_not() -> None:
 
 
 @pytest.fixture(scope="module")
-def bracketed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def bracketed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("bracketed")
     catalogues = {"en": Bracketed()}
-    with lived_in(template, folder, catalogues=catalogues, speak=BracketedWords) as site:
+    with lived_in(folder, catalogues=catalogues, speak=BracketedWords) as site:
         yield site
 
 

@@ -1,5 +1,7 @@
 """What the neural voice is given, and how fast it speaks, without the voice."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from studio.kokoro import (
     from_first_phoneme,
     longest_s_of,
     spoken,
+    with_known_frames,
     within,
     without_breath,
 )
@@ -36,6 +39,31 @@ def test_a_third_of_a_balance_is_spoken_as_slowly_as_it_may_last(slowest_s: floa
     assert paces[0] == 1.0
     assert lasts_s <= 1.33
     assert len(paces) == 1 or lasts_s > 1.2  # no faster than it must be
+
+
+@pytest.mark.parametrize("beside_s", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("slowest_s", [0.5, 1.2, 2.0, 3.0])
+def test_a_clip_whose_frames_are_known_is_spoken_once_or_little_faster(
+    slowest_s: float, beside_s: float
+) -> None:
+    """What is heard lasts longer than its frames say by what the voice puts beside them."""
+    paces = []
+
+    def frames_at(pace: float) -> list[float]:
+        return [9, slowest_s / pace * RATE_HZ / FRAME, 9]
+
+    def speak(pace: float, frames: Sequence[float]) -> Sound:
+        assert frames == frames_at(pace)
+        paces.append(pace)
+        return tone(speech_s=slowest_s / pace + beside_s)
+
+    sound = with_known_frames(1.33, "douze euros", 1.0, frames_at, speak)
+    lasts_s = prompt_of(sound, "douze euros").duration_s
+    assert lasts_s <= 1.33
+    assert len(paces) <= 2 + (beside_s > 0.1)
+    assert paces[-1] == 1.0 or lasts_s > 1.2  # no faster than it must be
+    assert with_known_frames(None, "douze euros", 0.9, frames_at, speak).duration_s >= slowest_s
+    assert paces[-1] == 0.9
 
 
 def test_a_breath_before_a_word_is_cut_off_and_a_hiss_is_not() -> None:
