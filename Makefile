@@ -85,8 +85,8 @@ backup-trial: setup .setup/system  ## back up under 20 calls a second, restore e
 soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n SEED=n)
 	@$(python) -m trials soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
 
-slow-clients: setup  ## 1,000 slow clients at the portal for three minutes, beside browsing and calls (CLIENTS=n MINUTES=n)
-	@$(python) -m trials slow-clients $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(MINUTES),--minutes $(MINUTES))
+slow-clients: setup  ## 1,000 slow clients at the portal for three minutes, beside browsing and calls (CLIENTS=n MINUTES=n SEED=n)
+	@$(python) -m trials slow-clients $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 emergency: setup  ## 100 emergency calls under each condition that stops a paid one
 	@$(python) -m trials emergency

@@ -6,8 +6,10 @@ makes room for the one who comes, so that a crowd of slow ones keeps nobody out.
 """
 
 import asyncio
+import fcntl
 import socket
 import struct
+import termios
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -20,6 +22,7 @@ log = structlog.get_logger()
 
 _TOLD_EVERY_S = 60.0
 _SETTLES_S = 0.1  # how long newcomers have to say what they want
+_INT = struct.Struct("i")
 _RESET = struct.pack("ii", 1, 0)  # of SO_LINGER: on, for no time
 
 
@@ -59,14 +62,16 @@ class Room:
             self._making_room = connection.loop.call_later(_SETTLES_S, self._make_room)
 
     def _make_room(self) -> None:
-        """The ones that have waited longest go; what they had sent until now has been read.
+        """The ones that have kept us waiting longest go.
 
-        Not at once: of a crowd that comes together, the first have not been listened to yet.
+        Not at once: of a crowd that comes together, the first have not been listened to yet. Nor
+        who is still not listened to, because this process stood still for longer than that.
         """
         self._making_room = None
         slow = sorted(_slow(self._open), key=lambda each: each.waits_since)
         for connection in slow[: max(0, len(self._open) - self.limits.connections_max)]:
-            self.drop(connection)
+            if not connection.was_ignored():
+                self.drop(connection)
 
     def leave(self, connection: "LimitedConnection") -> None:
         self._open.pop(connection, None)
@@ -125,6 +130,14 @@ class LimitedConnection(H11Protocol):
         super().resume_writing()
         self.waits_for = None  # something of it was read: the wait begins anew
         self._look()
+
+    def was_ignored(self) -> bool:
+        """Whether what we wait for may have come, and was not read yet."""
+        if self.waits_for is Waits.ANSWER:
+            return False
+        opened = self.transport.get_extra_info("socket")
+        unread = fcntl.ioctl(opened.fileno(), termios.FIONREAD, bytes(_INT.size))
+        return _INT.unpack(unread) != (0,)
 
     def _look(self) -> None:
         now_for = self._other_sides_turn()

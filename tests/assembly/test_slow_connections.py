@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -149,6 +150,39 @@ async def test_of_a_crowd_that_comes_together_whoever_asks_is_answered() -> None
             client.setblocking(False)  # noqa: FBT003 - the standard library's
             clients.append(client)
         assert (await loop.sock_recv(clients[0], 100)).startswith(b"HTTP/1.1 200")
+
+
+async def test_who_was_not_listened_to_yet_makes_no_room() -> None:
+    """A server that stands still for a moment has kept the newcomers waiting, not they it."""
+
+    async def stall(request: Request) -> Response:
+        if request.url.path == "/stall":
+            time.sleep(0.3)  # noqa: ASYNC251 - the whole server stands still
+        return PlainTextResponse("")
+
+    async with (
+        serving(app_of(stall), Limits(connections_max=5)) as port,
+        AsyncExitStack() as open_,
+    ):
+
+        def connected(sent: bytes) -> socket.socket:
+            client = socket.create_connection(("127.0.0.1", port))  # nobody accepts meanwhile
+            open_.callback(client.close)
+            client.sendall(sent)
+            client.setblocking(False)  # noqa: FBT003 - the standard library's
+            return client
+
+        loop = asyncio.get_running_loop()
+        first = connected(HEAD)
+        for _ in range(6):
+            connected(HALF_A_HEAD)
+        assert await loop.sock_recv(first, 1000)
+        first.sendall(HEAD)
+        assert await loop.sock_recv(first, 1000)  # by now somebody has to make room, soon
+        first.sendall(HEAD.replace(b" / ", b" /stall "))
+        asking = [connected(HEAD) for _ in range(20)]
+        for client in asking:
+            assert (await loop.sock_recv(client, 1000)).startswith(b"HTTP/1.1 200")
 
 
 async def test_who_waits_for_us_is_never_dropped_for_another() -> None:
