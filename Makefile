@@ -10,7 +10,7 @@ CORES ?= 4
 export PYTHONDONTWRITEBYTECODE =
 # Every worker reads all the tests that it is given: for calls through Asterisk, the files with some.
 live = $(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long" \
-	$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.live' tests)
+	$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.live' tests | sort)
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20

@@ -18,6 +18,7 @@ from assembly.charging import AssemblyError, parts_of
 from assembly.parent import die_with_parent
 from assembly.process import WRONG_TABLES
 from assembly.systemd import notifier_of
+from assembly.task_errors import raised_alone
 from charging.errors import ChargingUnavailable
 from charging.plain_text import escaped
 from db.schema import SchemaVersionError, require_version
@@ -141,16 +142,12 @@ async def run_all(
         CannotStartError: one found a wrong setting at its first start.
     """
     running: dict[str, Process] = {}
-    try:
+    with raised_alone(CannotStartError):
         async with asyncio.TaskGroup() as group:
             for program in programs:
                 group.create_task(keep_running(program, arguments, running))
             watched = [program for program in programs if program in PROGRAMS]
             group.create_task(watch(watched, running, settings, notifier_of(os.environ)))
-    except* CannotStartError as problems:
-        first = problems.exceptions[0]
-        assert isinstance(first, CannotStartError)  # noqa: S101 - the clause says so
-        raise CannotStartError(first.program, first.status) from None
 
 
 async def keep_running(

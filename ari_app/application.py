@@ -15,6 +15,7 @@ from ari_app.driver import Driver
 from ari_app.garbage import collect_while_quiet
 from ari_app.recovery import Recovery
 from assembly.process import TakenError
+from assembly.task_errors import raised_alone
 from charging.errors import ChargingUnavailable
 
 log = structlog.get_logger()
@@ -81,19 +82,18 @@ class Application:
             TakenError: another application serves this Asterisk.
         """
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(collect_while_quiet(lambda: self._driver.live_calls))
-                tasks.create_task(self._listen())
-                tasks.create_task(self._extend_over_new_connections())
-                tasks.create_task(self._extend_pending())
-                tasks.create_task(self._sweep())
-                tasks.create_task(self._check_events())
-                tasks.create_task(self._ask_time_over_ari())
-                tasks.create_task(self._ask_time_over_ami())
-                for each in self._beside:
-                    tasks.create_task(each.run())
-        except* TakenError as taken:
-            raise taken.exceptions[0] from None
+            with raised_alone(TakenError):
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(collect_while_quiet(lambda: self._driver.live_calls))
+                    tasks.create_task(self._listen())
+                    tasks.create_task(self._extend_over_new_connections())
+                    tasks.create_task(self._extend_pending())
+                    tasks.create_task(self._sweep())
+                    tasks.create_task(self._check_events())
+                    tasks.create_task(self._ask_time_over_ari())
+                    tasks.create_task(self._ask_time_over_ami())
+                    for each in self._beside:
+                        tasks.create_task(each.run())
         finally:
             await self._driver.close()
 

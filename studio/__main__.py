@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assembly.task_errors import raised_alone
 from charging.language import LANGUAGES
 from prompts.errors import PromptError
 from prompts.pack import write_pack
@@ -77,11 +78,10 @@ def hearing(  # noqa: PLR0913 - one for each option of the command
         whole=whole,
     )
     try:
-        scores = asyncio.run(run(plan, Ear(), out.print))
-    except* SoundLostError as lost:
-        out.print(
-            f"{lost.exceptions[0]}; this wants a machine with nothing else to do", markup=False
-        )
+        with raised_alone(SoundLostError):
+            scores = asyncio.run(run(plan, Ear(), out.print))
+    except SoundLostError as lost:
+        out.print(f"{lost}; this wants a machine with nothing else to do", markup=False)
         sys.exit(1)
     for score in scores:
         for words, written in score.misheard:

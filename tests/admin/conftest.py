@@ -16,7 +16,7 @@ from plans.files import SAMPLE_DECKS
 from prompts.library import Library
 from settings import Settings, load_settings
 from tests.programs import make_ledger
-from tests.prompts.voices import unpacked
+from tests.prompts.voices import unpacked_once
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    return unpacked(tmp_path_factory.mktemp("sounds"))
+    return unpacked_once(tmp_path_factory)
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Engines for tests: a tone instead of a voice, and a record of what was asked of it."""
 
+import fcntl
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from charging.language import LANGUAGES
 from prompts.audio import Sound
@@ -40,6 +43,16 @@ def unpacked(folder: Path) -> Library:
     for language in LANGUAGES:
         build_voice(library, language, PackEngine())
     return library
+
+
+def unpacked_once(factory: pytest.TempPathFactory) -> Library:
+    """The same, by the first process of this run that wants it: it takes seconds."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of every process of the run
+    with (folder / "voice.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return unpacked(folder / "voice")
 
 
 @dataclass
