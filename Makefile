@@ -8,7 +8,7 @@ WORKERS ?= 6
 CORES ?= 4
 # A live test starts dozens of Pythons: what they compile is kept, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE =
-# Every worker reads all the tests that it is given: for calls through Asterisk, the files with some.
+# Every worker reads each file that it is given: for calls through Asterisk, only those with such tests.
 live = $(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long" \
 	$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.live' tests | sort)
 

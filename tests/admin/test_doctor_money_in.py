@@ -1,7 +1,7 @@
 """What the doctor says of money in by card, each in which something is wrong."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,8 +52,14 @@ def spoil(engine: Engine, code: str) -> None:
         connection.execute(statement, {"code": code})
 
 
-async def an_office(engine: Engine, at: datetime = NOW) -> Office:
-    office = Office(SqlLedger(engine), engine, ManualClock(at))
+@pytest.fixture
+async def ledger(engine: Engine) -> AsyncIterator[SqlLedger]:
+    async with SqlLedger(engine) as opened:
+        yield opened
+
+
+async def an_office(ledger: SqlLedger, engine: Engine, at: datetime = NOW) -> Office:
+    office = Office(ledger, engine, ManualClock(at))
     await office.save_card()
     return office
 
@@ -64,9 +70,9 @@ def test_where_nobody_pays_by_card_nothing_is_asked_for(settings: Settings) -> N
 
 
 async def test_a_worker_that_does_not_run_and_a_seller_without_name_are_named(
-    settings: Settings, engine: Engine
+    settings: Settings, ledger: SqlLedger, engine: Engine
 ) -> None:
-    await an_office(engine)
+    await an_office(ledger, engine)
     found = await asyncio.to_thread(said, settings)
     assert (WARNING, "cards are charged by the sandbox: no money is real") in found
     assert any("cannot be asked how it is" in message for _, message in found)
@@ -74,9 +80,9 @@ async def test_a_worker_that_does_not_run_and_a_seller_without_name_are_named(
 
 
 async def test_what_waits_for_the_worker_too_long_is_counted(
-    settings: Settings, engine: Engine
+    settings: Settings, ledger: SqlLedger, engine: Engine
 ) -> None:
-    office = await an_office(engine, NOW - timedelta(hours=1))
+    office = await an_office(ledger, engine, NOW - timedelta(hours=1))
     await office.buy("20")
     found = await asyncio.to_thread(said, settings)
     assert any(message.startswith("1 payments wait") for _, message in found)
@@ -84,9 +90,9 @@ async def test_what_waits_for_the_worker_too_long_is_counted(
 
 @pytest.mark.parametrize("code", ["differs", "charged_twice", "not_found"])
 async def test_money_that_was_charged_and_is_not_credited_is_a_problem(
-    settings: Settings, engine: Engine, code: str
+    settings: Settings, ledger: SqlLedger, engine: Engine, code: str
 ) -> None:
-    office = await an_office(engine)
+    office = await an_office(ledger, engine)
     payment = await office.buy("20")
     assert payment.state is State.CLAIMED
     spoil(engine, code)
@@ -99,9 +105,9 @@ async def test_money_that_was_charged_and_is_not_credited_is_a_problem(
     ("about", "remedy"), [(PROCESSOR, "stripe_key_file"), (PROCESSORS_CLOCK, "set-ntp")]
 )
 async def test_what_the_worker_says_of_the_processor_is_a_problem(
-    settings: Settings, engine: Engine, about: str, remedy: str
+    settings: Settings, ledger: SqlLedger, engine: Engine, about: str, remedy: str
 ) -> None:
-    await an_office(engine)
+    await an_office(ledger, engine)
     async with answering("payments", settings, {about: lambda: "it is so and so"}):
         found = await asyncio.to_thread(lambda: [*check_money_in(settings)])
     (told,) = [each for each in found if "it is so and so" in each.message]

@@ -247,6 +247,28 @@ async def test_whatever_somebody_does_twice_is_charged_once_or_asked_about(
     assert len(payments_of(site)) == 1
 
 
+@pytest.mark.parametrize(
+    ("language", "seconds", "said"),
+    [
+        ("en", 1, "You bought £20.00 1 second ago."),
+        ("en", 12, "You bought £20.00 12 seconds ago."),
+        ("fr", 1, "il y a 1 seconde."),
+        ("fr", 12, "il y a 12 secondes."),
+    ],
+)
+async def test_the_question_says_how_long_ago_in_the_words_of_each_language(
+    site: Site, language: str, seconds: int, said: str
+) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        browser.headers["accept-language"] = language
+        await buy(browser)
+        site.clock.advance(seconds)
+        asked = await buy(browser, key="e" * 32)
+    assert asked.status_code == 409
+    assert said in asked.text
+
+
 async def test_whoever_says_twice_that_they_mean_it_buys_it_once_more(site: Site) -> None:
     await save_card(site)
     async with site.browser("anna") as browser:

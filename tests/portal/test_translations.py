@@ -50,6 +50,12 @@ def test_every_text_is_translated_and_no_translation_is_left_over(language: str)
     assert not translated.obsolete
 
 
+def test_every_plural_names_the_number_that_it_goes_by() -> None:
+    """Else it goes by the first value of the text, which may be an amount."""
+    for file in (ROOT / "templates").rglob("*.html"):
+        assert not re.search(r"{%-?\s*pluralize\s*-?%}", file.read_text(encoding="utf-8")), file
+
+
 @pytest.mark.parametrize("language", sorted(NAMES.keys() - {"en"}))
 def test_a_translation_takes_the_values_that_the_text_takes(language: str) -> None:
     for each in catalogue(language):
