@@ -88,6 +88,9 @@ soak: setup  ## 18,000 calls in half an hour, nothing broken (MINUTES=n RATE=n S
 slow-clients: setup  ## 1,000 slow clients at the portal for three minutes, beside browsing and calls (CLIENTS=n MINUTES=n SEED=n)
 	@$(python) -m trials slow-clients $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
+large-ledger: setup .setup/system  ## 20 calls a second beside the portal of an office with a million rows, on both databases (ROWS=n MINUTES=n RATE=n SEED=n DATABASE=name)
+	@$(python) -m trials large-ledger $(if $(ROWS),--rows $(ROWS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
+
 emergency: setup  ## 100 emergency calls under each condition that stops a paid one
 	@$(python) -m trials emergency
 
@@ -166,4 +169,4 @@ lock:  ## upgrade every dependency and write the new versions and hashes down
 clean:  ## remove what set-up and runs left in this folder (the cache outside it stays)
 	@rm -rf .venv .setup .tollgate
 
-.PHONY: api-fuzz images wheel install-trial systemd-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files
+.PHONY: api-fuzz large-ledger images wheel install-trial systemd-trial slow-clients long coverage screens refills texts doctor-faults help setup run test check bench chaos money-chaos webhooks emergency attack carriers soak dialplans ledger hearing prompts docs lock clean distros files

@@ -18,11 +18,10 @@ from typing import Final, NamedTuple
 import httpx
 import typer
 from rich.console import Console
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from bench.figures import Figure, table_of
 from bench.ledger import on_postgresql, on_sqlite
-from bench.two_years import fill_two_years
 from db.day_sums import add_up_days
 from db.schema import upgrade
 from demo.managers_pages import write_phones
@@ -30,6 +29,7 @@ from lab.application import Application
 from lab.manager import signed_in
 from lab.paid_office import import_rates
 from lab.ports import find_free_port
+from lab.two_years import fill_two_years, settle_down
 from lab.usage import cpu_s, memory_bytes
 from plans.files import SAMPLE_DECKS
 from portal.sessions import COOKIE
@@ -94,12 +94,11 @@ def measure(name: str, engine: Engine, rows: int) -> Iterator[Figure]:
         _live_two_years(engine, calls=rows * 19 // 20, unpaid=rows)
         took_s = time.perf_counter() - began
         yield Figure(what=f"two years of an office written, {name}", unit="s", value=took_s)
-        _analyze(engine)
         began = time.perf_counter()
         days = sum(add_up_days(engine, now=datetime.now(UTC)))  # the portal's first minute
         took_s = time.perf_counter() - began
         yield Figure(what=f"{days} past days added up, {name}", unit="s", value=took_s)
-        _analyze(engine)
+        settle_down(engine)
         url = engine.url.render_as_string(hide_password=False)
         token = signed_in(url)
         settings_file = _settings(folder, url)
@@ -112,24 +111,7 @@ def _live_two_years(engine: Engine, *, calls: int, unpaid: int) -> None:
     upgrade(engine)
     first = now - timedelta(days=YEARS_DAYS)
     fill_two_years(engine, calls=calls, unpaid=unpaid, first=first, last=now)
-    if engine.dialect.name == "sqlite":
-        move_log_into_file(engine)
-
-
-def _analyze(engine: Engine) -> None:
-    """As PostgreSQL does by itself, within a minute of so many rows; SQLite never does."""
-    if engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as writer:
-            writer.execute(text("ANALYZE"))
-
-
-def move_log_into_file(engine: Engine) -> None:
-    """Else every page is looked for in a log of gigabytes; outside of a transaction."""
-    connection = engine.raw_connection()
-    busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    connection.close()
-    if busy:
-        raise RuntimeError("somebody still reads the ledger")
+    settle_down(engine)
 
 
 def _settings(folder: Path, url: str) -> Path:

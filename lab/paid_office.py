@@ -139,10 +139,11 @@ class PaidOffice(Runnable):
         )
 
     async def calls(self) -> Sequence[CallRecord]:
-        """Every paid call that was ever authorised, in no order."""
+        """Every paid call that was ever authorised through this Asterisk, in no order."""
+        ours = select(calls).where(calls.c.asterisk == self.settings.asterisk.name)
 
         def query(reader: Connection) -> Sequence[CallRecord]:
-            return [call_of(row) for row in reader.execute(select(calls))]
+            return [call_of(row) for row in reader.execute(ours)]
 
         return await self._read(query)
 

@@ -20,6 +20,8 @@ from trials.attack import attack as run_attack
 from trials.chaos import KINDS, Outcome, Plan, run
 from trials.dialplans import compare
 from trials.evidence import kept_if_wrong
+from trials.large_ledger import LargePlan
+from trials.large_ledger import run as read_beside_calls
 from trials.money_chaos import MoneyPlan
 from trials.money_chaos import run as break_money
 from trials.slow_clients import SlowPlan, crowd
@@ -282,17 +284,47 @@ def slow_clients(
     """
     drawn = secrets.randbelow(10**6) if seed is None else seed
     out.print(f"seed {drawn}")
-    plan = SlowPlan(clients=clients, minutes=minutes, rate_per_s=rate, seed=drawn)
+    plan = SlowPlan(clients=clients, calls=SoakPlan(minutes=minutes, rate_per_s=rate, seed=drawn))
     found = asyncio.run(crowd(plan, out.print))
     dropped = ", ".join(f"{count} {kind}" for kind, count in sorted(found.dropped.items()))
     out.print(
         f"{clients} slow clients connected {found.connected} times and were dropped: {dropped};"
-        f" {len(found.pages_s)} pages served meanwhile, 95 of 100 within {found.page_p95_s:.2f} s;"
-        f" {found.verdict.answered} calls answered, {len(found.problems)} problems"
+        f" {found.judged}; {len(found.problems)} problems"
     )
     for problem in found.problems:
         out.print(f"WRONG: {problem}")
     sys.exit(1 if found.problems else 0)
+
+
+@app.command("large-ledger")
+def large_ledger(
+    *,
+    rows: Annotated[int, typer.Option(min=20, help="Of activity, before the calls.")] = 1_000_000,
+    minutes: Annotated[float, typer.Option(help="How long calls are placed.")] = 3,
+    rate: Annotated[int, typer.Option(help="New calls each second.")] = 20,
+    seed: Annotated[int | None, typer.Option(help="Repeat the draw of an earlier run.")] = None,
+    database: Annotated[str | None, typer.Option(help="sqlite or postgresql; else both.")] = None,
+) -> None:
+    """Calls while the portal shows, and sends as a file, what two years have left in the ledger.
+
+    Exit status 0 only if every page and file was served and no call is wrong. Sends traffic to
+    loopback addresses only.
+    """
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    out.print(f"seed {drawn}")
+    wrong = 0
+    for base in DATABASES if database is None else (database,):
+        plan = LargePlan(rows=rows, calls=SoakPlan(minutes=minutes, rate_per_s=rate, seed=drawn))
+        trial = partial(read_beside_calls, plan, base, report=out.print)
+        found = asyncio.run(kept_if_wrong("large-ledger", trial, out.print))
+        out.print(
+            f"{base}: {found.judged}, and {len(found.judged.seen.files_lines)} files of {rows}"
+            f" rows; {len(found.problems)} wrong"
+        )
+        for problem in found.problems[:20]:
+            out.print(f"  {problem}", markup=False)
+        wrong += len(found.problems)
+    sys.exit(1 if wrong else 0)
 
 
 @app.command()

@@ -176,14 +176,18 @@ async def _office(
 
 
 def office_under_trial(
-    telephony: Telephony, folder: Path, settings: Sections | None = None
+    telephony: Telephony,
+    folder: Path,
+    settings: Sections | None = None,
+    *,
+    opening: Money | None = OPENING,
 ) -> PaidOffice:
     """Numbers that behave in every way; those that nobody answers must not make a trial long."""
     return make_paid_office(
         telephony,
         folder,
         deck=DECK,
-        opening=OPENING,
+        opening=opening,
         settings=settings,
         rules=RULES,
         media=False,

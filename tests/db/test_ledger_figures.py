@@ -119,7 +119,8 @@ async def test_prometheus_reads_them_and_that_the_database_is_away(
     assert registry.get_sample_value("tollgate_ledger_open_calls") == 1
     balance = {"account": "available", "currency": "GBP"}
     assert registry.get_sample_value("tollgate_ledger_balance", balance) == 4.92
-    away = CollectorRegistry()
-    away.register(LedgerCollector(open_engine(f"sqlite:///{tmp_path}/empty.sqlite")))
+    away, empty = CollectorRegistry(), open_engine(f"sqlite:///{tmp_path}/empty.sqlite")
+    away.register(LedgerCollector(empty))
     assert away.get_sample_value("tollgate_ledger_up") == 0
     assert away.get_sample_value("tollgate_ledger_open_calls") is None
+    empty.dispose()

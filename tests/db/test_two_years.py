@@ -5,7 +5,6 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from bench.two_years import PRICE, fill_two_years
 from charging.money import Money
 from db.activity import (
     WantedActivity,
@@ -15,6 +14,7 @@ from db.activity_sums import filtered_sum, totals
 from db.audit import audit
 from db.call_lists import WantedCalls, list_calls
 from db.ledger import read_from
+from lab.two_years import PRICE, fill_two_years
 from tests.fakes.clock import START
 
 

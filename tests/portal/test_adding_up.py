@@ -5,11 +5,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from bench.two_years import fill_two_years
 from db.added_up import added_up_days
 from db.engine import open_engine
 from db.ledger import read_from
 from db.schema import upgrade
+from lab.two_years import fill_two_years
 from portal.adding_up import add_up
 from tests.fakes.clock import START
 
