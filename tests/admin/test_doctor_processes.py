@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -85,8 +86,9 @@ def test_a_ledger_that_only_its_maker_can_write_is_a_problem_of_the_program(
     folder = Path(settings.database.url.removeprefix("sqlite:///")).parent
     ledger, legs = folder / "ledger.sqlite", folder / "legs.json"
     engine = open_engine(settings.database.url)
+    using = ExitStack()
     if in_use:
-        engine.connect().execute(text("SELECT 1"))
+        using.enter_context(engine.connect()).execute(text("SELECT 1"))
     for file in folder.glob("ledger.sqlite*"):
         file.chmod(0o444 if os.geteuid() == 0 else 0o400)
     legs.touch(mode=0o600 if os.geteuid() == 0 else 0o000)
@@ -104,6 +106,7 @@ def test_a_ledger_that_only_its_maker_can_write_is_a_problem_of_the_program(
         assert program.stdout.readline() == b"ready\n"
         findings = list(check_processes(settings))
         program.stdin.close()
+    using.close()
     engine.dispose()
     (ledger_found, legs_found, _) = findings
     assert (ledger_found.status, legs_found.status) == (PROBLEM, PROBLEM)

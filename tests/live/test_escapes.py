@@ -427,10 +427,12 @@ async def test_caller_redirected_to_another_paid_number_pays_for_both_calls(
     ):
         await connect(paid, phone)
         caller = await caller_leg(paid)
-        number = "0033142685301"
+        number, logged = "0033142685301", len(paid.application.entries())
         await admin.ask("Redirect", Channel=caller, Context="office", Exten=number, Priority="1")
         carrier = paid.office.carrier
         await carrier.wait_for(lambda call: call.dialled.endswith("301") and call.answered)
+        # Hung up any earlier, Asterisk might not have heard the answer yet.
+        await paid.application.wait_for("interval_debited", after=logged, interval=0)
         await phone.hang_up()
         await carrier.wait_for(lambda call: call.dialled.endswith("301") and call.ended)
         for record in await paid.calls():
