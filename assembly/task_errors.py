@@ -10,6 +10,10 @@ def raised_alone(kind: type[Exception]) -> Iterator[None]:
 
     Errors of other kinds stay in their group. It is raised behind the clause that finds it: before
     Python 3.11.4, which is newer than Debian 12's, one that is raised inside comes out in a group.
+
+    Raises:
+        kind: one of the tasks ended with it.
+        BaseExceptionGroup: of what is no such error.
     """
     first: BaseException | None = None
     try:

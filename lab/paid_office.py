@@ -140,7 +140,7 @@ class PaidOffice(Runnable):
 
     async def calls(self) -> Sequence[CallRecord]:
         """Every paid call that was ever authorised through this Asterisk, in no order."""
-        ours = select(calls).where(calls.c.asterisk == self.settings.asterisk.name)
+        ours = select(calls).where(calls.c.asterisk == self.office.config.name)
 
         def query(reader: Connection) -> Sequence[CallRecord]:
             return [call_of(row) for row in reader.execute(ours)]

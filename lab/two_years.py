@@ -48,6 +48,9 @@ def settle_down(engine: Engine) -> None:
     """As the database is a minute after so much was written, and before it is read.
 
     SQLite would look for every page in a log of gigabytes, and PostgreSQL plan as for empty tables.
+
+    Raises:
+        LabError: somebody still reads the ledger, so its log stays.
     """
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as writer:

@@ -104,7 +104,7 @@ class Judged:
 
     verdict: Verdict
     audit_problems: tuple[str, ...]
-    failed: int
+    failed: int  # calls that were not answered and should have been, or never ended
     seen: Seen
 
     def __str__(self) -> str:
