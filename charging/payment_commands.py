@@ -7,15 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from charging.card_processor import (
-    DisputeClosed,
-    DisputeOpened,
-    FraudWarning,
-    Refunded,
-    RefundFailed,
-    RefundPending,
-    Succeeded,
-)
+from charging.card_processor import Succeeded
 from charging.entries import available
 from charging.errors import (
     BoughtJustNow,
@@ -46,13 +38,13 @@ from charging.refill import (
     Request,
     State,
     Withdrawn,
+    is_too_early,
     step,
 )
 
 Result = TypeVar("Result")
 
 ASKED_AGAIN_WITHIN = timedelta(seconds=60)  # the same amount: is it wanted again?
-_REFUND_FACTS = (Refunded, RefundFailed, RefundPending, DisputeOpened, DisputeClosed, FraudWarning)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +154,7 @@ class StartWork(_OfPayment[Work]):
 @dataclass(frozen=True, slots=True)
 class Recorded:
     payment: Payment
-    handled: bool  # False: it says something about what is not credited yet; tell it again later
+    handled: bool  # False: it came too early; tell it again later
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,11 +167,8 @@ class RecordFact(_OfPayment[Recorded]):
     def decide(self, snapshot: LedgerSnapshot) -> Decision[Recorded]:
         payment = self._found(snapshot)
         after, _ = advance(snapshot, payment, self.fact, at=self.at, terms=self.terms)
-        too_early = isinstance(self.fact, _REFUND_FACTS) and after.result.attempt.open
-        # The refund may be refused for its sake, and then nothing else says so.
-        disputed = isinstance(self.fact, DisputeOpened | DisputeClosed)
-        too_early |= disputed and payment.state is State.REFUNDING
-        return _with_result(after, Recorded(after.result, handled=not too_early))
+        handled = not is_too_early(payment.attempt, self.fact)
+        return _with_result(after, Recorded(after.result, handled=handled))
 
 
 @dataclass(frozen=True, kw_only=True)

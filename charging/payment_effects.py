@@ -31,7 +31,6 @@ from charging.money_state import (
     Tell,
 )
 from charging.money_writes import told
-from charging.notices import NoticeKind
 from charging.receipts import Party, Receipt, ReceiptKind, ReceiptTerms, credit_note, receipt
 from charging.refill import (
     Arm,
@@ -46,7 +45,6 @@ from charging.refill import (
     PaymentKind,
     Restore,
     Return,
-    State,
     TakeOut,
     step,
 )
@@ -102,7 +100,7 @@ class _Effects:
         self._payment = payment
         # An entry is reversed at most once.
         self._reversed_before = (
-            before.refund_failed or before.state is State.REFUNDED or before.charge_backs > 0
+            before.refund_failed or before.refund is not None or bool(before.charge_backs)
         )
         self._at = at
         self._actor = actor
@@ -126,16 +124,16 @@ class _Effects:
         match command:
             case Credit():
                 self._credit()
-            case TakeOut(amount) | Restore(amount) | ChargeBack(amount) | Return(amount):
-                self._entries += self._movements(command, amount)
+            case TakeOut() | Restore() | ChargeBack() | Return():
+                self._entries += self._movements(command)
             case IssueCreditNote(amount):
                 self._issue_credit_note(amount)
             case Pause():
                 self._policy = self._policy.paused(command)
             case Arm():
                 self._policy = self._policy.card_works()
-            case Mail(kind):
-                self._writes.append(self._mail(kind))
+            case Mail():
+                self._writes.append(self._mail(command))
             case _:  # requests are the worker's
                 pass
 
@@ -151,24 +149,22 @@ class _Effects:
             self._writes.append(Issue(issued))
             self._state = self._state.with_write(Issue(issued))
 
-    def _movements(
-        self, command: TakeOut | Restore | ChargeBack | Return, amount: Money
-    ) -> Iterator[LedgerEntry]:
+    def _movements(self, command: TakeOut | Restore | ChargeBack | Return) -> Iterator[LedgerEntry]:
         match command:
-            case TakeOut():
+            case TakeOut(amount):
                 movement = (self._available, _CARD, amount)
                 credited = None if self._reversed_before else self._payment.entry_key
                 yield self._entry(EntryKind.TOP_UP_CANCEL, movement, reverses=credited)
-            case Restore():
+            case Restore(amount):
                 cancelled = self._key_of(EntryKind.TOP_UP_CANCEL)
                 movement = (_CARD, self._available, amount)
                 yield self._entry(EntryKind.TOP_UP_RESTORE, movement, reverses=cancelled)
-            case ChargeBack():
-                yield from self._charge_back(amount)
-            case Return():
-                yield from self._return(amount)
+            case ChargeBack(amount, time):
+                yield from self._charge_back(amount, time)
+            case Return(amount, time):
+                yield from self._return(amount, time)
 
-    def _charge_back(self, amount: Money) -> Iterator[LedgerEntry]:
+    def _charge_back(self, amount: Money, time: int) -> Iterator[LedgerEntry]:
         """What is unspent leaves the account; the rest is owed, never a balance below zero."""
         balance = self._snapshot.balance(self._available, amount.currency)
         unspent = min(amount, balance)
@@ -177,16 +173,16 @@ class _Effects:
             (self._available, _CARD, unspent),
             (owed(self._payment.office_id), _CARD, amount - unspent),
             reverses=None if self._reversed_before else self._payment.entry_key,
-            key=self._key_of_charge_back(),
+            key=self._key_of_charge_back(time),
         )
 
-    def _return(self, amount: Money) -> Iterator[LedgerEntry]:
+    def _return(self, amount: Money, time: int) -> Iterator[LedgerEntry]:
         """The office has the money again, and pays first what it came to owe by the charge-back."""
         yield self._entry(
             EntryKind.TOP_UP_RESTORE,
             (_CARD, self._available, amount),
-            reverses=self._key_of_charge_back(),
-            key=self._key_of(EntryKind.TOP_UP_RESTORE, time=self._payment.attempt.charge_backs),
+            reverses=self._key_of_charge_back(time),
+            key=self._key_of(EntryKind.TOP_UP_RESTORE, time=time),
         )
         owing = owed(self._payment.office_id)
         debt = Money(-self._snapshot.balance(owing, amount.currency).micros, amount.currency)
@@ -195,7 +191,7 @@ class _Effects:
             yield self._entry(
                 EntryKind.REPAY,
                 (self._available, owing, repaid),
-                key=self._key_of(EntryKind.REPAY, time=self._payment.attempt.charge_backs),
+                key=self._key_of(EntryKind.REPAY, time=time),
             )
 
     def _issue_credit_note(self, amount: Money) -> None:
@@ -206,19 +202,20 @@ class _Effects:
         note = credit_note(of, number=number, total=min(amount, of.total), at=self._at)
         self._writes.append(Issue(note))
 
-    def _mail(self, kind: NoticeKind) -> Tell:
+    def _mail(self, mail: Mail) -> Tell:
         attempt = self._payment.attempt
         of = self._state.receipts.get((attempt.payment_id, ReceiptKind.RECEIPT))
         facts: dict[str, str | int] = {
-            **amount_facts(attempt.taken_back or attempt.amount),
+            **amount_facts(mail.amount or attempt.amount),
             "payment": attempt.payment_id,
             "card": self._payment.card,
             "code": attempt.code,
             "paused_for": self._policy.paused_for or "",
             "receipt": "" if of is None else of.name,
         }
-        what = f"{attempt.payment_id}:{attempt.state}:{attempt.code}"
-        return told(attempt.office_id, kind, what, self._at, facts)
+        time = f":{len(attempt.charge_backs)}" if len(attempt.charge_backs) > 1 else ""
+        what = f"{attempt.payment_id}:{attempt.state}:{attempt.code}{time}"
+        return told(attempt.office_id, mail.kind, what, self._at, facts)
 
     @property
     def _available(self) -> Account:
@@ -229,10 +226,9 @@ class _Effects:
         name = self._payment.payment_id
         return payment_key(kind, self._payment.office_id, f"{name}.{time}" if time else name)
 
-    def _key_of_charge_back(self) -> EntryKey:
+    def _key_of_charge_back(self, time: int) -> EntryKey:
         """The first has the payment's name alone, as it had before there could be a second."""
-        times = self._payment.attempt.charge_backs
-        return self._key_of(EntryKind.CHARGEBACK, time=times if times > 1 else 0)
+        return self._key_of(EntryKind.CHARGEBACK, time=time if time > 1 else 0)
 
     def _entry(
         self,

@@ -29,6 +29,7 @@ from charging.card_processor import (
     Succeeded,
     Unknown,
 )
+from charging.charge_backs import ChargedBack, TakenBy, keepers, kept
 from charging.errors import NotRefundable
 from charging.money import Money
 from charging.notices import NoticeKind
@@ -60,7 +61,7 @@ class State(StrEnum):
     CREDITED = "credited"
     REFUNDING = "refunding"  # the unspent part is out of the account and on its way back
     REFUNDED = "refunded"
-    DISPUTED = "disputed"  # the bank took the money back
+    DISPUTED = "disputed"  # the bank took the money back, or a part of it
 
 
 OPEN = frozenset({State.CLAIMED, State.SENT, State.UNKNOWN, State.DECLINED, State.AUTHENTICATION})
@@ -101,10 +102,10 @@ class Attempt:
     code: str = ""  # why, in the processor's word or ours
     by_look_up: bool = False  # asking the same again would say nothing new
     withdrawn: bool = False  # it is to take no money that it has not taken yet
-    taken_back: Money | None = None  # refunded, or being refunded, or disputed
+    refund: Money | None = None  # what we sent back, or are sending
+    refund_id: str = ""  # the processor's name for it, once it is known to be made
     refund_failed: bool = False
-    closed_dispute: str = ""  # events come in any order
-    charge_backs: int = 0  # times that the money was taken back; each has an entry of its own
+    charge_backs: tuple[ChargedBack, ...] = ()  # in the order of their entries
 
     @property
     def open(self) -> bool:
@@ -122,6 +123,24 @@ class Attempt:
     @property
     def refund_key(self) -> str:
         return f"refund:{self.payment_id}"
+
+    @property
+    def lost(self) -> Money:
+        """What others have taken of it: together never more than was paid and we did not send."""
+        return min(kept(self.charge_backs, self._nothing), self.amount - self._sent_back)
+
+    @property
+    def taken_back(self) -> Money | None:
+        """What is not in the account any more."""
+        return self._sent_back + self.lost or None
+
+    @property
+    def _sent_back(self) -> Money:
+        return self.refund or self._nothing
+
+    @property
+    def _nothing(self) -> Money:
+        return Money(0, self.amount.currency)
 
 
 # --- events of our own ---------------------------------------------------------------------------
@@ -244,13 +263,15 @@ class ChargeBack:
     """The money is gone: what is unspent leaves the account, the rest is owed."""
 
     amount: Money
+    time: int = 1  # which of this payment's
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """A charge-back was decided for us."""
+    """A charge-back was decided for us, or a refund made at the desk came back."""
 
     amount: Money
+    time: int = 1  # of the charge-back
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +294,7 @@ class Arm:
 @dataclass(frozen=True, slots=True)
 class Mail:
     kind: NoticeKind
+    amount: Money | None = None  # that it is about; None: the payment's
 
 
 Request = Charge | Confirm | LookUp | CancelIntent | SendRefund | LookUpRefund
@@ -296,6 +318,21 @@ def step(attempt: Attempt, event: Event, *, now: datetime) -> Step:
     if isinstance(event, _OF_AN_INTENT) and attempt.intent_id not in {"", event.intent_id}:
         return _of_another_intent(attempt, event)
     return _ROWS[attempt.state](attempt, event, now)
+
+
+def is_too_early(attempt: Attempt, event: Event) -> bool:
+    """It is about money that is not credited yet, or waits for what is heard of a refund of ours.
+
+    The table does not remember it: it is to be told again.
+    """
+    if isinstance(event, FraudWarning):  # takes no money
+        return attempt.open
+    if not isinstance(event, _OF_AN_INTENT):
+        return False
+    if attempt.state is not State.REFUNDING or attempt.refund_id:
+        return attempt.open or attempt.state in TOOK_NOTHING
+    of_others = isinstance(event, Refunded | RefundFailed) and event.key != attempt.refund_key
+    return of_others or isinstance(event, DisputeOpened | DisputeClosed)
 
 
 def _succeeded(attempt: Attempt, event: Succeeded) -> Step:
@@ -417,87 +454,75 @@ def _authentication(  # noqa: PLR0911 - one arm per row
             return attempt, ()
 
 
-def _credited(  # noqa: PLR0911 - one arm per row
+def _paid(  # noqa: PLR0911 - one arm per row
     attempt: Attempt, event: Event, now: datetime
 ) -> Step:
+    """It was credited, and a refund of ours is not under way, or is known to be made."""
     match event:
         case RefundAsked(amount) if not attempt.refund_failed:
-            refunding = replace(attempt, state=State.REFUNDING, taken_back=amount, due_at=now)
+            refunding = replace(attempt, state=State.REFUNDING, refund=amount, due_at=now)
             return replace(refunding, sent_at=None, asked=0, by_look_up=False), (TakeOut(amount),)
         case RefundAsked():
             raise NotRefundable(attempt.payment_id, "refund failed before")
-        case DisputeOpened(dispute_id=dispute_id) if dispute_id != attempt.closed_dispute:
-            return _dispute(attempt, event.amount)
-        case DisputeClosed(won=False):
-            return _dispute(replace(attempt, closed_dispute=event.dispute_id), event.amount)
-        case DisputeClosed():  # its opening is still to come, and means nothing any more
-            return replace(attempt, closed_dispute=event.dispute_id), ()
+        case DisputeOpened() | DisputeClosed(won=False):
+            return _charge_back(attempt, TakenBy.BANK, event.dispute_id, event.amount)
+        case DisputeClosed():
+            return _give_back(attempt, TakenBy.BANK, event.dispute_id)
+        case Refunded() | RefundFailed() if _is_our_refund(attempt, event):
+            return _our_refund_again(attempt, event)
         # At the processor's desk; or asked for by us, which a ledger that was restored forgot.
-        case Refunded(amount=amount) if event.key != attempt.refund_key or not _came_back(attempt):
-            refunded = replace(_charged_back(attempt), state=State.REFUNDED, taken_back=amount)
-            mail = Mail(NoticeKind.REFUND_DONE)
-            return refunded, (ChargeBack(amount), IssueCreditNote(amount), mail)
-        case FraudWarning():
+        case Refunded():
+            return _charge_back(attempt, TakenBy.DESK, event.refund_id, event.amount)
+        case RefundFailed():
+            return _give_back(attempt, TakenBy.DESK, event.refund_id)
+        case FraudWarning() if attempt.state is not State.DISPUTED:
             return attempt, (Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE))
         case _:
             return attempt, ()
 
 
-def _came_back(attempt: Attempt) -> bool:
-    """Whether its refund was made and came back: what tells of it as made is told late."""
-    return attempt.refund_failed and attempt.code not in {DISPUTED, NOT_SENT_BACK}
+def _is_our_refund(attempt: Attempt, event: Refunded | RefundFailed) -> bool:
+    """Not, where it was charged back: it was made after it had been looked for in vain."""
+    if event.key != attempt.refund_key or _is_charged_back(attempt, event.refund_id):
+        return False
+    came_back = attempt.refund_failed and attempt.code not in {DISPUTED, NOT_SENT_BACK}
+    return attempt.refund is not None or came_back
+
+
+def _our_refund_again(attempt: Attempt, event: Refunded | RefundFailed) -> Step:
+    """Told twice or late; or the bank sends it back after all."""
+    if isinstance(event, RefundFailed) and attempt.refund is not None:
+        return _restore(attempt, event.code)
+    return attempt, ()
 
 
 def _refunding(  # noqa: PLR0911 - one arm per row
     attempt: Attempt, event: Event, now: datetime
 ) -> Step:
-    amount = attempt.taken_back or Money(0, attempt.amount.currency)
     match event:
         case Due() if attempt.by_look_up or _since_sent(attempt, now) > KEY_GOOD_FOR:
             return replace(attempt, due_at=now + REFUND_EVERY), (LookUpRefund(),)
         case Due():
             sent_at = attempt.sent_at or now
             return replace(attempt, sent_at=sent_at, due_at=now + REPLY_WITHIN), (SendRefund(),)
-        case Refunded():
-            refunded = replace(attempt, state=State.REFUNDED, due_at=None)
-            return refunded, (IssueCreditNote(amount), Mail(NoticeKind.REFUND_DONE))
-        case RefundPending():
-            return replace(attempt, by_look_up=True, due_at=now + REFUND_EVERY), ()
-        case RefundFailed() | Invalid():
-            return _restore(attempt, event.code, amount)
+        case Refunded(key=attempt.refund_key):
+            refunded = _standing(replace(attempt, refund_id=event.refund_id, due_at=None))
+            note = IssueCreditNote(attempt.refund or event.amount)
+            return refunded, (note, Mail(NoticeKind.REFUND_DONE, attempt.refund))
+        case RefundPending(key=attempt.refund_key):
+            made = replace(attempt, refund_id=event.refund_id, by_look_up=True)
+            return replace(made, due_at=now + REFUND_EVERY), ()
+        case RefundFailed(key=attempt.refund_key) | Invalid():
+            return _restore(attempt, event.code)
         case Unknown():
             pause = _pause(attempt)
             return replace(attempt, asked=attempt.asked + 1, due_at=now + pause), ()
+        case NotThere():  # nor will it be: the bank was faster, or its key is forgotten
+            return _restore(attempt, attempt.code if attempt.code == DISPUTED else NOT_SENT_BACK)
+        case _ if attempt.refund_id or isinstance(event, FraudWarning):
+            return _paid(attempt, event, now)  # our refund is made, so that the rest is the rest
         case DisputeOpened() | DisputeClosed(won=False):  # told again when this is known
             return replace(attempt, by_look_up=True, code=DISPUTED, due_at=now), ()
-        case NotThere():  # nor will it be: the bank was faster, or its key is forgotten
-            code = attempt.code if attempt.code == DISPUTED else NOT_SENT_BACK
-            return _restore(attempt, code, amount)
-        case _:
-            return attempt, ()
-
-
-def _refunded(attempt: Attempt, event: Event, _now: datetime) -> Step:
-    amount = attempt.taken_back or Money(0, attempt.amount.currency)
-    match event:
-        case RefundFailed(code=code) if event.key == attempt.refund_key:  # a bank sent it back
-            return _restore(attempt, code, amount)
-        case DisputeOpened() if amount < attempt.amount:
-            rest = attempt.amount - amount
-            pause = (Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE))
-            disputed = replace(_charged_back(attempt), state=State.DISPUTED, taken_back=rest)
-            return disputed, (ChargeBack(rest), *pause)
-        case _:
-            return attempt, ()
-
-
-def _disputed(attempt: Attempt, event: Event, _now: datetime) -> Step:
-    match event:
-        case DisputeClosed(won=True):
-            won = replace(attempt, state=State.CREDITED, closed_dispute=event.dispute_id)
-            return won, (Return(attempt.taken_back or attempt.amount),)
-        case DisputeClosed():
-            return replace(attempt, closed_dispute=event.dispute_id), ()
         case _:
             return attempt, ()
 
@@ -514,10 +539,10 @@ _ROWS: dict[State, Callable[[Attempt, Event, datetime], Step]] = {
     State.AUTHENTICATION: _authentication,
     State.REFUSED: _closed,
     State.CANCELLED: _closed,
-    State.CREDITED: _credited,
+    State.CREDITED: _paid,
     State.REFUNDING: _refunding,
-    State.REFUNDED: _refunded,
-    State.DISPUTED: _disputed,
+    State.REFUNDED: _paid,
+    State.DISPUTED: _paid,
 }
 
 
@@ -608,30 +633,58 @@ def _not_there(attempt: Attempt, now: datetime) -> Step:
     return lost, (Pause(PauseReason.OPERATOR), Mail(NoticeKind.OPERATOR))
 
 
-def _dispute(attempt: Attempt, amount: Money) -> Step:
-    lost = min(amount, attempt.amount)
-    disputed = replace(_charged_back(attempt), state=State.DISPUTED, taken_back=lost)
-    return disputed, (
-        ChargeBack(lost),
-        Pause(PauseReason.DISPUTE),
-        Mail(NoticeKind.DISPUTE),
+def _charge_back(attempt: Attempt, by: TakenBy, name: str, amount: Money) -> Step:
+    """Each once, however often it is told."""
+    if _is_charged_back(attempt, name):
+        return attempt, ()
+    charge_backs = (*attempt.charge_backs, ChargedBack(by, name, amount))
+    after = _standing(replace(attempt, charge_backs=charge_backs))
+    lost = after.lost - attempt.lost
+    gone = (ChargeBack(lost, time=len(charge_backs)),) if lost else ()
+    if by is TakenBy.BANK:
+        return after, (*gone, Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE, amount))
+    note = (IssueCreditNote(lost),) if lost else ()
+    return after, (*gone, *note, Mail(NoticeKind.REFUND_DONE, amount))
+
+
+def _give_back(attempt: Attempt, by: TakenBy, name: str) -> Step:
+    for time, each in enumerate(attempt.charge_backs, start=1):
+        if each.name == name:
+            charge_backs = list(attempt.charge_backs)
+            charge_backs[time - 1] = replace(each, returned=True)
+            after = replace(attempt, charge_backs=tuple(charge_backs))
+            back = attempt.lost - after.lost  # nothing, where others have taken that, too
+            return _standing(after), (Return(back, time),) if back else ()
+    # Its beginning is still to come, and means nothing any more.
+    ended = ChargedBack(by, name, Money(0, attempt.amount.currency), returned=True)
+    return replace(attempt, charge_backs=(*attempt.charge_backs, ended)), ()
+
+
+def _is_charged_back(attempt: Attempt, name: str) -> bool:
+    return any(each.name == name for each in attempt.charge_backs)
+
+
+def _standing(attempt: Attempt) -> Attempt:
+    """What was credited stands as the gravest that happened to it; a refund that runs goes on."""
+    taken_by = keepers(attempt.charge_backs)
+    if attempt.state is State.REFUNDING and attempt.due_at is not None:
+        return attempt
+    if TakenBy.BANK in taken_by:
+        return replace(attempt, state=State.DISPUTED)
+    sent_back = attempt.refund is not None or taken_by
+    return replace(attempt, state=State.REFUNDED if sent_back else State.CREDITED)
+
+
+def _restore(attempt: Attempt, code: str) -> Step:
+    amount = attempt.refund or attempt.amount
+    restored = _standing(
+        replace(attempt, due_at=None, refund=None, refund_id="", refund_failed=True, code=code)
     )
-
-
-def _charged_back(attempt: Attempt) -> Attempt:
-    return replace(attempt, charge_backs=attempt.charge_backs + 1)
-
-
-def _restore(attempt: Attempt, code: str, amount: Money) -> Step:
-    restored = replace(
-        attempt,
-        state=State.CREDITED,
-        due_at=None,
-        taken_back=None,
-        refund_failed=True,
-        code=code,
+    back = amount - (restored.lost - attempt.lost)  # others may have taken it meanwhile
+    return restored, (
+        *((Restore(back),) if back else ()),
+        Mail(NoticeKind.REFUND_FAILED, amount),
     )
-    return restored, (Restore(amount), Mail(NoticeKind.REFUND_FAILED))
 
 
 def _close(attempt: Attempt, state: State, code: str) -> Attempt:

@@ -21,6 +21,7 @@ from charging.card_processor import (
     Succeeded,
     Unknown,
 )
+from charging.charge_backs import ChargedBack, TakenBy
 from charging.errors import NotRefundable
 from charging.money import Money
 from charging.refill import (
@@ -74,10 +75,13 @@ EVERY_EVENT: dict[str, Event] = {
     "a person wants to answer the bank": ConfirmAsked("https://portal"),
     "refund asked for": RefundAsked(UNSPENT),
     "refunded": Refunded(**OURS, refund_id="r", amount=UNSPENT, key=f"refund:{PAYMENT}"),
-    "refunded at the processor's desk": Refunded(**OURS, refund_id="r", amount=UNSPENT),
-    "refund pending": RefundPending(**OURS, refund_id="r", amount=UNSPENT),
+    "refunded at the processor's desk": Refunded(**OURS, refund_id="desk", amount=UNSPENT),
+    "refund pending": RefundPending(**OURS, refund_id="r", amount=UNSPENT, key=f"refund:{PAYMENT}"),
     "refund failed": RefundFailed(
         **OURS, refund_id="r", amount=UNSPENT, code="lost_card", key=f"refund:{PAYMENT}"
+    ),
+    "refund at the processor's desk failed": RefundFailed(
+        **OURS, refund_id="desk", amount=UNSPENT, code="lost_card"
     ),
     "dispute opened": DisputeOpened(**OURS, dispute_id="d", amount=AMOUNT, reason="fraudulent"),
     "dispute lost": DisputeClosed(**OURS, dispute_id="d", amount=AMOUNT, won=False),
@@ -95,6 +99,11 @@ come late, twice or in any order. *Refused* is a clear no to whoever asked.
 The example is a refill of 10.00 of which 4.00 is unspent. A top-up goes the same way, but a decline
 ends it, since whoever bought it is there, and pauses nothing. A third decline (tried
 again after one hour, and two hours after that) ends a refill, too.
+
+Each dispute and each refund that somebody makes at the processor's desk is entered once, by the
+processor's name for it, and together they take no more than was paid. While nobody knows whether a
+refund of ours was made, they wait, and are told again; once it is known to be made (it may be
+pending for days) they take of the rest what they would take of what is refunded.
 
 | state | event | becomes | does |
 |---|---|---|---|
@@ -126,7 +135,8 @@ off, one that was sent finishes and still credits, and a declined one is not tri
 def example(state: State) -> Attempt:
     """A refill as it stands when it has come to `state`."""
     sent = state is not State.CLAIMED
-    taken_back = {State.REFUNDING: UNSPENT, State.REFUNDED: UNSPENT, State.DISPUTED: AMOUNT}
+    refunds = {State.REFUNDING, State.REFUNDED}
+    disputed = ChargedBack(TakenBy.BANK, "d", AMOUNT)
     return Attempt(
         payment_id=PAYMENT,
         office_id=OFFICE,
@@ -137,7 +147,8 @@ def example(state: State) -> Attempt:
         sent_at=NOW - timedelta(seconds=1) if sent else None,
         due_at=NOW + timedelta(minutes=5),
         intent_id=INTENT if state not in {State.CLAIMED, State.SENT} else "",
-        taken_back=taken_back.get(state),
+        refund=UNSPENT if state in refunds else None,
+        charge_backs=(disputed,) if state is State.DISPUTED else (),
     )
 
 

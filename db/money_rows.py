@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from charging.card_processor import CardOnFile
+from charging.charge_backs import ChargedBack, TakenBy
 from charging.entries import EntryKey
 from charging.money import Money
 from charging.money_state import (
@@ -222,6 +223,7 @@ def _insert_into(connection: Connection, table: Table) -> Any:
 
 def _payment_row(payment: Payment) -> dict[str, Any]:
     attempt = payment.attempt
+    gone = attempt.charge_backs
     return {
         "payment_id": attempt.payment_id,
         "office_id": attempt.office_id,
@@ -248,10 +250,13 @@ def _payment_row(payment: Payment) -> dict[str, Any]:
         "code": attempt.code[:200],
         "by_look_up": attempt.by_look_up,
         "withdrawn": attempt.withdrawn,
+        "refund_micros": _micros(attempt.refund),
         "taken_back_micros": _micros(attempt.taken_back),
+        "refund_id": attempt.refund_id,
         "refund_failed": attempt.refund_failed,
-        "closed_dispute": attempt.closed_dispute,
-        "charge_backs": attempt.charge_backs,
+        "charged_back": json.dumps(
+            [(each.by, each.name, each.amount.micros, each.returned) for each in gone]
+        ),
         "entry_key": payment.entry_key,
     }
 
@@ -272,6 +277,10 @@ def payment_of(row: Row[Any]) -> Payment:
 
 
 def _attempt_of(row: Row[Any]) -> Attempt:
+    charge_backs = tuple(
+        ChargedBack(TakenBy(by), name, Money(micros, row.currency), returned)
+        for by, name, micros, returned in json.loads(row.charged_back)
+    )
     return Attempt(
         payment_id=row.payment_id,
         office_id=row.office_id,
@@ -289,10 +298,10 @@ def _attempt_of(row: Row[Any]) -> Attempt:
         code=row.code,
         by_look_up=row.by_look_up,
         withdrawn=row.withdrawn,
-        taken_back=_money(row.taken_back_micros, row.currency),
+        refund=_money(row.refund_micros, row.currency),
+        refund_id=row.refund_id,
         refund_failed=row.refund_failed,
-        closed_dispute=row.closed_dispute,
-        charge_backs=row.charge_backs,
+        charge_backs=charge_backs,
     )
 
 

@@ -54,10 +54,12 @@ payments = Table(
     Column("code", String(200), nullable=False),
     Column("by_look_up", Boolean, nullable=False),
     Column("withdrawn", Boolean, nullable=False),
-    Column("taken_back_micros", BigInteger),
+    Column("taken_back_micros", BigInteger),  # refunded, being refunded, or charged back
+    Column("refund_micros", BigInteger),  # of that, what we sent back or are sending
+    Column("refund_id", String(255), nullable=False, server_default=""),
     Column("refund_failed", Boolean, nullable=False),
-    Column("closed_dispute", String(255), nullable=False),
-    Column("charge_backs", Integer, nullable=False, server_default="0"),
+    # JSON: who took it, the processor's name for it, micros, whether it was returned
+    Column("charged_back", Text, nullable=False, server_default="[]"),
     Column("entry_key", String(_ENTRY_KEY), ForeignKey("entries.key")),
     CheckConstraint("micros > 0", name="positive"),
     CheckConstraint("kind IN ('top-up', 'refill')", name="kind"),
@@ -235,7 +237,14 @@ receipts = Table(
     CheckConstraint(
         "total_micros > 0 AND vat_micros >= 0 AND vat_micros < total_micros", name="amounts"
     ),
-    Index("ix_receipts_payment_id", "payment_id", "kind", unique=True),
+    Index("ix_receipts_payment_id", "payment_id", "kind"),
+    Index(
+        "ix_receipts_one",  # of each payment; credit notes there may be more of
+        "payment_id",
+        unique=True,
+        sqlite_where=text("kind = 'receipt'"),
+        postgresql_where=text("kind = 'receipt'"),
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -89,7 +89,8 @@ class CardMoney:
             refund_id=f"refund-{key}",
             intent_id=cancelled.attempt.intent_id,
             payment_id=cancelled.payment_id,
-            amount=cancelled.attempt.taken_back or cancelled.amount,
+            amount=cancelled.attempt.refund or cancelled.amount,
+            key=cancelled.attempt.refund_key,
         )
         self._record(cancelled, refunded, noticed + ANSWERS_AFTER)
 

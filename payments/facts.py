@@ -48,6 +48,7 @@ log = structlog.get_logger()
 
 AT_ONCE: Final = 64
 TOO_EARLY_AGAIN: Final = timedelta(seconds=30)
+STILL_TOO_EARLY_AGAIN: Final = timedelta(hours=1)
 PROBLEM_AGAIN: Final = timedelta(minutes=5)
 TRIES_MAX: Final = 50  # then it is the operator's: `tollgate doctor` tells of it
 CLOCKS_APART: Final = timedelta(minutes=10)  # ours and the processor's, at most
@@ -113,11 +114,14 @@ class FactHandler:
             return f"{type(error).__name__}: {error}"
 
     async def _put_aside(self, event: KeptEvent, problem: str) -> None:
-        if event.tries + 1 >= TRIES_MAX or problem.startswith(_NOT_OURS):
+        often = event.tries + 1 >= TRIES_MAX
+        pause = PROBLEM_AGAIN
+        if too_early := problem in {_TOO_EARLY, _NOT_SAID}:  # its time comes, in days if need be
+            pause = STILL_TOO_EARLY_AGAIN if often else TOO_EARLY_AGAIN
+        if problem.startswith(_NOT_OURS) or (often and not too_early):
             log.error("event_not_handled", event_id=event.event_id, problem=problem)
             await self._inbox.finish(event, problem=problem)
         else:
-            pause = TOO_EARLY_AGAIN if problem in {_TOO_EARLY, _NOT_SAID} else PROBLEM_AGAIN
             log.warning("event_postponed", event_id=event.event_id, problem=problem)
             until = self._clock.now() + pause
             await self._inbox.postpone(event, until, problem=problem)
@@ -248,7 +252,7 @@ class FactHandler:
 
 _NOT_OURS = "not ours"
 _NOT_SAID = "the processor does not say whose payment it is"
-_TOO_EARLY = "the payment is not credited yet"
+_TOO_EARLY = "the payment is not credited yet, or what became of its refund is not known yet"
 
 
 def as_told(fact: PaymentFact) -> Event:

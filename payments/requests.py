@@ -75,7 +75,7 @@ def refund_request(payment: Payment) -> RefundRequest:
         intent_id=payment.attempt.intent_id,
         payment_id=payment.payment_id,
         office_id=payment.office_id,
-        amount=payment.attempt.taken_back or payment.amount,
+        amount=payment.attempt.refund or payment.amount,
     )
 
 

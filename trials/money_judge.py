@@ -104,7 +104,7 @@ def total_differs(
         _SIGNS[row["what"]] * money_of(row["amount"], row["currency"]).micros for row in log
     )
     on_its_way = sum(
-        row["taken_back_micros"]
+        row["refund_micros"]
         for row in replayed_trouble(log, rows)
         if row["state"] == State.REFUNDING
     )

@@ -1,5 +1,6 @@
 """The table of a charge, row by row, and the rules that hold over all of it."""
 
+import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,6 +62,7 @@ from charging.refill import (
     TakeOut,
     Told,
     Withdrawn,
+    is_too_early,
     step,
 )
 from charging.refill_table import (
@@ -333,7 +335,7 @@ def test_the_unspent_is_taken_out_first_and_then_sent_back() -> None:
     assert (sending.refund_key, commands) == ("refund:p1", (SendRefund(),))
     refunded, commands = after(sending, EVERY_EVENT["refunded"])
     assert refunded.state is State.REFUNDED
-    assert commands == (IssueCreditNote(UNSPENT), Mail(NoticeKind.REFUND_DONE))
+    assert commands == (IssueCreditNote(UNSPENT), Mail(NoticeKind.REFUND_DONE, UNSPENT))
     assert after(refunded, EVERY_EVENT["refunded"]) == (refunded, ())
 
 
@@ -349,7 +351,7 @@ def test_a_refund_that_fails_gives_the_money_back_to_the_account_and_is_not_trie
     for state in (State.REFUNDING, State.REFUNDED):
         restored, commands = after(state, failed)
         assert restored.state is State.CREDITED
-        assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED))
+        assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED, UNSPENT))
         assert after(restored, EVERY_EVENT["refunded"]) == (restored, ())
         with pytest.raises(NotRefundable):
             step(restored, RefundAsked(UNSPENT), now=NOW)
@@ -364,7 +366,7 @@ def test_a_refund_of_which_nothing_is_known_is_asked_for_under_its_key() -> None
     assert commands == (LookUpRefund(),)
     kept, commands = after(late, NotThere())
     assert (kept.state, kept.due_at, kept.code) == (State.CREDITED, None, "refund_not_found")
-    assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED))
+    assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED, UNSPENT))
 
 
 def test_a_refund_that_was_looked_for_in_vain_and_is_told_all_the_same_leaves_the_account() -> None:
@@ -416,6 +418,16 @@ def dispute(name: str = "d", amount: Money = AMOUNT) -> DisputeOpened:
     )
 
 
+def at_desk(name: str, amount: Money) -> Refunded:
+    return Refunded(refund_id=name, intent_id=INTENT, payment_id="", amount=amount)
+
+
+def desk_failed(name: str) -> RefundFailed:
+    return RefundFailed(
+        refund_id=name, intent_id=INTENT, payment_id="", amount=UNSPENT, code="lost_card"
+    )
+
+
 def closed(*, won: bool, name: str = "d") -> DisputeClosed:
     return DisputeClosed(
         dispute_id=name, intent_id=INTENT, payment_id=PAYMENT, amount=AMOUNT, won=won
@@ -428,9 +440,11 @@ def test_a_dispute_takes_the_money_back_once_and_pauses() -> None:
     assert commands == (
         ChargeBack(AMOUNT),
         Pause(PauseReason.DISPUTE),
-        Mail(NoticeKind.DISPUTE),
+        Mail(NoticeKind.DISPUTE, AMOUNT),
     )
-    assert after(disputed, dispute("du")) == (disputed, ())
+    assert after(disputed, dispute()) == (disputed, ())
+    _, commands = after(disputed, dispute("another"))
+    assert not any(isinstance(each, ChargeBack) for each in commands)
     lost, commands = after(disputed, closed(won=False))
     assert (lost.state, commands) == (State.DISPUTED, ())
 
@@ -447,8 +461,98 @@ def test_a_dispute_that_is_won_returns_the_money_in_whatever_order_it_is_told() 
 def test_of_what_was_refunded_only_the_rest_can_be_taken_back() -> None:
     disputed, commands = after(State.REFUNDED, dispute())
     assert (disputed.state, commands[0]) == (State.DISPUTED, ChargeBack(AMOUNT - UNSPENT))
-    whole = replace(example(State.REFUNDED), taken_back=AMOUNT)
-    assert after(whole, dispute()) == (whole, ())
+    whole = replace(example(State.REFUNDED), refund=AMOUNT)
+    disputed, commands = after(whole, dispute())
+    assert (disputed.state, disputed.taken_back) == (State.DISPUTED, AMOUNT)
+    assert commands == (Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE, AMOUNT))
+
+
+def test_everything_that_is_taken_of_a_payment_is_taken_once_and_never_more_than_was_paid() -> None:
+    first, commands = after(State.CREDITED, at_desk("one", UNSPENT))
+    assert (first.state, commands[0]) == (State.REFUNDED, ChargeBack(UNSPENT, time=1))
+    assert after(first, at_desk("one", UNSPENT)) == (first, ())
+    second, commands = after(first, at_desk("two", UNSPENT))
+    assert commands[:2] == (ChargeBack(UNSPENT, time=2), IssueCreditNote(UNSPENT))
+    rest = AMOUNT - UNSPENT - UNSPENT
+    disputed, commands = after(second, dispute())
+    assert (disputed.state, commands[0]) == (State.DISPUTED, ChargeBack(rest, time=3))
+    assert disputed.taken_back == AMOUNT
+    more, commands = after(disputed, at_desk("three", UNSPENT))
+    assert (more.taken_back, commands) == (AMOUNT, (Mail(NoticeKind.REFUND_DONE, UNSPENT),))
+
+
+def test_what_is_told_in_the_wrong_order_comes_to_the_same() -> None:
+    """One failed before two was made, and is told last."""
+    told: list[Event] = [at_desk("one", UNSPENT), desk_failed("one"), at_desk("two", AMOUNT)]
+    for events in itertools.permutations(told):
+        attempt, taken = example(State.CREDITED), Money(0, "GBP")
+        for event in events:
+            attempt, commands = after(attempt, event)
+            for command in commands:
+                taken += command.amount if isinstance(command, ChargeBack) else Money(0, "GBP")
+                taken -= command.amount if isinstance(command, Return) else Money(0, "GBP")
+        assert (attempt.state, attempt.taken_back, taken) == (State.REFUNDED, AMOUNT, AMOUNT)
+
+
+def test_what_a_dispute_took_is_not_given_back_with_a_refund() -> None:
+    disputed, _ = after(State.REFUNDED, dispute())  # of the whole, though a part was sent back
+    restored, commands = after(disputed, EVERY_EVENT["refund failed"])
+    assert (restored.state, restored.taken_back) == (State.DISPUTED, AMOUNT)
+    assert commands == (Mail(NoticeKind.REFUND_FAILED, UNSPENT),)
+
+
+def test_each_that_is_taken_comes_back_by_itself() -> None:
+    taken, _ = after(State.CREDITED, at_desk("one", UNSPENT), at_desk("two", AMOUNT - UNSPENT))
+    one_back, commands = after(taken, desk_failed("one"))
+    assert (one_back.state, commands) == (State.REFUNDED, (Return(UNSPENT, time=1),))
+    assert after(one_back, desk_failed("one")) == (one_back, ())
+    both_back, commands = after(one_back, desk_failed("two"))
+    assert (both_back.state, commands) == (State.CREDITED, (Return(AMOUNT - UNSPENT, time=2),))
+    failed_first, commands = after(State.CREDITED, desk_failed("one"), at_desk("one", UNSPENT))
+    assert (failed_first.state, commands) == (State.CREDITED, ())
+
+
+def test_a_dispute_that_is_won_leaves_what_was_sent_back_before() -> None:
+    won, commands = after(State.REFUNDED, dispute(), closed(won=True))
+    assert (won.state, won.taken_back) == (State.REFUNDED, UNSPENT)
+    assert commands == (Return(AMOUNT - UNSPENT),)
+    shuffled, commands = after(State.REFUNDED, closed(won=True), dispute())
+    assert (shuffled.state, shuffled.taken_back, commands) == (State.REFUNDED, UNSPENT, ())
+    lost, commands = after(State.REFUNDED, closed(won=False))
+    assert (lost.state, commands[0]) == (State.DISPUTED, ChargeBack(AMOUNT - UNSPENT))
+
+
+def test_a_refund_that_comes_back_after_a_dispute_of_the_rest_is_the_offices_again() -> None:
+    disputed, _ = after(State.REFUNDED, dispute(amount=AMOUNT - UNSPENT))
+    restored, commands = after(disputed, EVERY_EVENT["refund failed"])
+    assert (restored.state, restored.taken_back) == (State.DISPUTED, AMOUNT - UNSPENT)
+    assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED, UNSPENT))
+    assert after(restored, EVERY_EVENT["refund failed"]) == (restored, ())
+
+
+def test_while_a_refund_is_pending_for_days_the_rest_is_taken_at_once() -> None:
+    pending, _ = after(State.REFUNDING, EVERY_EVENT["refund pending"])
+    assert not is_too_early(pending, dispute())
+    disputed, commands = after(pending, dispute(amount=AMOUNT - UNSPENT))
+    assert (disputed.state, commands[0]) == (State.REFUNDING, ChargeBack(AMOUNT - UNSPENT))
+    assert disputed.due_at == pending.due_at  # the refund is still to be asked about
+    assert after(disputed, EVERY_EVENT["refunded"])[0].state is State.DISPUTED
+    restored, commands = after(disputed, EVERY_EVENT["refund failed"])
+    assert (restored.state, commands[0]) == (State.DISPUTED, Restore(UNSPENT))
+
+
+def test_what_can_not_be_judged_yet_is_told_again() -> None:
+    """The table remembers none of it."""
+    of_others = (dispute(), closed(won=True), at_desk("one", UNSPENT), desk_failed("one"))
+    for event in of_others:
+        for state in (*OPEN, *TOOK_NOTHING, State.REFUNDING):
+            assert is_too_early(example(state), event)
+        for state in (State.CREDITED, State.REFUNDED, State.DISPUTED):
+            assert not is_too_early(example(state), event)
+    for name in ("refunded", "refund pending", "refund failed"):
+        assert not is_too_early(example(State.REFUNDING), EVERY_EVENT[name])
+    assert is_too_early(example(State.SENT), FraudWarning(intent_id=INTENT))
+    assert not is_too_early(example(State.REFUSED), FraudWarning(intent_id=INTENT))
 
 
 def test_a_dispute_while_nobody_knows_of_the_refund_has_it_looked_up_and_not_sent_again() -> None:
@@ -465,7 +569,7 @@ def test_a_refund_that_was_not_made_before_the_dispute_is_given_back_and_then_di
     for told in (dispute(), closed(won=False)):
         kept, commands = after(State.REFUNDING, told, Due(), NotThere())
         assert (kept.state, kept.due_at, kept.code) == (State.CREDITED, None, "disputed")
-        assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED))
+        assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED, UNSPENT))
         disputed, commands = after(kept, told)
         assert (disputed.state, commands[0]) == (State.DISPUTED, ChargeBack(AMOUNT))
         assert after(disputed, Due()) == (disputed, ())

@@ -545,6 +545,68 @@ async def test_money_that_could_not_be_sent_back_may_be_taken_back_and_returned(
     assert (await office.available(), office.owed()) == (gbp("20"), 0)
 
 
+async def test_each_refund_at_the_processors_desk_leaves_the_account_with_a_note_of_its_own(
+    office: Office,
+) -> None:
+    payment = await office.bought("20")
+    for name in ("one", "two", "one"):  # told twice
+        await office.tell(payment, at_desk(payment, name, "5"))
+    assert (await office.available(), office.owed()) == (gbp("10"), 0)
+    notes = [
+        each
+        for each in await office.money_in.receipts("main")
+        if each.kind is ReceiptKind.CREDIT_NOTE
+    ]
+    assert [(each.number, each.total) for each in notes] == [(3, gbp("5")), (2, gbp("5"))]
+    assert office.kinds() == [EntryKind.TOP_UP, EntryKind.CHARGEBACK, EntryKind.CHARGEBACK]
+    await office.tell(
+        payment,
+        RefundFailed(
+            refund_id="one",
+            intent_id=f"intent-of-{payment.payment_id}",
+            payment_id="",
+            amount=gbp("5"),
+            code="lost_card",
+        ),
+    )
+    assert await office.available() == gbp("15")
+    found = await office.payment(payment)
+    assert (found.state, found.attempt.taken_back) == (State.REFUNDED, gbp("5"))
+    await office.tell(payment, dispute(payment))
+    await office.tell(payment, dispute_won(payment))
+    assert (await office.available(), office.owed()) == (gbp("15"), 0)
+    assert (await office.payment(payment)).state is State.REFUNDED
+
+
+async def test_a_refund_that_came_back_may_be_made_again_at_the_processors_desk(
+    office: Office,
+) -> None:
+    payment = await office.bought("20")
+    await office.cancel(payment)
+    await office.work()
+    intent_id, key = f"intent-of-{payment.payment_id}", payment.attempt.refund_key
+    ours = Refunded(
+        refund_id="r",
+        intent_id=intent_id,
+        payment_id=payment.payment_id,
+        amount=gbp("20"),
+        key=key,
+    )
+    await office.tell(payment, ours)
+    failed = RefundFailed(
+        refund_id="r",
+        intent_id=intent_id,
+        payment_id=payment.payment_id,
+        amount=gbp("20"),
+        code="lost_card",
+        key=key,
+    )
+    await office.tell(payment, failed)
+    assert await office.available() == gbp("20")
+    await office.tell(payment, at_desk(payment, "again", "20"))
+    assert (await office.available(), office.owed()) == (gbp("0"), 0)
+
+
 async def test_a_fraud_warning_pauses_the_refill_mails_and_takes_nothing(office: Office) -> None:
     payment = await office.bought("20")
     await office.arm("10", "5")
@@ -864,6 +926,15 @@ def declined(payment: Payment, *, final: bool = False) -> Declined:
         payment_id=payment.payment_id,
         final=final,
         code="insufficient_funds",
+    )
+
+
+def at_desk(payment: Payment, name: str, amount: str) -> Refunded:
+    return Refunded(
+        refund_id=name,
+        intent_id=f"intent-of-{payment.payment_id}",
+        payment_id="",
+        amount=gbp(amount),
     )
 
 

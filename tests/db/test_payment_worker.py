@@ -396,11 +396,11 @@ async def test_a_refund_that_fails_comes_back_to_the_account(
 
 
 @pytest.mark.parametrize(
-    ("fate", "taken_back"),
+    ("fate", "disputed"),
     [("lost_before", "20"), ("lost_after", "14")],  # never made, and made before the dispute
 )
 async def test_a_dispute_of_a_payment_whose_refund_has_no_answer_does_not_wait(
-    office: Office, worker: Worker, processor: MemoryProcessor, fate: str, taken_back: str
+    office: Office, worker: Worker, processor: MemoryProcessor, fate: str, disputed: str
 ) -> None:
     await enter_card(office, worker, processor)
     payment = await office.buy("20")
@@ -415,7 +415,8 @@ async def test_a_dispute_of_a_payment_whose_refund_has_no_answer_does_not_wait(
         office.clock.advance(31)
         await worker.settle()
     found = await office.payment(payment)
-    assert (found.state, found.attempt.taken_back) == (State.DISPUTED, gbp(taken_back))
+    assert (found.state, found.attempt.taken_back) == (State.DISPUTED, gbp("20"))
+    assert [each.amount for each in found.attempt.charge_backs] == [gbp(disputed)]
     assert (await office.available(), office.owed()) == (gbp("0"), -gbp("14").micros)
 
 

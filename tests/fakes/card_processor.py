@@ -292,32 +292,64 @@ class MemoryProcessor:
             return Invalid("charge_disputed", "the bank has taken it back already")
         if request.amount > intent.charged - intent.refunded:
             return Invalid("charge_already_refunded", "more than was charged")
+        return self._make_refund(
+            intent, request.amount, payment_id=request.payment_id, key=request.key
+        )
+
+    def refund_at_desk(self, intent_id: str, amount: Money) -> None:
+        """Somebody sends money back without us: nothing but the intent says whose it is."""
+        intent = self.intents[intent_id]
+        if intent.disputed is None and amount <= intent.charged - intent.refunded:
+            self._make_refund(intent, amount, payment_id="", key="")
+
+    def _make_refund(
+        self, intent: MemoryIntent, amount: Money, *, payment_id: str, key: str
+    ) -> Refunded | RefundPending:
         fails = "refund_fails" in intent.request.method_id
         done = (RefundPending if fails else Refunded)(
             refund_id=self._name("re"),
             intent_id=intent.intent_id,
-            payment_id=intent.request.payment_id,
-            amount=request.amount,
-            key=request.key,
+            payment_id=payment_id,
+            amount=amount,
+            key=key,
         )
         intent.refunds[done.refund_id] = done
         self._tell_of_refund("refund.created", "pending" if fails else "succeeded", done)
         return done
 
+    def settle_refund(self, refund_id: str) -> None:
+        """The cardholder has it."""
+        intent, before = self._refund_named(refund_id)
+        if isinstance(before, RefundPending):
+            self._tell_of_refund("refund.updated", "succeeded", before)
+            intent.refunds[refund_id] = Refunded(
+                refund_id=refund_id,
+                intent_id=before.intent_id,
+                payment_id=before.payment_id,
+                amount=before.amount,
+                key=before.key,
+            )
+
     def fail_refund(self, refund_id: str) -> None:
         """The bank sends the money back to us."""
-        for intent in self.intents.values():
-            if refund_id in intent.refunds:
-                before = intent.refunds[refund_id]
-                self._tell_of_refund("refund.failed", "failed", before)
-                intent.refunds[refund_id] = RefundFailed(
-                    refund_id=refund_id,
-                    intent_id=before.intent_id,
-                    payment_id=before.payment_id,
-                    amount=before.amount,
-                    code="expired_or_canceled_card",
-                    key=before.key,
-                )
+        intent, before = self._refund_named(refund_id)
+        if not isinstance(before, RefundFailed):
+            self._tell_of_refund("refund.failed", "failed", before)
+            intent.refunds[refund_id] = RefundFailed(
+                refund_id=refund_id,
+                intent_id=before.intent_id,
+                payment_id=before.payment_id,
+                amount=before.amount,
+                code="expired_or_canceled_card",
+                key=before.key,
+            )
+
+    def _refund_named(
+        self, refund_id: str
+    ) -> tuple[MemoryIntent, Refunded | RefundPending | RefundFailed]:
+        """Raises StopIteration: there is none of this name."""
+        intent = next(each for each in self.intents.values() if refund_id in each.refunds)
+        return intent, intent.refunds[refund_id]
 
     async def find_refund(self, *, intent_id: str, key: str) -> FindRefundAnswer:
         if self._asked("find_refund"):

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from charging.card_commands import ReplaceCard
-from charging.card_processor import CardOnFile, Invalid, RefundPending, Succeeded
+from charging.card_processor import CardOnFile, Invalid, Pending, Succeeded
 from charging.entries import FundingSource, available, funding
 from charging.errors import ChargingError
 from charging.ledger import LedgerCommand
@@ -96,7 +96,7 @@ class RefillHistory(RuleBasedStateMachine):
         self.looks = 0  # at what must hold, which is looked at after each step
         self.begun: dict[str, int] = {}  # at which look each refill was first there
         self.counts_from: dict[str, int] = {}  # since when one that was refused may take money
-        self.told = 0  # events of the processor that were told at least once
+        self.handled: set[int] = set()  # which events of the processor
 
     def _lie(self, what: str) -> str:
         del what
@@ -203,11 +203,7 @@ class RefillHistory(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 9), won=st.sampled_from([None, True, False]))
     def a_payment_is_disputed(self, choice: int, won: bool | None) -> None:  # noqa: FBT001 - drawn
-        paid = [
-            name
-            for name, intent in self.processor.intents.items()
-            if isinstance(intent.state, Succeeded)
-        ]
+        paid = self._paid()
         if not paid:
             return
         if won is None:
@@ -215,16 +211,22 @@ class RefillHistory(RuleBasedStateMachine):
         else:
             self.processor.close_dispute(paid[choice % len(paid)], won=won)
 
-    @rule(choice=st.integers(0, 5))
-    def the_bank_sends_a_refund_back(self, choice: int) -> None:
-        pending = [
-            refund_id
-            for intent in self.processor.intents.values()
-            for refund_id, refund in intent.refunds.items()
-            if isinstance(refund, RefundPending)
-        ]
-        if pending:
-            self.processor.fail_refund(pending[choice % len(pending)])
+    @rule(choice=st.integers(0, 9), amount=st.sampled_from(["5", "20"]))
+    def money_is_sent_back_at_the_processors_desk(self, choice: int, amount: str) -> None:
+        if paid := self._paid():
+            self.processor.refund_at_desk(paid[choice % len(paid)], gbp(amount))
+
+    @rule(choice=st.integers(0, 5), arrives=st.booleans())
+    def a_refund_is_decided(self, choice: int, arrives: bool) -> None:  # noqa: FBT001 - drawn
+        """A bank may send it back even after it had arrived."""
+        refunds = [name for each in self.processor.intents.values() for name in each.refunds]
+        if not refunds:
+            return
+        name = refunds[choice % len(refunds)]
+        if arrives:
+            self.processor.settle_refund(name)
+        else:
+            self.processor.fail_refund(name)
 
     @rule(seconds=st.sampled_from(PAUSES_S))
     def time_passes(self, seconds: int) -> None:
@@ -237,10 +239,11 @@ class RefillHistory(RuleBasedStateMachine):
 
     @rule(order=st.randoms(use_true_random=False), part=st.integers(1, 8))
     def webhooks_come_doubled_and_shuffled(self, order: Any, part: int) -> None:
-        events = [*self.processor.events, *self.processor.events]
-        order.shuffle(events)
-        for event in events[:part]:
-            self._tell(event.fact)
+        """As the inbox has it: what was handled is told no more."""
+        told = [n for n in range(len(self.processor.events)) if n not in self.handled] * 2
+        order.shuffle(told)
+        for number in told[:part]:
+            self._tell(number)
 
     # --- what must hold ------------------------------------------------------------------
 
@@ -292,14 +295,15 @@ class RefillHistory(RuleBasedStateMachine):
         """Everybody tells the truth from now on: what was charged is credited, and only that."""
         self._do(DisableRefill(office_id=OFFICE, by="anna", at=self.clock.now()))
         for _ in range(60):
-            self._work("", 50)
-            for event in self.processor.events:
-                self._tell(event.fact)
-            due = [p.attempt.due_at for p in self._state.payments.values() if p.attempt.due_at]
-            if not due:
-                break
-            self.clock.set(max(self.clock.now() + timedelta(minutes=1), min(due)))
             self._decide_what_is_pending()
+            self._work("", 50)
+            for number in range(len(self.processor.events)):
+                self._tell(number)
+            due = [p.attempt.due_at for p in self._state.payments.values() if p.attempt.due_at]
+            if not due and len(self.handled) == len(self.processor.events):
+                break
+            self.clock.set(max([self.clock.now() + timedelta(minutes=1), *sorted(due)[:1]]))
+        assert len(self.handled) == len(self.processor.events)
         for payment in self._state.payments.values():
             charged = len(self.processor.charges_of(payment.payment_id))
             assert charged == (payment.state in MONEY_IN_ACCOUNT), payment
@@ -363,14 +367,18 @@ class RefillHistory(RuleBasedStateMachine):
             return
         self._record(payment.payment_id, answer)
 
-    def _record(self, payment_id: str, fact: Event) -> None:
-        self._do(
+    def _record(self, payment_id: str, fact: Event) -> bool:
+        recorded = self._do(
             RecordFact(office_id=OFFICE, payment_id=payment_id, fact=fact, at=self.clock.now())
         )
+        assert recorded is not None
+        return recorded.handled
 
-    def _tell(self, fact: Any) -> None:
-        """As payments.facts does."""
-        if not isinstance(fact, PaymentFact):
+    def _tell(self, number: int) -> None:
+        """As payments.facts does: each event until it is handled."""
+        fact = self.processor.events[number].fact
+        if number in self.handled or not isinstance(fact, PaymentFact):
+            self.handled.add(number)
             return
         name = getattr(fact, "payment_id", "")
         found = [
@@ -379,13 +387,19 @@ class RefillHistory(RuleBasedStateMachine):
             if payment.payment_id == name
             or (not name and payment.attempt.intent_id == fact.intent_id)
         ]
-        for payment in found:
-            self._record(payment.payment_id, as_told(fact))
+        if found and all(self._record(each.payment_id, as_told(fact)) for each in found):
+            self.handled.add(number)
+
+    def _paid(self) -> list[str]:
+        intents = self.processor.intents.items()
+        return [name for name, intent in intents if isinstance(intent.state, Succeeded)]
 
     def _decide_what_is_pending(self) -> None:
         for name, intent in self.processor.intents.items():
-            if type(intent.state).__name__ == "Pending":
+            if isinstance(intent.state, Pending):
                 self.processor.succeed(name)
+            for refund_id in intent.refunds:
+                self.processor.settle_refund(refund_id)
 
 
 def run_histories(

@@ -60,7 +60,7 @@ def test_a_movement_that_the_ledger_does_not_have_changes_the_total(what: str) -
 
 def test_what_a_replayed_500_holds_up_is_no_fault_unless_it_was_done() -> None:
     unknown = {**row("p2", credited=False), "code": "HTTP 500"}
-    refunding = {**row(), "state": "refunding", "taken_back_micros": 4_000_000}
+    refunding = {**row(), "state": "refunding", "refund_micros": 4_000_000}
     log = [logged("charged")]
     assert replayed_trouble(log, [unknown, refunding, row()]) == [unknown, refunding]
     assert total_differs(log, [unknown, refunding], 6_000_000) == []
