@@ -101,7 +101,7 @@ def export(
     for each in sums:
         say(
             f"office {each['office']}: opening {each['opening']}, {each['entries']} entries,"
-            f" closing {each['closing']}; {each['receipts']} receipts and credit notes"
+            f" closing {each['closing']}; {each['receipts']} receipts and notes"
         )
     say(f"in {place}")
 

@@ -45,8 +45,8 @@ def _changed(posted: PostedEntry, currency: str) -> tuple[Money, str]:
 
 
 def signed_of(receipt: Receipt) -> tuple[Money, Money, Money]:
-    """Net, tax and total of a receipt; of a credit note they are negative."""
-    if receipt.kind is ReceiptKind.RECEIPT:
+    """Net, tax and total of a receipt or debit note; of a credit note they are negative."""
+    if receipt.kind is not ReceiptKind.CREDIT_NOTE:
         return receipt.net, receipt.vat, receipt.total
     nothing = Money(0, receipt.total.currency)
     return nothing - receipt.net, nothing - receipt.vat, nothing - receipt.total

@@ -304,5 +304,5 @@ class MoneyIn:
         )
 
     async def receipts(self, office_id: str, *, limit: int = 100) -> Sequence[Receipt]:
-        """Receipts and credit notes, newest first."""
+        """Receipts, credit and debit notes, newest first."""
         return await self._reader.receipts(office_id, limit=limit)

@@ -31,7 +31,7 @@ from charging.money_state import (
     Tell,
 )
 from charging.money_writes import told
-from charging.receipts import Party, Receipt, ReceiptKind, ReceiptTerms, credit_note, receipt
+from charging.receipts import Party, Receipt, ReceiptKind, ReceiptTerms, note_on, receipt
 from charging.refill import (
     Arm,
     Attempt,
@@ -40,6 +40,7 @@ from charging.refill import (
     Credit,
     Event,
     IssueCreditNote,
+    IssueDebitNote,
     Mail,
     Pause,
     PaymentKind,
@@ -127,7 +128,9 @@ class _Effects:
             case TakeOut() | Restore() | ChargeBack() | Return():
                 self._entries += self._movements(command)
             case IssueCreditNote(amount):
-                self._issue_credit_note(amount)
+                self._issue_note(ReceiptKind.CREDIT_NOTE, amount)
+            case IssueDebitNote(amount):
+                self._issue_note(ReceiptKind.DEBIT_NOTE, amount)
             case Pause():
                 self._policy = self._policy.paused(command)
             case Arm():
@@ -194,12 +197,12 @@ class _Effects:
                 key=self._key_of(EntryKind.REPAY, time=time),
             )
 
-    def _issue_credit_note(self, amount: Money) -> None:
+    def _issue_note(self, kind: ReceiptKind, amount: Money) -> None:
         of = self._state.receipts.get((self._payment.payment_id, ReceiptKind.RECEIPT))
         if of is None:
             return
         number = self._state.receipts_count + 1
-        note = credit_note(of, number=number, total=min(amount, of.total), at=self._at)
+        note = note_on(of, kind, number=number, total=min(amount, of.total), at=self._at)
         self._writes.append(Issue(note))
 
     def _mail(self, mail: Mail) -> Tell:

@@ -1,4 +1,4 @@
-"""Receipts and credit notes: numbered without gaps in their office, with what a bookkeeper needs.
+"""Receipts and notes: numbered without gaps in their office, with what a bookkeeper needs.
 
 Prices include VAT. Whether it is due when money is paid in or when it is used is for an accountant
 to say, so it is a setting. What is issued is never changed: it keeps seller and buyer as they were.
@@ -18,7 +18,8 @@ _ZERO = 0
 
 class ReceiptKind(StrEnum):
     RECEIPT = "receipt"
-    CREDIT_NOTE = "credit_note"
+    CREDIT_NOTE = "credit_note"  # money was sent back
+    DEBIT_NOTE = "debit_note"  # it came back to us, so that the credit note no longer holds
 
 
 class VatAt(StrEnum):
@@ -65,7 +66,7 @@ class ReceiptTerms:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     office_id: str
-    number: int  # from 1, without gaps; credit notes are in the same row of numbers
+    number: int  # from 1, without gaps; notes are in the same row of numbers
     kind: ReceiptKind
     payment_id: str
     at: datetime
@@ -76,7 +77,7 @@ class Receipt:
     vat_basis_points: int | None  # None: no tax is shown
     vat_at: VatAt
     card: str = ""  # "visa 4242"
-    of_number: int | None = None  # the receipt that a credit note is about
+    of_number: int | None = None  # the receipt that a note is about
     language: str = "en"
 
     def __post_init__(self) -> None:
@@ -129,14 +130,18 @@ def receipt(  # noqa: PLR0913 - everything that is on it
     )
 
 
-def credit_note(of: Receipt, *, number: int, total: Money, at: datetime) -> Receipt:
-    """Takes back a receipt, or a part of it, at the tax that it had."""
+def note_on(of: Receipt, kind: ReceiptKind, *, number: int, total: Money, at: datetime) -> Receipt:
+    """Takes back a receipt, or a part of it, or puts it into force again, at the tax it had.
+
+    Raises:
+        ValueError: it is about more than the receipt.
+    """
     if total > of.total:
         raise ValueError(f"{total} is more than the {of.total} of receipt {of.name}")
     return Receipt(
         office_id=of.office_id,
         number=number,
-        kind=ReceiptKind.CREDIT_NOTE,
+        kind=kind,
         payment_id=of.payment_id,
         at=at,
         seller=of.seller,

@@ -135,6 +135,13 @@ class Attempt:
         return self._sent_back + self.lost or None
 
     @property
+    def refunded(self) -> Money:
+        """What credit notes have to say: what a bank took back is none of them."""
+        ours = self._nothing if self.state is State.REFUNDING else self._sent_back
+        desk = [each for each in self.charge_backs if each.by is TakenBy.DESK]
+        return min(ours + kept(desk, self._nothing), self.amount)
+
+    @property
     def _sent_back(self) -> Money:
         return self.refund or self._nothing
 
@@ -280,6 +287,13 @@ class IssueCreditNote:
 
 
 @dataclass(frozen=True, slots=True)
+class IssueDebitNote:
+    """What a credit note said was sent back did not arrive."""
+
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """No refill is begun until a person did something about it."""
 
@@ -298,7 +312,8 @@ class Mail:
 
 
 Request = Charge | Confirm | LookUp | CancelIntent | SendRefund | LookUpRefund
-Effect = Credit | TakeOut | Restore | ChargeBack | Return | IssueCreditNote | Pause | Arm | Mail
+Note = IssueCreditNote | IssueDebitNote
+Effect = Credit | TakeOut | Restore | ChargeBack | Return | Note | Pause | Arm | Mail
 Command = Request | Effect
 Step = tuple[Attempt, tuple[Command, ...]]
 
@@ -507,8 +522,8 @@ def _refunding(  # noqa: PLR0911 - one arm per row
             return replace(attempt, sent_at=sent_at, due_at=now + REPLY_WITHIN), (SendRefund(),)
         case Refunded(key=attempt.refund_key):
             refunded = _standing(replace(attempt, refund_id=event.refund_id, due_at=None))
-            note = IssueCreditNote(attempt.refund or event.amount)
-            return refunded, (note, Mail(NoticeKind.REFUND_DONE, attempt.refund))
+            done = Mail(NoticeKind.REFUND_DONE, attempt.refund)
+            return refunded, (*_notes(attempt, refunded), done)
         case RefundPending(key=attempt.refund_key):
             made = replace(attempt, refund_id=event.refund_id, by_look_up=True)
             return replace(made, due_at=now + REFUND_EVERY), ()
@@ -643,8 +658,7 @@ def _charge_back(attempt: Attempt, by: TakenBy, name: str, amount: Money) -> Ste
     gone = (ChargeBack(lost, time=len(charge_backs)),) if lost else ()
     if by is TakenBy.BANK:
         return after, (*gone, Pause(PauseReason.DISPUTE), Mail(NoticeKind.DISPUTE, amount))
-    note = (IssueCreditNote(lost),) if lost else ()
-    return after, (*gone, *note, Mail(NoticeKind.REFUND_DONE, amount))
+    return after, (*gone, *_notes(attempt, after), Mail(NoticeKind.REFUND_DONE, amount))
 
 
 def _give_back(attempt: Attempt, by: TakenBy, name: str) -> Step:
@@ -652,9 +666,10 @@ def _give_back(attempt: Attempt, by: TakenBy, name: str) -> Step:
         if each.name == name:
             charge_backs = list(attempt.charge_backs)
             charge_backs[time - 1] = replace(each, returned=True)
-            after = replace(attempt, charge_backs=tuple(charge_backs))
+            after = _standing(replace(attempt, charge_backs=tuple(charge_backs)))
             back = attempt.lost - after.lost  # nothing, where others have taken that, too
-            return _standing(after), (Return(back, time),) if back else ()
+            returned = (Return(back, time),) if back else ()
+            return after, (*returned, *_notes(attempt, after))
     # Its beginning is still to come, and means nothing any more.
     ended = ChargedBack(by, name, Money(0, attempt.amount.currency), returned=True)
     return replace(attempt, charge_backs=(*attempt.charge_backs, ended)), ()
@@ -683,8 +698,17 @@ def _restore(attempt: Attempt, code: str) -> Step:
     back = amount - (restored.lost - attempt.lost)  # others may have taken it meanwhile
     return restored, (
         *((Restore(back),) if back else ()),
+        *_notes(attempt, restored),
         Mail(NoticeKind.REFUND_FAILED, amount),
     )
+
+
+def _notes(before: Attempt, after: Attempt) -> tuple[Note, ...]:
+    """So that a payment's receipt less its notes is what was not refunded."""
+    more, less = after.refunded - before.refunded, before.refunded - after.refunded
+    if not more:
+        return ()
+    return (IssueCreditNote(more),) if more.micros > 0 else (IssueDebitNote(less),)
 
 
 def _close(attempt: Attempt, state: State, code: str) -> Attempt:

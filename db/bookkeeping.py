@@ -41,7 +41,7 @@ def entries_of(reader: Connection, office_id: str, numbers: range) -> Iterator[P
 def receipts_between(
     reader: Connection, office_id: str, since: datetime, until: datetime
 ) -> Sequence[Receipt]:
-    """Receipts and credit notes by number; `until` no longer belongs to it."""
+    """Receipts and notes by number; `until` no longer belongs to it."""
     query = (
         select(receipts)
         .where(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, or_, select
 
 from charging.money_state import Payment, StoredCard
-from charging.receipts import Party, Receipt, ReceiptKind
+from charging.receipts import Party, Receipt
 from charging.refill import OPEN
 from charging.refill_rules import Policy
 from db.ledger import SqlLedger
@@ -116,17 +116,14 @@ def last_receipts(
     return [receipt_of(row) for row in reader.execute(query)]
 
 
-def find_receipt(
-    reader: Connection, payment_id: str, kind: ReceiptKind = ReceiptKind.RECEIPT
-) -> Receipt | None:
-    row = reader.execute(
-        select(receipts).where(receipts.c.payment_id == payment_id, receipts.c.kind == str(kind))
-    ).first()
-    return None if row is None else receipt_of(row)
+def papers_of(reader: Connection, payment_id: str) -> Sequence[Receipt]:
+    """Its receipt and the notes on it, as they were issued."""
+    query = select(receipts).where(receipts.c.payment_id == payment_id).order_by(receipts.c.number)
+    return [receipt_of(row) for row in reader.execute(query)]
 
 
 def find_receipt_number(reader: Connection, office_id: str, number: int) -> Receipt | None:
-    """The receipt or credit note of that number in its office."""
+    """The receipt or note of that number in its office."""
     row = reader.execute(
         select(receipts).where(receipts.c.office_id == office_id, receipts.c.number == number)
     ).first()

@@ -232,14 +232,14 @@ receipts = Table(
     Column("of_number", BigInteger),
     Column("content", Text, nullable=False),  # JSON: seller and buyer as they were
     CheckConstraint("number > 0", name="numbered"),
-    CheckConstraint("kind IN ('receipt', 'credit_note')", name="kind"),
-    CheckConstraint("(kind = 'credit_note') = (of_number IS NOT NULL)", name="of_number"),
+    CheckConstraint("kind IN ('receipt', 'credit_note', 'debit_note')", name="kind"),
+    CheckConstraint("(kind <> 'receipt') = (of_number IS NOT NULL)", name="of_number"),
     CheckConstraint(
         "total_micros > 0 AND vat_micros >= 0 AND vat_micros < total_micros", name="amounts"
     ),
     Index("ix_receipts_payment_id", "payment_id", "kind"),
     Index(
-        "ix_receipts_one",  # of each payment; credit notes there may be more of
+        "ix_receipts_one",  # of each payment; notes there may be more of
         "payment_id",
         unique=True,
         sqlite_where=text("kind = 'receipt'"),

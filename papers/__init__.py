@@ -1,1 +1,1 @@
-"""Receipts and credit notes for people: a page that prints, and the same as PDF."""
+"""Receipts, credit and debit notes for people: a page that prints, and the same as PDF."""

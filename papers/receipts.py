@@ -1,4 +1,4 @@
-"""A receipt or a credit note as a page of its own, and as PDF, in the reader's language.
+"""A receipt, a credit or a debit note as a page of its own, and as PDF, in the reader's language.
 
 The page is whole: it needs no style sheet, no font and no picture from anywhere else.
 """
@@ -39,6 +39,7 @@ def receipt_page(receipt: Receipt, *, zone: tzinfo, language: str | None = None)
     kind = str(receipt.kind)
     back = receipt.kind is ReceiptKind.CREDIT_NOTE
     shows_vat = receipt.vat_basis_points is not None
+    of_name = None if receipt.of_number is None else receipt.name_of(receipt.of_number)
     day = receipt.at.astimezone(zone).date()
     return _template().render(
         receipt=receipt,
@@ -48,7 +49,7 @@ def receipt_page(receipt: Receipt, *, zone: tzinfo, language: str | None = None)
         what=words[f"what_{kind}"],
         total_word=words[f"total_{kind}"],
         day=format_date(day, format="long", locale=locale),
-        of_name="" if receipt.of_number is None else receipt.name_of(receipt.of_number),
+        about="" if of_name is None else words[f"of_{kind}"].format(number=of_name),
         net=_amount(receipt.net, locale),
         vat=_amount(receipt.vat, locale) if shows_vat else "",
         percent=_percent(receipt.vat_basis_points or 0, locale),

@@ -1,6 +1,6 @@
 """What the database itself refuses of payments and receipts, beyond CHECKs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection
 
@@ -31,10 +31,18 @@ _RULES = (
 _REFUSED = (("payments", "DELETE"), ("receipts", "UPDATE"), ("receipts", "DELETE"))
 
 
-def create(connection: Connection) -> None:
+def create(connection: Connection, tables: Collection[str] = ("payments", "receipts")) -> None:
     on_sqlite = connection.dialect.name == "sqlite"
-    for statement in _for_sqlite() if on_sqlite else _for_postgresql():
+    for statement in _for_sqlite(tables) if on_sqlite else _for_postgresql(tables):
         connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def _rules_of(tables: Collection[str]) -> list[tuple[str, str, str, str, str]]:
+    return [rule for rule in _RULES if rule[0] in tables]
+
+
+def _refused_of(tables: Collection[str]) -> list[tuple[str, str]]:
+    return [refused for refused in _REFUSED if refused[0] in tables]
 
 
 def drop(connection: Connection) -> None:
@@ -44,21 +52,21 @@ def drop(connection: Connection) -> None:
             connection.exec_driver_sql(f"DROP FUNCTION {table}_{name}_{action.lower()}()")
 
 
-def _for_sqlite() -> Iterator[str]:
-    for table, name, action, holds, message in _RULES:
+def _for_sqlite(tables: Collection[str]) -> Iterator[str]:
+    for table, name, action, holds, message in _rules_of(tables):
         yield (
             f"CREATE TRIGGER {table}_{name}_{action.lower()} BEFORE {action} ON {table}"
             f" WHEN NOT ({holds}) BEGIN SELECT RAISE(ABORT, '{message}'); END"
         )
-    for table, action in _REFUSED:
+    for table, action in _refused_of(tables):
         yield (
             f"CREATE TRIGGER {table}_refuse_{action.lower()} BEFORE {action} ON {table}"
             f" BEGIN SELECT RAISE(ABORT, '{table} are kept as they are'); END"
         )
 
 
-def _for_postgresql() -> Iterator[str]:
-    for table, name, action, holds, message in _RULES:
+def _for_postgresql(tables: Collection[str]) -> Iterator[str]:
+    for table, name, action, holds, message in _rules_of(tables):
         rule = f"{table}_{name}_{action.lower()}"
         yield (
             f"CREATE FUNCTION {rule}() RETURNS trigger LANGUAGE plpgsql AS"
@@ -69,7 +77,7 @@ def _for_postgresql() -> Iterator[str]:
             f"CREATE TRIGGER {rule} BEFORE {action} ON {table}"
             f" FOR EACH ROW EXECUTE FUNCTION {rule}()"
         )
-    for table, action in _REFUSED:
+    for table, action in _refused_of(tables):
         yield (
             f"CREATE TRIGGER {table}_refuse_{action.lower()} BEFORE {action} ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"

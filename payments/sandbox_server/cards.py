@@ -25,7 +25,8 @@ class TestCard:
     never_answers: bool = False  # it is charged, and the reply never comes
     decides_after_s: int = 0  # the reply says "processing", a webhook says what became of it
     disputed_after_s: int = 0
-    refund_fails_after_s: int = 0
+    refund_fails_after_s: int = 0  # it begins as made, as Stripe's do
+    refund_settles_after_s: int = 0  # it begins as pending
 
 
 CARDS: Final = (
@@ -69,6 +70,7 @@ CARDS: Final = (
     TestCard(number="4000000000009276", name="answers_late", answers_after_s=30),
     TestCard(number="4000000000009284", name="decides_later", decides_after_s=5),
     TestCard(number="4000000000000259", name="disputed_later", disputed_after_s=5),
+    TestCard(number="4000000000007726", name="refund_pends", refund_settles_after_s=5),
     TestCard(number="4000000000005126", name="refund_fails", refund_fails_after_s=5),
 )
 _BY_NUMBER: Final = {card.number: card for card in CARDS}

@@ -273,11 +273,11 @@ class Processor:
         if amount > left:
             code = "charge_already_refunded" if left <= 0 else "amount_too_large"
             raise ProblemError(400, code, f"{left} may still be refunded")
-        fails_after_s = self._card_of(intent).refund_fails_after_s
+        card = self._card_of(intent)
         refund = self._new(
             "re",
             "refund",
-            status="pending" if fails_after_s else "succeeded",
+            status="pending" if card.refund_settles_after_s else "succeeded",
             amount=amount,
             currency=intent["currency"],
             payment_intent=intent["id"],
@@ -287,8 +287,10 @@ class Processor:
         self._store.add("refund", refund, belongs_to=intent["id"])
         self._store.log("refunded", intent, at=self._now(), amount=amount)
         self._tell("refund.created", refund)
-        if fails_after_s:
-            self._appoint("fail_refund", refund["id"], fails_after_s)
+        if card.refund_settles_after_s:
+            self._appoint("settle_refund", refund["id"], card.refund_settles_after_s)
+        if card.refund_fails_after_s:
+            self._appoint("fail_refund", refund["id"], card.refund_fails_after_s)
         return refund
 
     def _left_of(self, intent: Object) -> int:
@@ -296,6 +298,10 @@ class Processor:
         refunds = self._store.listed("refund", Which(belongs_to=intent["id"]))
         gone = sum(int(each["amount"]) for each in refunds if each["status"] != "failed")
         return int(intent["amount"]) - gone
+
+    def settle_refund(self, name: str) -> None:
+        settled = self._store.change({**self._require("refund", name), "status": "succeeded"})
+        self._tell("refund.updated", settled)
 
     def fail_refund(self, name: str) -> None:
         refund = self._require("refund", name)
@@ -355,6 +361,8 @@ class Processor:
                 self.decide(about)
             case "dispute":
                 self.dispute(about)
+            case "settle_refund":
+                self.settle_refund(about)
             case "fail_refund":
                 self.fail_refund(about)
             case "expire_form":

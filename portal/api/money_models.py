@@ -143,7 +143,7 @@ class ReceiptShown(Answer):
     vat: Amount
     net: Amount
     vat_percent: str | None = Field(description="None: no tax is shown.")
-    of_number: int | None = Field(description="Of a credit note: its receipt.")
+    of_number: int | None = Field(description="Of a credit or debit note: its receipt.")
     card: str
 
 

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from charging.receipts import Party, Receipt
 from db.card_forms import find_form
-from db.money_reads import find_buyer
+from db.money_reads import find_buyer, find_receipt_number
 from papers.receipts import NoPdfError
 from portal import money_words
 from portal.access import ProvenManager, Reader, Visit, visit_in
@@ -130,8 +130,9 @@ async def receipt(request: Request, number: int, visit: Reader, parts: Needs) ->
 
 async def _receipt(visit: Visit, parts: Parts, number: int) -> Receipt:
     """A receipt of another office is not there."""
-    receipts = await parts.money_in.receipts(visit.office_id, limit=1000)
-    found = next((each for each in receipts if each.number == number), None)
+    found = await parts.store.read(
+        lambda reader: find_receipt_number(reader, visit.office_id, number)
+    )
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return found

@@ -8,8 +8,9 @@ from starlette.responses import RedirectResponse, Response
 from charging.errors import NotRefundable, TopUpSpent, UnknownPayment
 from charging.money_state import Payment
 from charging.refill import State
+from db.money_reads import papers_of
 from portal import money_words
-from portal.access import CustomerCare, Manager, Reader, Visit, visit_in
+from portal.access import CustomerCare, Manager, Reader, Visit
 from portal.languages import marked
 from portal.links import web_address
 from portal.money_forms import CancelForm
@@ -52,7 +53,7 @@ async def _page(
     request: Request, parts: Parts, found: Payment, form: CancelForm, *, status: int = 200
 ) -> Response:
     words = parts.pages.words(request)
-    receipts = await parts.money_in.receipts(visit_in(request).office_id)
+    papers = await parts.store.read(lambda reader: papers_of(reader, found.payment_id))
     return parts.pages.page(
         request,
         "payment.html",
@@ -67,7 +68,7 @@ async def _page(
         moves=found.state in _MOVES,
         declined=found.state in {State.REFUSED, State.DECLINED},
         refundable=found.state is State.CREDITED,
-        receipts=[each for each in receipts if each.payment_id == found.payment_id],
+        papers=papers,
         form=form,
     )
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charging.bookkeeping import signed_of
 from charging.money import Money
 from charging.receipts import (
     Party,
@@ -13,7 +14,7 @@ from charging.receipts import (
     ReceiptKind,
     ReceiptTerms,
     VatAt,
-    credit_note,
+    note_on,
     receipt,
     vat_within,
 )
@@ -62,12 +63,18 @@ def test_no_tax_is_shown_where_it_is_due_later_or_nobody_may_charge_it(of: Recei
 
 
 def test_a_credit_note_takes_back_a_part_at_the_same_tax() -> None:
-    note = credit_note(issued(terms()), number=13, total=gbp("6"), at=START)
+    note = note_on(issued(terms()), ReceiptKind.CREDIT_NOTE, number=13, total=gbp("6"), at=START)
     assert (note.kind, note.of_number, note.total) == (ReceiptKind.CREDIT_NOTE, 12, gbp("6"))
     assert (note.vat, note.net) == (gbp("1"), gbp("5"))
     assert (note.seller, note.buyer, note.card) == (SELLER, BUYER, "visa 4242")
     with pytest.raises(ValueError, match="more than"):
-        credit_note(issued(terms()), number=13, total=gbp("20.01"), at=START)
+        note_on(issued(terms()), ReceiptKind.CREDIT_NOTE, number=13, total=gbp("20.01"), at=START)
+
+
+def test_a_debit_note_puts_a_part_into_force_again() -> None:
+    note = note_on(issued(terms()), ReceiptKind.DEBIT_NOTE, number=14, total=gbp("6"), at=START)
+    assert (note.of_number, note.total, note.vat) == (12, gbp("6"), gbp("1"))
+    assert signed_of(note) == (gbp("5"), gbp("1"), gbp("6"))
 
 
 @given(cents=st.integers(1, 10**9), basis_points=st.integers(0, 9_999))

@@ -48,6 +48,7 @@ from charging.refill import (
     Due,
     Event,
     IssueCreditNote,
+    IssueDebitNote,
     LookUp,
     LookUpRefund,
     Mail,
@@ -348,10 +349,15 @@ def test_a_refund_that_fails_gives_the_money_back_to_the_account_and_is_not_trie
         code="closed",
         key="refund:p1",
     )
-    for state in (State.REFUNDING, State.REFUNDED):
+    told = Mail(NoticeKind.REFUND_FAILED, UNSPENT)
+    notes: tuple[tuple[State, tuple[Command, ...]], ...] = (
+        (State.REFUNDING, ()),
+        (State.REFUNDED, (IssueDebitNote(UNSPENT),)),  # which was told as made
+    )
+    for state, note in notes:
         restored, commands = after(state, failed)
         assert restored.state is State.CREDITED
-        assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED, UNSPENT))
+        assert commands == (Restore(UNSPENT), *note, told)
         assert after(restored, EVERY_EVENT["refunded"]) == (restored, ())
         with pytest.raises(NotRefundable):
             step(restored, RefundAsked(UNSPENT), now=NOW)
@@ -478,7 +484,9 @@ def test_everything_that_is_taken_of_a_payment_is_taken_once_and_never_more_than
     assert (disputed.state, commands[0]) == (State.DISPUTED, ChargeBack(rest, time=3))
     assert disputed.taken_back == AMOUNT
     more, commands = after(disputed, at_desk("three", UNSPENT))
-    assert (more.taken_back, commands) == (AMOUNT, (Mail(NoticeKind.REFUND_DONE, UNSPENT),))
+    assert more.taken_back == AMOUNT
+    # The desk did send it back, and two notes say 8 already.
+    assert commands == (IssueCreditNote(rest), Mail(NoticeKind.REFUND_DONE, UNSPENT))
 
 
 def test_what_is_told_in_the_wrong_order_comes_to_the_same() -> None:
@@ -498,16 +506,19 @@ def test_what_a_dispute_took_is_not_given_back_with_a_refund() -> None:
     disputed, _ = after(State.REFUNDED, dispute())  # of the whole, though a part was sent back
     restored, commands = after(disputed, EVERY_EVENT["refund failed"])
     assert (restored.state, restored.taken_back) == (State.DISPUTED, AMOUNT)
-    assert commands == (Mail(NoticeKind.REFUND_FAILED, UNSPENT),)
+    assert commands == (IssueDebitNote(UNSPENT), Mail(NoticeKind.REFUND_FAILED, UNSPENT))
 
 
 def test_each_that_is_taken_comes_back_by_itself() -> None:
     taken, _ = after(State.CREDITED, at_desk("one", UNSPENT), at_desk("two", AMOUNT - UNSPENT))
     one_back, commands = after(taken, desk_failed("one"))
-    assert (one_back.state, commands) == (State.REFUNDED, (Return(UNSPENT, time=1),))
+    assert one_back.state is State.REFUNDED
+    assert commands == (Return(UNSPENT, time=1), IssueDebitNote(UNSPENT))
     assert after(one_back, desk_failed("one")) == (one_back, ())
     both_back, commands = after(one_back, desk_failed("two"))
-    assert (both_back.state, commands) == (State.CREDITED, (Return(AMOUNT - UNSPENT, time=2),))
+    assert both_back.state is State.CREDITED
+    rest = AMOUNT - UNSPENT
+    assert commands == (Return(rest, time=2), IssueDebitNote(rest))
     failed_first, commands = after(State.CREDITED, desk_failed("one"), at_desk("one", UNSPENT))
     assert (failed_first.state, commands) == (State.CREDITED, ())
 
@@ -526,7 +537,8 @@ def test_a_refund_that_comes_back_after_a_dispute_of_the_rest_is_the_offices_aga
     disputed, _ = after(State.REFUNDED, dispute(amount=AMOUNT - UNSPENT))
     restored, commands = after(disputed, EVERY_EVENT["refund failed"])
     assert (restored.state, restored.taken_back) == (State.DISPUTED, AMOUNT - UNSPENT)
-    assert commands == (Restore(UNSPENT), Mail(NoticeKind.REFUND_FAILED, UNSPENT))
+    came_back = Mail(NoticeKind.REFUND_FAILED, UNSPENT)
+    assert commands == (Restore(UNSPENT), IssueDebitNote(UNSPENT), came_back)
     assert after(restored, EVERY_EVENT["refund failed"]) == (restored, ())
 
 

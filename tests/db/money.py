@@ -34,7 +34,7 @@ from db.engine import open_engine
 from db.history import last_entries
 from db.ledger import SqlLedger, read_from
 from db.models import balances
-from db.money_reads import SqlMoney, due_payments, due_policies, find_receipt
+from db.money_reads import SqlMoney, due_payments, due_policies, last_receipts
 from db.money_tables import notices
 from db.people_tables import audit_trail
 from tests.fakes.charging import gbp
@@ -266,11 +266,14 @@ class Office:
             return reader.scalar(query) or 0
 
     def receipt(self, payment: Payment, kind: ReceiptKind = ReceiptKind.RECEIPT) -> Receipt:
-        found = read_from(
-            self.engine, lambda reader: find_receipt(reader, payment.payment_id, kind)
-        )
-        assert found is not None
+        of_kind = (payment.payment_id, kind)
+        (found,) = [each for each in self.papers() if (each.payment_id, each.kind) == of_kind]
         return found
+
+    def papers(self) -> list[Receipt]:
+        """Receipts and notes, as they were issued."""
+        newest_first = read_from(self.engine, lambda reader: last_receipts(reader, "main", 1000))
+        return [*newest_first][::-1]
 
     def changes(self) -> list[tuple[str, str, str]]:
         trail = audit_trail.c

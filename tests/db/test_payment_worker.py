@@ -380,7 +380,7 @@ async def test_a_cancelled_payment_goes_back_to_the_card(
 async def test_a_refund_that_fails_comes_back_to_the_account(
     office: Office, worker: Worker, processor: MemoryProcessor
 ) -> None:
-    await enter_card(office, worker, processor, "refund_fails")
+    await enter_card(office, worker, processor, "refund_pends")
     payment = await office.buy("20")
     await worker.settle()
     await office.cancel(payment)

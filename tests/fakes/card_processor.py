@@ -90,7 +90,8 @@ class MemoryProcessor:
     """Implements `charging.card_processor.CardProcessor`.
 
     A card behaves as its method id says: "pm_succeeds", "pm_authenticates", "pm_decides_later",
-    "pm_refund_fails", or "pm_CODE" for a decline with that code, followed by anything after a dot.
+    "pm_refund_pends", "pm_refund_fails", or "pm_CODE" for a decline with that code, followed by
+    anything after a dot.
     `lie` is asked before each request is answered: "lost_before" loses it, "lost_after" its reply.
     """
 
@@ -202,7 +203,7 @@ class MemoryProcessor:
             )
         if behaviour == "decides_later":
             return intent.state
-        if behaviour in {"succeeds", "refund_fails"}:
+        if behaviour in {"succeeds", "refund_pends", "refund_fails"}:
             return self.succeed(intent.intent_id)
         return self._become(
             intent,
@@ -305,8 +306,8 @@ class MemoryProcessor:
     def _make_refund(
         self, intent: MemoryIntent, amount: Money, *, payment_id: str, key: str
     ) -> Refunded | RefundPending:
-        fails = "refund_fails" in intent.request.method_id
-        done = (RefundPending if fails else Refunded)(
+        pends = "refund_pends" in intent.request.method_id
+        done = (RefundPending if pends else Refunded)(
             refund_id=self._name("re"),
             intent_id=intent.intent_id,
             payment_id=payment_id,
@@ -314,7 +315,7 @@ class MemoryProcessor:
             key=key,
         )
         intent.refunds[done.refund_id] = done
-        self._tell_of_refund("refund.created", "pending" if fails else "succeeded", done)
+        self._tell_of_refund("refund.created", "pending" if pends else "succeeded", done)
         return done
 
     def settle_refund(self, refund_id: str) -> None:

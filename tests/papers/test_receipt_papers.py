@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import html5lib
 import pytest
 
-from charging.receipts import Party, Receipt, ReceiptTerms, VatAt, credit_note, receipt
+from charging.receipts import Party, Receipt, ReceiptKind, ReceiptTerms, VatAt, note_on, receipt
 from papers.receipts import receipt_page, receipt_pdf
 from tests.fakes.charging import eur, gbp
 from tests.fakes.clock import START
@@ -80,11 +80,21 @@ def test_where_the_tax_is_due_on_use_the_receipt_says_so() -> None:
 
 
 def test_a_credit_note_names_the_receipt_that_it_takes_back() -> None:
-    note = credit_note(issued(), number=8, total=eur("6"), at=START)
+    note = note_on(issued(), ReceiptKind.CREDIT_NOTE, number=8, total=eur("6"), at=START)
     seen = text_of(receipt_page(note, zone=PARIS))
     assert "Avoir" in seen
     assert "Annule le reçu NICE-000007" in seen
     assert "Remboursé6,00 €" in seen
+
+
+def test_a_debit_note_says_that_a_refund_did_not_arrive() -> None:
+    note = note_on(issued(), ReceiptKind.DEBIT_NOTE, number=9, total=eur("6"), at=START)
+    seen = text_of(receipt_page(note, zone=PARIS))
+    assert "Note de débit" in seen
+    assert "Annule un avoir sur le reçu NICE-000007 : le remboursement n'a pas abouti" in seen
+    assert "Rétabli6,00 €" in seen
+    assert "Par carte : visa 4242" in seen
+    assert "Debit note" in text_of(receipt_page(note, zone=PARIS, language="en"))
 
 
 def test_the_day_is_that_of_the_office() -> None:

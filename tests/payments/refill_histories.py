@@ -19,13 +19,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from charging.bookkeeping import signed_of
 from charging.card_commands import ReplaceCard
 from charging.card_processor import CardOnFile, Invalid, Pending, Succeeded
 from charging.entries import FundingSource, available, funding
 from charging.errors import ChargingError
 from charging.ledger import LedgerCommand
 from charging.money import Money
-from charging.money_state import MoneyState, Payment, StoredCard
+from charging.money_state import Issue, MoneyState, Payment, StoredCard
 from charging.orders import Consent, TopUpOrder, refill_rule
 from charging.payment_commands import (
     BeginTopUp,
@@ -46,7 +47,7 @@ from charging.refill_commands import DisableRefill, LookAgain, SetRefill, TryAga
 from charging.refill_rules import DAY, MONTH, Policy, PolicyState
 from payments.facts import PaymentFact, as_told
 from payments.requests import ask
-from tests.db.money import Spend
+from tests.db.money import SELLER_TERMS, Spend
 from tests.fakes.card_processor import MemoryProcessor
 from tests.fakes.charging import gbp
 from tests.fakes.clock import ManualClock
@@ -63,7 +64,7 @@ CARDS = (
     "insufficient_funds",
     "lost_card",
     "authenticates",
-    "refund_fails",
+    "refund_pends",
 )
 BEGUN = ("", "bought", "cancelled")
 PAUSES_S = (1, 61, 3_601, 24 * 3_600)
@@ -310,6 +311,7 @@ class RefillHistory(RuleBasedStateMachine):
         self.no_payment_is_charged_twice_or_credited_without_a_charge()
         self.the_balance_is_the_sum_of_postings()
         self.the_ledger_has_of_cards_what_the_processor_has()
+        self.its_papers_say_what_the_processor_did()
 
     def the_ledger_has_of_cards_what_the_processor_has(self) -> None:
         kept = sum(intent.kept.micros for intent in self.processor.intents.values())
@@ -317,6 +319,16 @@ class RefillHistory(RuleBasedStateMachine):
         came = sum(each.amount.micros for each in postings if each.source == CARDS_ACCOUNT)
         went = sum(each.amount.micros for each in postings if each.target == CARDS_ACCOUNT)
         assert came - went == kept
+
+    def its_papers_say_what_the_processor_did(self) -> None:
+        """Receipts less notes: what was charged and not refunded. A dispute is no refund."""
+        papers = [each.receipt for each in self.ledger.told if isinstance(each, Issue)]
+        assert [each.number for each in papers] == [*range(1, len(papers) + 1)]
+        intents = self.processor.intents.values()
+        for payment_id in self._state.payments:
+            of_it = [each for each in intents if each.request.payment_id == payment_id]
+            said = [signed_of(each)[2].micros for each in papers if each.payment_id == payment_id]
+            assert sum(said) == sum((each.charged - each.refunded).micros for each in of_it)
 
     # --- helpers -------------------------------------------------------------------------
 
@@ -351,7 +363,9 @@ class RefillHistory(RuleBasedStateMachine):
 
     def _carry_out(self, payment: Payment, fate: str, now: datetime) -> None:
         """As payments.worker does; a crash may come at each of its waits."""
-        started = StartWork(office_id=OFFICE, payment_id=payment.payment_id, at=now)
+        started = StartWork(
+            office_id=OFFICE, payment_id=payment.payment_id, at=now, terms=SELLER_TERMS
+        )
         work = self.ledger.carry_out_now(started)
         if work.request is None or fate == "crash_before":
             return
@@ -369,7 +383,13 @@ class RefillHistory(RuleBasedStateMachine):
 
     def _record(self, payment_id: str, fact: Event) -> bool:
         recorded = self._do(
-            RecordFact(office_id=OFFICE, payment_id=payment_id, fact=fact, at=self.clock.now())
+            RecordFact(
+                office_id=OFFICE,
+                payment_id=payment_id,
+                fact=fact,
+                at=self.clock.now(),
+                terms=SELLER_TERMS,
+            )
         )
         assert recorded is not None
         return recorded.handled

@@ -25,6 +25,7 @@ from charging.card_processor import (
     Changed,
     ConfirmRequest,
     Declined,
+    Fact,
     Invalid,
     NotThere,
     PaymentQuery,
@@ -38,6 +39,7 @@ from charging.card_processor import (
 )
 from lab.sandbox import Sandbox, enter_card, submit
 from payments import sandbox
+from payments.minor_units import minor_of
 from payments.objects import Customer, SetupIntent
 from payments.outcomes import of_setup_intent
 from payments.sandbox_server.cards import CARDS
@@ -55,6 +57,7 @@ NUMBERS: Final = {
     "expired_card": "4000000000000069",
     "authenticates": "4000002760003184",
     "decides_later": "4000000000009284",
+    "refund_pends": "4000000000007726",
     "refund_fails": "4000000000005126",
 }
 
@@ -81,6 +84,8 @@ class Tried(Protocol):
 
     async def wait_for_appointments(self) -> None: ...
 
+    async def refund_at_desk(self, paid: Succeeded, amount: str) -> None: ...
+
 
 class Memory:
     def __init__(self) -> None:
@@ -98,8 +103,13 @@ class Memory:
             if isinstance(intent.state, Pending):
                 self.processor.succeed(intent.intent_id)
             for refund in list(intent.refunds.values()):
-                if isinstance(refund, RefundPending):
+                if "refund_fails" in intent.request.method_id:
                     self.processor.fail_refund(refund.refund_id)
+                else:
+                    self.processor.settle_refund(refund.refund_id)
+
+    async def refund_at_desk(self, paid: Succeeded, amount: str) -> None:
+        self.processor.refund_at_desk(paid.intent_id, gbp(amount))
 
 
 class OverHttp:
@@ -118,6 +128,9 @@ class OverHttp:
 
     async def wait_for_appointments(self) -> None:
         await self._server.order("hasten")
+
+    async def refund_at_desk(self, paid: Succeeded, amount: str) -> None:
+        await refunded_at_desk(self.processor, paid, amount)
 
 
 class _WithoutNewParameters(stripe.AIOHTTPClient):
@@ -185,6 +198,15 @@ class Localstripe:
 
     async def wait_for_appointments(self) -> None:
         raise AssertionError("localstripe decides everything at once")
+
+    async def refund_at_desk(self, paid: Succeeded, amount: str) -> None:
+        await refunded_at_desk(self.processor, paid, amount)
+
+
+async def refunded_at_desk(processor: StripeProcessor, paid: Succeeded, amount: str) -> None:
+    """As whoever clicks there makes one: without a word of ours."""
+    refunds = processor._api.refunds  # noqa: SLF001 - the client of a person at the desk
+    await refunds.create_async({"payment_intent": paid.intent_id, "amount": minor_of(gbp(amount))})
 
 
 @pytest.fixture(scope="module")
@@ -467,13 +489,39 @@ async def test_a_key_refunds_once(tried: Tried) -> None:
 
 @lies("never fails a refund")
 async def test_a_refund_may_fail_long_after_it_was_taken(tried: Tried) -> None:
+    """It is told as made at first."""
     paid = await charged(tried, await saved(tried, "refund_fails"))
     asked = refund(paid, "20")
-    assert isinstance(await tried.processor.refund(asked), RefundPending)
+    assert isinstance(await tried.processor.refund(asked), Refunded)
     await tried.wait_for_appointments()
     found = await tried.processor.find_refund(intent_id=paid.intent_id, key=asked.key)
     assert isinstance(found, RefundFailed)
     assert (found.amount, found.payment_id) == (gbp("20"), paid.payment_id)
+    assert found in await facts_of(tried)
+
+
+@lies("decides everything at once")
+async def test_a_refund_may_be_pending_and_arrive_later(tried: Tried) -> None:
+    paid = await charged(tried, await saved(tried, "refund_pends"))
+    asked = refund(paid, "20")
+    assert isinstance(await tried.processor.refund(asked), RefundPending)
+    await tried.wait_for_appointments()
+    found = await tried.processor.find_refund(intent_id=paid.intent_id, key=asked.key)
+    assert isinstance(found, Refunded)
+    assert (found.amount, found.payment_id) == (gbp("20"), paid.payment_id)
+    assert found in await facts_of(tried)
+
+
+@lies("tells of no refund")
+async def test_a_refund_at_the_desk_is_told_by_its_intent_alone(tried: Tried) -> None:
+    paid = await charged(tried)
+    await tried.refund_at_desk(paid, "5")
+    (told,) = [
+        fact
+        for fact in await facts_of(tried)
+        if isinstance(fact, Refunded) and fact.intent_id == paid.intent_id
+    ]
+    assert (told.amount, told.payment_id, told.key) == (gbp("5"), "", "")
 
 
 # --- what happened -------------------------------------------------------------------------------
@@ -483,18 +531,23 @@ async def test_a_refund_may_fail_long_after_it_was_taken(tried: Tried) -> None:
 async def test_what_happened_is_told_in_the_words_of_the_replies(tried: Tried) -> None:
     paid = await charged(tried)
     back = await tried.processor.refund(refund(paid, "5"))
+    facts = await facts_of(tried)
+    assert paid in facts
+    assert back in facts
+    assert facts.index(paid) < facts.index(back)
+
+
+async def facts_of(tried: Tried) -> list[Fact]:
+    """All that was told lately, by the list of events and by their bodies alike."""
     now = getattr(tried.processor, "clock", None)
     at = datetime.now(UTC) if now is None else now.now()
     told = await tried.processor.changed(
         since=at - timedelta(minutes=5), until=at + timedelta(minutes=5)
     )
     assert isinstance(told, Changed)
-    facts = [event.fact for event in told.events]
-    assert paid in facts
-    assert back in facts
-    assert facts.index(paid) < facts.index(back)
     for event in told.events:
         assert tried.processor.read_event(event.body).fact == event.fact
+    return [event.fact for event in told.events]
 
 
 async def test_every_card_of_the_contract_is_one_of_the_sandboxs() -> None:

@@ -1,7 +1,15 @@
 """What a worker and a card processor would do, without either."""
 
 from charging.card_commands import ReplaceCard
-from charging.card_processor import AuthenticationRequired, CardOnFile, Declined, Succeeded
+from charging.card_processor import (
+    AuthenticationRequired,
+    CardOnFile,
+    Declined,
+    Refunded,
+    RefundFailed,
+    Succeeded,
+)
+from charging.money import Money
 from charging.money_state import Payment, StoredCard
 from charging.payment_commands import RecordFact, StartWork
 from charging.refill import Event
@@ -68,4 +76,24 @@ async def told(site: Site, payment: Payment, fact: Event) -> None:
             at=now,
             terms=TERMS,
         )
+    )
+
+
+def refunded_at_desk(payment: Payment, name: str) -> Refunded:
+    return Refunded(
+        refund_id=name,
+        intent_id=succeeded(payment).intent_id,
+        payment_id="",
+        amount=Money(100_000, payment.amount.currency),
+    )
+
+
+def desk_refund_failed(payment: Payment, name: str) -> RefundFailed:
+    made = refunded_at_desk(payment, name)
+    return RefundFailed(
+        refund_id=name,
+        intent_id=made.intent_id,
+        payment_id="",
+        amount=made.amount,
+        code="lost_card",
     )

@@ -23,7 +23,15 @@ from db.rate_decks import LiveDecks, import_deck
 from lab.believable import phones
 from portal.offices import Offices
 from tests.fakes.charging import UK_PLAN, FixedOffices, gbp, office_on
-from tests.portal.money import asked_by_bank, declined, save_card, succeeded, told
+from tests.portal.money import (
+    asked_by_bank,
+    declined,
+    desk_refund_failed,
+    refunded_at_desk,
+    save_card,
+    succeeded,
+    told,
+)
 from tests.portal.site import Site, text_of
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -236,6 +244,32 @@ async def test_a_receipt_is_printed_with_seller_buyer_and_tax(site: Site) -> Non
         assert expected in said
     async with site.browser("remi") as browser:
         assert (await browser.get("/receipts/1")).status_code == 404
+
+
+async def test_every_paper_of_a_payment_is_found_however_many_came_after_it(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        for key in ("0" * 32, "1" * 32):
+            await buy(browser, key=key)
+            [payment, *_] = payments_of(site)
+            await told(site, payment, succeeded(payment))
+            site.clock.advance(61)
+        [last, first] = payments_of(site)
+        for number in range(100):
+            await told(site, last, refunded_at_desk(last, f"r{number}"))
+        await told(site, last, desk_refund_failed(last, "r7"))
+        page = await browser.get(f"/payments/{first.payment_id}")
+        assert "MAIN-000001" in page.text
+        assert "MAIN-000002" not in page.text
+        page = await browser.get(f"/payments/{last.payment_id}")
+        assert "MAIN-000102" in page.text
+        assert "Debit note" in text_of(page)
+        assert "Debit note MAIN-000103" in text_of(await browser.get("/receipts/103"))
+        assert "the refund did not arrive" in text_of(await browser.get("/receipts/103"))
+        assert "Paid by card" not in text_of(await browser.get("/receipts/103"))
+        assert "(sent back)" in text_of(await browser.get("/receipts/102"))
+        pdf = await browser.get("/receipts/103.pdf")
+        assert pdf.content.startswith(b"%PDF-")
 
 
 @pytest.mark.parametrize(

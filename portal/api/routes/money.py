@@ -242,7 +242,7 @@ async def try_refill_again(
 @router.get(
     "/receipts",
     responses=declared(),
-    summary=marked("Receipts and credit notes, newest first"),
+    summary=marked("Receipts, credit and debit notes, newest first"),
 )
 async def list_receipts(
     caller: Reader,
@@ -260,7 +260,7 @@ async def list_receipts(
 @router.get(
     "/receipts/{number}",
     responses=declared("unknown_receipt"),
-    summary=marked("One receipt or credit note"),
+    summary=marked("One receipt, credit or debit note"),
 )
 async def show_receipt(number: ReceiptNumber, caller: Reader, parts: Needs) -> ReceiptShown:
     return receipt_shown(await _require_receipt(parts, caller, number))
