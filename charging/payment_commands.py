@@ -25,7 +25,7 @@ from charging.money_writes import recorded
 from charging.orders import TopUpOrder
 from charging.payment_effects import advance, receipt_of
 from charging.plain_text import require_plain
-from charging.receipts import Receipt, ReceiptKind, ReceiptTerms
+from charging.receipts import Receipt, ReceiptKind, ReceiptTerms, note_on
 from charging.refill import (
     TOOK_NOTHING,
     Attempt,
@@ -295,7 +295,10 @@ class CloseUnknown(_OfPayment[Payment]):
 
 @dataclass(frozen=True, kw_only=True)
 class IssueReceipt(_OfPayment[Receipt]):
-    """The receipt of a payment; issued now where there were no terms when it was credited."""
+    """The receipt of a payment; issued now where there were no terms when it was credited.
+
+    What was refunded before then has its credit note with it.
+    """
 
     terms: ReceiptTerms | None
 
@@ -312,7 +315,11 @@ class IssueReceipt(_OfPayment[Receipt]):
                 self.payment_id, "the settings name no seller: [topups] seller_name"
             )
         issued = receipt_of(state, payment, self.terms, self.at)
-        return Decision(result=issued, money=(Issue(issued),))
+        writes = [Issue(issued)]
+        if refunded := payment.attempt.refunded:
+            kind, number = ReceiptKind.CREDIT_NOTE, issued.number + 1
+            writes.append(Issue(note_on(issued, kind, number=number, total=refunded, at=self.at)))
+        return Decision(result=issued, money=tuple(writes))
 
 
 def _with_result(decision: Decision[Payment], result: Result) -> Decision[Result]:

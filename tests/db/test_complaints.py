@@ -667,6 +667,22 @@ async def test_without_a_seller_no_receipt_is_issued_until_there_is_one(office: 
     assert await office.money_in.receipt("main", payment.payment_id) == issued
 
 
+async def test_a_receipt_that_is_issued_late_has_the_note_of_what_was_refunded_before(
+    office: Office,
+) -> None:
+    office.terms = None
+    payment = await office.bought("20")
+    await office.tell(payment, at_desk(payment, "one", "5"))
+    office.terms = SELLER_TERMS
+    await office.money_in.receipt("main", payment.payment_id)
+    await office.tell(payment, at_desk(payment, "two", "6"))
+    assert [signed_of(each)[2].micros for each in office.papers()] == [
+        20_000_000,
+        -5_000_000,
+        -6_000_000,
+    ]
+
+
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("vat_number", ["GB123456789", ""])
 async def test_a_receipt_has_the_vat_number_or_none_and_never_a_placeholder(

@@ -1,8 +1,11 @@
-"""Thousands of histories with a processor that lies; and three defects that they would find."""
+"""Thousands of histories with a processor that lies; and defects that they would find."""
+
+from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 
-from charging import refill, refill_commands, refill_rules
+from charging import payment_commands, refill, refill_commands, refill_rules
 from charging.refill import Attempt, Step, Withdrawn, step
 from tests.payments.refill_histories import run_histories
 
@@ -37,5 +40,21 @@ def test_a_charge_after_it_was_switched_off_would_be_found(
         return step(attempt, event, **about)  # type: ignore[arg-type]
 
     monkeypatch.setattr(refill_commands, "step", forgetful)
+    with pytest.raises(AssertionError):
+        run_histories(2_000, always_the_same=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "rule", "broken"),
+    [
+        pytest.param(refill, "_is_charged_back", lambda *_: False, id="taken once"),
+        pytest.param(refill, "_notes", lambda *_: (), id="notes are issued"),
+        pytest.param(payment_commands, "is_too_early", lambda *_: False, id="told again"),
+    ],
+)
+def test_a_defect_in_what_others_take_would_be_found(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, rule: str, broken: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(module, rule, broken)
     with pytest.raises(AssertionError):
         run_histories(2_000, always_the_same=True)
