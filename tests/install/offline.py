@@ -18,6 +18,7 @@ from admin.setup.machine import Machine, State
 from charging.money import Money
 from db.engine import open_engine
 from lab.carrier import Carrier
+from lab.errors import LabError
 from lab.likeness import likeness_of
 from lab.phone import Phone
 from lab.telephony import find_telephony
@@ -33,6 +34,7 @@ from tests.install.root import CommandFailedError, Root, raise_loopback
 
 FIVE_MINUTES_S = 300
 EVENT_TIMEOUT_S = 120
+LAST_WORDS = 60  # lines of a log
 TOPPED_UP = Money(20_000_000, "GBP")  # by the document's last command
 FRANCE = "0033612345678"
 LANDLINE = "02079460000"
@@ -87,6 +89,14 @@ class Trial:
     def run(self, command: str, *, answer: str = "y\n") -> str:
         self.say(f"$ {command}")
         return self.root.run(command, answer=answer)
+
+    def went_wrong(self, error: Exception) -> None:
+        """With the end of every log, which is gone with the root."""
+        self.say(f"WRONG: {error}")
+        logs = [*self.work.glob("*.log"), *self.root.at("/var/log/asterisk").glob("messages*")]
+        for log in logs:
+            last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_WORDS:]
+            self.say("\n".join([f"the end of {log.name}:", *last]))
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Path]:
@@ -263,8 +273,8 @@ async def main(suite: str, folder: Path, online_s: float) -> int:
     trial = Trial(suite, Root(folder))
     try:
         await run(trial, online_s)
-    except (WrongError, CommandFailedError) as error:
-        trial.say(f"WRONG: {error}")
+    except (WrongError, CommandFailedError, LabError) as error:
+        trial.went_wrong(error)
         return 1
     finally:
         if trial.asterisk is not None:

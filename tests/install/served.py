@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from admin.setup import places
+from lab.errors import LabError
 from tests.install import office
 from tests.install.__main__ import OFFLINE_FROM
 from tests.install.booted import booted
@@ -220,8 +221,8 @@ async def main(suite: str, folder: Path, online_s: float) -> int:
     trial = ServedTrial(suite, Root(folder))
     try:
         await run(trial, Root(folder), online_s)
-    except (WrongError, CommandFailedError) as error:
-        trial.say(f"WRONG: {error}")
+    except (WrongError, CommandFailedError, LabError) as error:
+        trial.went_wrong(error)
         return 1
     trial.say("everything as the document says, and as its unit says")
     return 0
