@@ -6,6 +6,7 @@ three times the processor time per command (docs/adr/0002-double-entry-ledger.md
 
 import contextlib
 import os
+import select
 import sqlite3
 import time
 from pathlib import Path
@@ -153,11 +154,20 @@ def _begin_in_turn(connection: Connection, statement: str) -> None:
     driver.execute("PRAGMA busy_timeout = 0")
     try:
         while is_locked(driver, statement) and time.monotonic() < until_s:
-            time.sleep(LOOK_EVERY_MS / 1000)  # SQLite tells nobody that a transaction is over
+            _wait_a_moment()
         if not driver.in_transaction:
             connection.exec_driver_sql(statement)  # what is wrong is told as SQLAlchemy tells it
     finally:
         driver.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000}")
+
+
+def _wait_a_moment() -> None:
+    """SQLite tells nobody that a transaction is over.
+
+    `time.sleep` names the moment when it is to be woken, which libfaketime, by which a program is
+    given a clock of its own, refuses on a clock that it was told to leave alone. This says how long.
+    """
+    select.select([], [], [], LOOK_EVERY_MS / 1000)
 
 
 def is_locked(driver: sqlite3.Connection, statement: str) -> bool:
