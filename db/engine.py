@@ -164,8 +164,8 @@ def _begin_in_turn(connection: Connection, statement: str) -> None:
 def _wait_a_moment() -> None:
     """SQLite tells nobody that a transaction is over.
 
-    `time.sleep` names the moment when it is to be woken, which libfaketime, by which a program is
-    given a clock of its own, refuses on a clock that it was told to leave alone. This says how long.
+    `time.sleep` names the moment when it is to be woken. libfaketime, by which a program is given
+    a clock of its own, refuses that on a clock that it was told to leave alone. This says how long.
     """
     select.select([], [], [], LOOK_EVERY_MS / 1000)
 
