@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from assembly.parent import die_with_parent
 from lab.telephony import find_telephony
 from tests.install import office
 from tests.install.document import COMMANDS_MAX, commands_of
@@ -58,6 +59,7 @@ def try_out(suite: str, rest: str) -> int:
                 *(suite, folder, f"{online_s:.1f}"),
             ],
             check=False,
+            preexec_fn=die_with_parent,
         ).returncode
 
 

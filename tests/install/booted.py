@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from assembly.parent import die_with_parent
 from lab.watch import FileWatch
 from tests.install.root import BY_HAND, CommandFailedError, Root
 
@@ -83,7 +84,9 @@ async def booted(root: Root) -> AsyncIterator[Booted]:
         ready = asyncio.create_task(_is_ready(root.at(NOTIFY)))
         await asyncio.sleep(0)  # it listens now
         outside = await asyncio.create_subprocess_exec(
-            *("sh", "-ec", boot, "sh", str(root.folder), str(cgroup)), process_group=0
+            *("sh", "-ec", boot, "sh", str(root.folder), str(cgroup)),
+            process_group=0,
+            preexec_fn=die_with_parent,
         )
         ended = asyncio.create_task(outside.wait())
         try:
