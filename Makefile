@@ -35,9 +35,11 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
 	@$(python) -m demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
-# Between them what the first wrote is put on disk: a ledger waits for that, and a paid call ends meanwhile.
+# A ledger waits for the disk, and a paid call ends meanwhile: so the first part keeps no folder of a test that passed,
+# a gigabyte otherwise, and what it wrote is put on disk before the second begins.
 test: setup .setup/system  ## every test but the longest, calls through the real Asterisk included
-	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live and not long"; pure=$$?; sync; \
+	@$(python) -m pytest -n $(CORES) --dist worksteal -o tmp_path_retention_policy=failed -m "not live and not long"; \
+	pure=$$?; sync; \
 	$(live); live=$$?; exit $$((pure + live))
 
 long: setup .setup/system  ## the tests that `make test` leaves out for their length; ten minutes

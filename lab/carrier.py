@@ -213,12 +213,18 @@ class Carrier(Runnable):
         Raises:
             LabError: there was none in time; the message lists the calls there were.
         """
+        found: list[CarrierCall] = []  # as it was when it was true: a moment later it may not be
+
+        def look() -> bool:
+            found.extend(filter(wanted, self.calls()))
+            return bool(found)
+
         with FileWatch(self.log_file) as watch:
             try:
-                await watch.until(lambda: any(map(wanted, self.calls())), timeout_s=timeout_s)
+                await watch.until(look, timeout_s=timeout_s)
             except TimeoutError:
                 raise LabError(f"no such call at the carrier; it had {self.calls()}") from None
-        return next(filter(wanted, self.calls()))
+        return found[0]
 
     async def call(self, server: str, number: str, *, talk_ms: int = 500) -> PlacedCall:
         """Deliver one call for `number` to the office at `server`, and hang up after `talk_ms`."""
