@@ -298,6 +298,10 @@ class IssueReceipt(_OfPayment[Receipt]):
     """The receipt of a payment; issued now where there were no terms when it was credited.
 
     What was refunded before then has its credit note with it.
+
+    Raises:
+        UnknownPayment: the office has none of this name.
+        ReceiptNotIssued: it is not credited, or the settings name no seller.
     """
 
     terms: ReceiptTerms | None
@@ -315,11 +319,17 @@ class IssueReceipt(_OfPayment[Receipt]):
                 self.payment_id, "the settings name no seller: [topups] seller_name"
             )
         issued = receipt_of(state, payment, self.terms, self.at)
-        writes = [Issue(issued)]
-        if refunded := payment.attempt.refunded:
-            kind, number = ReceiptKind.CREDIT_NOTE, issued.number + 1
-            writes.append(Issue(note_on(issued, kind, number=number, total=refunded, at=self.at)))
-        return Decision(result=issued, money=tuple(writes))
+        refunded = payment.attempt.refunded
+        if not refunded:
+            return Decision(result=issued, money=(Issue(issued),))
+        note = note_on(
+            issued,
+            ReceiptKind.CREDIT_NOTE,
+            number=issued.number + 1,
+            total=refunded,
+            at=self.at,
+        )
+        return Decision(result=issued, money=(Issue(issued), Issue(note)))
 
 
 def _with_result(decision: Decision[Payment], result: Result) -> Decision[Result]:
