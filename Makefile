@@ -35,11 +35,11 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
 	@$(python) -m demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
-# A ledger waits for the disk, and a paid call ends meanwhile: so the first part keeps no folder of a test that passed,
-# a gigabyte otherwise, and what it wrote is put on disk before the second begins.
+# Ledgers of tests are in memory where there is plenty, and folders of tests that passed are kept nowhere: a gigabyte.
+test: export TMPDIR := $(or $(shell requirements/memory.sh),$(TMPDIR))
+test: export PYTEST_ADDOPTS = -o tmp_path_retention_policy=failed
 test: setup .setup/system  ## every test but the longest, calls through the real Asterisk included
-	@$(python) -m pytest -n $(CORES) --dist worksteal -o tmp_path_retention_policy=failed -m "not live and not long"; \
-	pure=$$?; sync; \
+	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live and not long"; pure=$$?; \
 	$(live); live=$$?; exit $$((pure + live))
 
 long: setup .setup/system  ## the tests that `make test` leaves out for their length; ten minutes

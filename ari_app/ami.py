@@ -5,7 +5,7 @@ AMI can extend the time limit of a channel that has left Stasis; ARI cannot (409
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ FALLBACK_AFTER_S = 0.5  # without an answer: then it is told over HTTP, too
 SENT_ONCE = ("ping", "login", "absolutetimeout", "setvar", "getvar", "coreshowchannels")
 
 
-Act = Callable[..., Awaitable[None]]
+Act = Callable[..., Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -100,8 +100,8 @@ class Ami:
         be on its way when nobody waits for it any more would be read far too late: then the
         connection is given up, and every leg is told again over the next one.
 
-        Where the connection is away or says nothing for a moment, it is told over HTTP. Whoever
-        still waits for the connection then tells what is wanted by then, and not what was.
+        Where it is told over HTTP as well, whoever still waits for the connection then tells what
+        is wanted by then, and not what was.
 
         Raises:
             AmiRefusedError: there is no such channel.
@@ -109,14 +109,18 @@ class Ami:
         """
         wanted = self._wanted.setdefault(channel, WantedEnd(at_s))
         wanted.at_s = at_s
-        first = asyncio.create_task(self._tell_until_exact(self._act_now, channel, wanted))
+        await self._tell(lambda act: self._tell_until_exact(act, channel, wanted))
+
+    async def _tell(self, telling: Callable[[Act], Coroutine[Any, Any, None]]) -> None:
+        """Over the connection; and over HTTP where it is away or says nothing for a moment."""
+        first = asyncio.create_task(telling(self._act_now))
         self._late.add(first)
         first.add_done_callback(self._forget)
         await asyncio.wait({first}, timeout=None if self._fallback is None else FALLBACK_AFTER_S)
         if self._fallback is None or (first.done() and not is_unavailable(first)):
             await first
         else:
-            await self._tell_until_exact(self._fallback.act, channel, wanted)
+            await telling(self._fallback.act)
 
     def _forget(self, first: "asyncio.Task[None]") -> None:
         """Its failure is not told where nobody waits for it: then it was told over HTTP."""
@@ -152,13 +156,13 @@ class Ami:
         return round(float(answer.timestamp) * 1000)
 
     async def set_variable(self, channel: str, *, name: str, value: str) -> None:
-        fields = {"Channel": channel, "Variable": name, "Value": value}
-        try:
-            await self._act("Setvar", **fields)
-        except AmiUnavailableError:
-            if self._fallback is None:
-                raise
-            await self._fallback.act("Setvar", **fields)
+        """A call waits for this no longer than for its end: its next increment may be due.
+
+        Raises:
+            AmiRefusedError: there is no such channel.
+            AmiUnavailableError: nobody answered in time.
+        """
+        await self._tell(lambda act: act("Setvar", Channel=channel, Variable=name, Value=value))
 
     async def variable(self, channel: str, name: str) -> str:
         """A variable or a function of that channel, as `CHANNEL(pjsip,remote_addr)`."""
@@ -168,7 +172,7 @@ class Ami:
         return str(answer.value)
 
     async def _act_now(self, action: str, **fields: str) -> None:
-        """An action that means something else when it is read late."""
+        """An action that means something else, or undoes what was told since, when read late."""
         written = self._write(action, **fields)
         if self._manager.protocol.transport.get_write_buffer_size():
             self._drop()
@@ -180,9 +184,6 @@ class Ami:
             log.warning("ami_stalled")
             self._logged_in.clear()
             self._manager.protocol.transport.abort()
-
-    async def _act(self, action: str, **fields: str) -> None:
-        await self._succeed(action, self._write(action, **fields))
 
     def _write(self, action: str, **fields: str) -> "asyncio.Future[Any]":
         if not self._logged_in.is_set():

@@ -9,7 +9,7 @@ CHUNK_BYTES = 65536
 
 
 class Fault(Enum):
-    CUT = auto()  # both sides are told
+    CUT = auto()  # both sides are told, and who connects anew is cut off at once
     STALL = auto()  # connected, and nothing gets through; what was held back comes later
     HALF_OPEN = auto()  # Asterisk's side is gone, and the application is not told
 
@@ -26,6 +26,7 @@ class FaultProxy:
         self._pumps: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._cutting = False
 
     @property
     def port(self) -> int:
@@ -55,6 +56,7 @@ class FaultProxy:
         """Break every connection of now, and those that are tried meanwhile, for so long."""
         match fault:
             case Fault.CUT:
+                self._cutting = True
                 self._abort(self._writers)
             case Fault.HALF_OPEN:
                 self._flowing.clear()
@@ -62,11 +64,15 @@ class FaultProxy:
             case Fault.STALL:
                 self._flowing.clear()
         await asyncio.sleep(seconds)
+        self._cutting = False
         self._flowing.set()
         if fault is Fault.HALF_OPEN:
             self._abort(self._writers)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._cutting:
+            self._abort({writer})
+            return
         self._writers.add(writer)
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)

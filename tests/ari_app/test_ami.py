@@ -33,7 +33,8 @@ class AmiStandIn:
         self._message = message
         self._log_ins_unanswered = log_ins_unanswered
         self.says_nothing = False
-        self.told: list[tuple[float, Fields]] = []
+        self.told: list[tuple[float, Fields]] = []  # of ends
+        self.variables: Fields = {}
         self._conversations: list[asyncio.Task[None]] = []
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -60,6 +61,9 @@ class AmiStandIn:
         if fields["Action"] == "Login" and self._log_ins_unanswered:
             self._log_ins_unanswered -= 1
             return
+        if fields["Action"] == "Setvar":
+            await asyncio.sleep(self._slow_s.pop(0) if self._slow_s else 0)
+            self.variables[fields["Variable"]] = fields["Value"]
         if fields["Action"] == "AbsoluteTimeout":
             await asyncio.sleep(self._slow_s.pop(0) if self._slow_s else 0)
             self.told.append((asyncio.get_running_loop().time(), fields))
@@ -132,7 +136,10 @@ class HttpFallback(AmiOverHttp):
         self._asterisk = asterisk
 
     async def act(self, action: str, **fields: str) -> None:
-        self._asterisk.told.append((asyncio.get_running_loop().time(), {"Action": action} | fields))
+        if action == "Setvar":
+            self._asterisk.variables[fields["Variable"]] = fields["Value"]
+        else:
+            self._asterisk.told.append((asyncio.get_running_loop().time(), fields))
 
 
 async def test_late_answer_of_the_connection_does_not_undo_what_was_told_since() -> None:
@@ -144,6 +151,17 @@ async def test_late_answer_of_the_connection_does_not_undo_what_was_told_since()
         await asyncio.gather(*ami._late)  # noqa: SLF001 - what still waits for the connection
         assert len(asterisk.told) > 3
         assert first_s + 60 - LATE_S <= asterisk.ends_at_s() <= first_s + 60 + LATE_S
+
+
+async def test_call_does_not_wait_for_a_variable_as_long_as_for_a_connection_that_is_away() -> None:
+    """Its next increment may be due meanwhile."""
+    asterisk = AmiStandIn(30.0)
+    async with (
+        connected(asterisk, timeout_s=60, fallback=HttpFallback(asterisk)) as ami,
+        asyncio.timeout(5),
+    ):
+        await ami.set_variable(LEG, name="TOLLGATE_PAID_MS", value="60000")
+        assert asterisk.variables == {"TOLLGATE_PAID_MS": "60000"}
 
 
 @pytest.mark.parametrize("slow_s", [(0.5,), (0.3, 0.6, 0.6), (0.2, 0.4, 0.2, 0.4)])
