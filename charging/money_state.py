@@ -161,8 +161,8 @@ class MoneyState:
     policy: Policy
     card: StoredCard | None = None
     payments: Mapping[str, Payment] = field(default_factory=dict)  # by payment id
-    receipts: Mapping[tuple[str, ReceiptKind], Receipt] = field(default_factory=dict)
-    receipts_count: int = 0
+    receipts: Mapping[str, Receipt] = field(default_factory=dict)  # by payment id; no notes
+    receipts_count: int = 0  # with notes, which share their numbers
     buyer: Party | None = None
     language: str = "en"
 
@@ -182,8 +182,10 @@ class MoneyState:
             case SaveBuyer(buyer=buyer, language=language):
                 return replace(self, buyer=buyer, language=language)
             case Issue(receipt):
-                issued = {**self.receipts, (receipt.payment_id, receipt.kind): receipt}
-                return replace(self, receipts=issued, receipts_count=receipt.number)
+                new = {receipt.payment_id: receipt} if receipt.kind is ReceiptKind.RECEIPT else {}
+                return replace(
+                    self, receipts={**self.receipts, **new}, receipts_count=receipt.number
+                )
             case Tell() | Record():
                 return self
 

@@ -309,7 +309,7 @@ class IssueReceipt(_OfPayment[Receipt]):
     def decide(self, snapshot: LedgerSnapshot) -> Decision[Receipt]:
         state = snapshot.money_of(self.office_id)
         payment = self._found(snapshot)
-        before = state.receipts.get((self.payment_id, ReceiptKind.RECEIPT))
+        before = state.receipts.get(self.payment_id)
         if before is not None:
             return Decision(result=before)
         if payment.entry_key is None:

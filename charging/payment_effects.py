@@ -198,7 +198,7 @@ class _Effects:
             )
 
     def _issue_note(self, kind: ReceiptKind, amount: Money) -> None:
-        of = self._state.receipts.get((self._payment.payment_id, ReceiptKind.RECEIPT))
+        of = self._state.receipts.get(self._payment.payment_id)
         if of is None:
             return
         number = self._state.receipts_count + 1
@@ -207,7 +207,7 @@ class _Effects:
 
     def _mail(self, mail: Mail) -> Tell:
         attempt = self._payment.attempt
-        of = self._state.receipts.get((attempt.payment_id, ReceiptKind.RECEIPT))
+        of = self._state.receipts.get(attempt.payment_id)
         facts: dict[str, str | int] = {
             **amount_facts(mail.amount or attempt.amount),
             "payment": attempt.payment_id,

@@ -74,7 +74,8 @@ _LAST_RECEIPTS = (
     .group_by(receipts.c.office_id)
 )
 _SELECT_RECEIPTS = select(receipts).where(
-    receipts.c.payment_id.in_(bindparam("ids", expanding=True))
+    receipts.c.payment_id.in_(bindparam("ids", expanding=True)),
+    receipts.c.kind == ReceiptKind.RECEIPT.value,
 )
 _WATCH = (
     update(balances)
@@ -134,13 +135,10 @@ def _payments_of(
     return {row.payment_id: payment_of(row) for row in rows}
 
 
-def _receipts_of(
-    connection: Connection, payment_ids: Iterable[str]
-) -> dict[tuple[str, ReceiptKind], Receipt]:
+def _receipts_of(connection: Connection, payment_ids: Iterable[str]) -> dict[str, Receipt]:
     ids = list(payment_ids)
     rows = connection.execute(_SELECT_RECEIPTS, {"ids": ids}) if ids else ()
-    found = (receipt_of(row) for row in rows)
-    return {(each.payment_id, each.kind): each for each in found}
+    return {row.payment_id: receipt_of(row) for row in rows}
 
 
 # --- writing -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -166,14 +167,20 @@ def _dialplan(config: AsteriskConfig) -> str:
     return _filled([DIALPLAN], config)[DIALPLAN] + stamp
 
 
-def _filled(names: Iterable[str], config: AsteriskConfig) -> dict[str, str]:
-    environment = Environment(
+@cache
+def _environment() -> Environment:
+    """Keeps the templates as they are compiled, which takes longer than to fill them."""
+    return Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - these are not web pages; _harmless guards each value
         keep_trailing_newline=True,
         finalize=_harmless,
     )
+
+
+def _filled(names: Iterable[str], config: AsteriskConfig) -> dict[str, str]:
+    environment = _environment()
     offices = [_values_of(office, config) for office in config.offices]
     values = {f.name: getattr(config, f.name) for f in fields(config)} | {
         "offices": offices,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,15 +36,19 @@ class Note:
     detail: str
 
 
-def render_scenario(name: str, **values: object) -> str:
-    environment = Environment(
+@cache
+def _environment() -> Environment:
+    return Environment(
         loader=FileSystemLoader(SCENARIOS),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - the values are ours, and it is not a web page
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name).render(values)
+
+
+def render_scenario(name: str, **values: object) -> str:
+    return _environment().get_template(name).render(values)
 
 
 def arguments(folder: Path, *, name: str, address: str, port: int) -> list[str | Path]:

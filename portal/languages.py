@@ -1,10 +1,11 @@
-"""What the portal says, in each language: gettext catalogues, read once when the portal starts.
+"""What the portal says, in each language: gettext catalogues, read once by a process.
 
 Only the source of a catalogue (`portal.po`) is kept; it is compiled in memory.
 """
 
 import gettext
 from collections.abc import Mapping
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,7 @@ def load_catalogues() -> Mapping[str, gettext.NullTranslations]:
     }
 
 
+@cache
 def _compiled(language: str) -> gettext.GNUTranslations:
     source = FOLDER / language / "LC_MESSAGES" / f"{DOMAIN}.po"
     with source.open("rb") as file:

@@ -7,7 +7,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -74,6 +75,24 @@ ROLE_NAMES: Final[Mapping[str, str]] = {
 }
 
 Catalogues = Mapping[str, NullTranslations]
+
+
+class CompiledTemplates(BytecodeCache):
+    """Of this process: one template is compiled once, and not for each language."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        compiled = self._by_key.get(bucket.key)
+        if compiled is not None:
+            bucket.bytecode_from_string(compiled)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._by_key[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED: Final = CompiledTemplates()
 
 
 class Pages:
@@ -171,6 +190,7 @@ def _environment(catalogue: NullTranslations, assets: Assets) -> Environment:
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_COMPILED,
         auto_reload=False,  # what was read when a page was first asked for stays
     )
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 
 from charging.language import LANGUAGES
 from prompts.audio import Sound
-from prompts.build import build_voice
+from prompts.build import CLIPS, build_voice
 from prompts.errors import EngineFailed, EngineMissing
-from prompts.library import Library
+from prompts.library import Library, default_sounds_folder
 from prompts.pack import PackEngine
 
 TEXTS = {
@@ -46,12 +47,15 @@ def unpacked(folder: Path) -> Library:
 
 
 def unpacked_once(factory: pytest.TempPathFactory) -> Library:
-    """The same, by the first process of this run that wants it: it takes seconds."""
+    """The same, by the first process of this run that wants it; from what set-up rendered."""
     folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # of every process of the run
     with (folder / "voice.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        rendered = default_sounds_folder(os.environ) / CLIPS
+        if rendered.exists() and not (folder / "voice").exists():
+            shutil.copytree(rendered, folder / "voice" / CLIPS)
         return unpacked(folder / "voice")
 
 
