@@ -3,13 +3,14 @@
 PYTHON ?= python3
 python := .venv/bin/python
 # A live test mostly waits for a telephone, so more of them than cores run side by side.
-WORKERS ?= 6
+WORKERS ?= 5
 # The tests that compute go first and alone: a starved telephone loses sound. Some of them wait.
 CORES ?= 4
 # A live test starts dozens of Pythons: what they compile is kept, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE =
-# Every worker reads each file that it is given: for calls through Asterisk, only those with such tests.
-live = $(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long" \
+# Every worker reads each file that it is given: for calls through Asterisk, only those with such tests. Their ledgers
+# are in memory where there is plenty: a disk that others share stands still for seconds at times.
+live = TMPDIR=$(or $(shell requirements/memory.sh),$(TMPDIR)) $(python) -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m "live and not hearing and not long" \
 	$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.live' tests | sort)
 
 help:  ## this list
@@ -35,8 +36,7 @@ setup: .setup/done  ## everything Tollgate needs: Python packages, Asterisk, tes
 run: setup  ## a real call through a real Asterisk, explained as it happens (ONCE=1: then exit)
 	@$(python) -m demo $(if $(ONCE),--once) $(if $(TALK_S),--talk-s $(TALK_S))
 
-# Ledgers of tests are in memory where there is plenty, and folders of tests that passed are kept nowhere: a gigabyte.
-test: export TMPDIR := $(or $(shell requirements/memory.sh),$(TMPDIR))
+# Folders of tests that passed are kept nowhere: a gigabyte otherwise.
 test: export PYTEST_ADDOPTS = -o tmp_path_retention_policy=failed
 test: setup .setup/system  ## every test but the longest, calls through the real Asterisk included
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live and not long"; pure=$$?; \

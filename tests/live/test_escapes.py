@@ -295,7 +295,7 @@ async def test_carrier_that_vanished_is_found_out_and_charged_to_the_end_of_aste
         start_office(rules=rules, adapt=impatient) as paid,
         paid.office.phone("1001") as phone,
     ):
-        call = await connect(paid, phone)
+        await connect(paid, phone)
         settled = await paid.application.wait_for("call_settled", timeout_s=15)
         legs = LegLog(paid.office.asterisk.legs_file).read(0)
         (leg,) = [leg for of_call in legs.values() for leg in of_call if is_carriers(leg)]
@@ -306,7 +306,6 @@ async def test_carrier_that_vanished_is_found_out_and_charged_to_the_end_of_aste
         assert settled["talk_s"] in {math.ceil(leg_s - 0.01), math.ceil(leg_s + 0.01)}
         assert leg_s < 1.5 + silence_s + 1.5 + LATE_GOODBYE_S
         assert (await paid.office.carrier.wait_for(lambda c: c.ended)).ended_by == "vanished"
-        assert not call.ended
 
 
 async def test_answer_that_the_phone_never_acknowledges_is_charged_as_the_carrier_bills(
