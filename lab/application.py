@@ -1,15 +1,15 @@
 """The Stasis application, or the feature codes, as a process with its log as it is written."""
 
-import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lab import processes
+from lab.copied import start_copy
 from lab.errors import LabError
 from lab.lifecycle import Runnable
 from lab.watch import FileWatch
@@ -22,12 +22,16 @@ Entry = Mapping[str, Any]
 class Application(Runnable):
     """`async with Application(settings, folder) as application:` runs one."""
 
+    # Tests of calls start one each; a trial starts it as an office does.
+    copied: ClassVar[Collection[str]] = ()  # modules
+
     def __init__(self, settings: Path, folder: Path, *, module: str = "ari_app") -> None:
         """`settings` is its settings file; its log goes to `folder`; `module` is another's name."""
+        self._module = module
         self._tool = Tool(module, (sys.executable, "-m", module))
         self._settings = settings
         self._folder = folder
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: processes.Started | None = None
         self._started_at_line = 0
         self.clock_ahead_s = 0  # of the next start: its wall clock, and nobody else's
 
@@ -54,18 +58,23 @@ class Application(Runnable):
         self._folder.mkdir(parents=True, exist_ok=True)
         self.log_file.touch()
         self._started_at_line = len(self.entries())
-        self._process = await processes.spawn(
+        self._process = await self._spawned()
+        try:
+            await self.wait_for("ready", after=self._started_at_line, timeout_s=START_TIMEOUT_S)
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def _spawned(self) -> processes.Started:
+        if self._module in self.copied and not self.clock_ahead_s:
+            return await start_copy(self._module, [self._settings], output=self.log_file)
+        return await processes.spawn(
             self._tool,
             [self._settings],
             folder=Path.cwd(),
             output=self.log_file,
             env=wall_clock(self.clock_ahead_s),
         )
-        try:
-            await self.wait_for("ready", after=self._started_at_line, timeout_s=START_TIMEOUT_S)
-        except BaseException:
-            await self.kill()
-            raise
 
     async def stop(self) -> None:
         if self._process is not None:
@@ -85,7 +94,7 @@ class Application(Runnable):
     def go_on(self) -> None:
         processes.signal_group(self._running(), signal.SIGCONT)
 
-    def _running(self) -> asyncio.subprocess.Process:
+    def _running(self) -> processes.Started:
         if self._process is None:
             raise LabError("the application is not running")
         return self._process

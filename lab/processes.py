@@ -6,9 +6,22 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from assembly.parent import die_with_parent
 from telephony.tools import Tool
+
+
+class Started(Protocol):
+    """A process of ours, however it was started."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    async def wait(self) -> int: ...
 
 
 async def spawn(  # noqa: PLR0913 - each is one setting, given by name
@@ -46,7 +59,7 @@ def write_private(file: Path, text: str) -> None:
         out.write(text)
 
 
-async def stop(process: asyncio.subprocess.Process, *, patience_s: float = 5) -> None:
+async def stop(process: Started, *, patience_s: float = 5) -> None:
     """Ask the process to end; after `patience_s` kill it and whatever it started."""
     signal_group(process, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
@@ -55,13 +68,13 @@ async def stop(process: asyncio.subprocess.Process, *, patience_s: float = 5) ->
     await kill(process)
 
 
-async def kill(process: asyncio.subprocess.Process) -> None:
+async def kill(process: Started) -> None:
     """End the process at once, as a crash would."""
     signal_group(process, signal.SIGKILL)
     await process.wait()
 
 
-def signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def signal_group(process: Started, number: signal.Signals) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):  # it ended by itself
             os.killpg(process.pid, number)

@@ -1,6 +1,6 @@
 """Real Asterisk, SIPp as the carrier, baresip as the desk phones, the application as a process."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from charging.ledger import CallRecord
 from charging.money import Money, parse_money
 from dialplan.phones import Phone
 from dialplan.render import AsteriskConfig
+from lab.application import Application
 from lab.carrier import BUSY, NEVER_ANSWERS, CarrierCall, Rule, hangs_up_after
 from lab.paid_office import PaidOffice, Sections, make_paid_office
 from lab.telephony import find_telephony
@@ -64,6 +65,14 @@ def charged_as_billed(record: CallRecord, call: CarrierCall) -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in BEGIN_FIRST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copied_applications() -> Iterator[None]:
+    """Python has read the application's code once, and not again for each test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Application, "copied", ("ari_app",))
+        yield
 
 
 @pytest.fixture(scope="session")
