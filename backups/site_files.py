@@ -12,7 +12,7 @@ from assembly.offices import phones_file, plan_file
 from backups.errors import BackupError
 from backups.manifest import PHONES, PLANS, SETTINGS
 from settings import SharedSections
-from settings.toml_file import TomlFileError, parse_toml, read_text
+from settings.toml_file import TomlFileError, named, parse_toml, read_text
 
 _NAMES_A_SECRET: Final = re.compile(r"[a-z_]*(?:password|secret|key)_file")  # a test compares
 
@@ -46,7 +46,7 @@ def _fields_of(file: Path) -> dict[str, Any]:
     try:
         return parse_toml(read_text(file))
     except TomlFileError as error:  # it was good when the settings were read
-        raise BackupError(f"{file} {error}") from error
+        raise BackupError(f"{named(file)} {error}") from error
 
 
 def _plans(settings: SharedSections) -> Sequence[Path]:

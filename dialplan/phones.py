@@ -9,7 +9,7 @@ from typing import Final
 from charging.extension_settings import EXTENSION_RULES, text_of_classes
 from charging.provenance import checked
 from dialplan.contexts import OUR_TRUNKS
-from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
+from settings.toml_file import FileMissing, TomlFileError, named, parse_toml, read_text, sentence
 
 EXAMPLE = Path(__file__).with_name("phones.toml")
 
@@ -56,14 +56,14 @@ def load_phones(file: Path = EXAMPLE) -> tuple[Phone, ...]:
         phones = tuple(_phones(parse_toml(read_text(file))))
         _refuse_shared_numbers(phones)
     except FileMissing:
-        raise PhonesError(f"there is no phones file {file}") from None
+        raise PhonesError(f"there is no phones file {named(file)}") from None
     except TomlFileError as error:
-        raise PhonesError(f"{file} {error}") from error
+        raise PhonesError(f"{named(file)} {error}") from error
     except _EntryError as error:
-        raise PhonesError(f"{file}: {sentence(str(error))}") from None
+        raise PhonesError(f"{named(file)}: {sentence(str(error))}") from None
     except Exception as error:  # whatever it is, calls go on with the phones as they were
         reason = sentence(f"{type(error).__name__}: {error}")
-        raise PhonesError(f"{file} cannot be understood: {reason}") from error
+        raise PhonesError(f"{named(file)} cannot be understood: {reason}") from error
     return phones
 
 

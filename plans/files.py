@@ -23,7 +23,7 @@ from charging.office_settings import require_time_zone
 from charging.plain_text import require_plain
 from charging.plan import Inclusion, Plan
 from charging.sheet_cells import country_code_of
-from settings.toml_file import TomlFileError, parse_toml, read_text, sentence
+from settings.toml_file import TomlFileError, named, parse_toml, read_text, sentence
 
 SHIPPED_PLANS = Path(__file__).parent
 SAMPLE_DECKS = SHIPPED_PLANS / "rates"
@@ -38,7 +38,7 @@ class PlanFileError(Exception):
         self.file = file
         self.line = line
         self.reason = sentence(reason)
-        super().__init__(f"{file}, line {line}: {self.reason}")
+        super().__init__(f"{named(file)}, line {line}: {self.reason}")
 
 
 def read_plan(file: Path) -> Plan:

@@ -15,7 +15,7 @@ from settings.model import (
     WithSecret,
     secrets_of,
 )
-from settings.toml_file import FileMissing, TomlFileError, parse_toml, read_text, sentence
+from settings.toml_file import FileMissing, TomlFileError, named, parse_toml, read_text, sentence
 
 DEFAULT_FILE = Path("tollgate.toml")
 SYSTEM_FILE = Path("/etc/tollgate/tollgate.toml")  # where `tollgate setup asterisk` writes it
@@ -64,7 +64,9 @@ def problems_of(file: Path | None = None) -> Sequence[str]:
         return [str(error)]
     except ValidationError as error:
         source = found or "the environment"
-        return [f"{source}: {_sentence_of(each)}" for each in error.errors(include_input=False)]
+        return [
+            f"{named(source)}: {_sentence_of(each)}" for each in error.errors(include_input=False)
+        ]
     return []
 
 
@@ -101,13 +103,13 @@ def _fields_in(file: Path) -> dict[str, Any]:
     try:
         fields = parse_toml(read_text(file))
     except FileMissing:
-        raise SettingsError(f"there is no settings file {file}") from None
+        raise SettingsError(f"there is no settings file {named(file)}") from None
     except TomlFileError as error:
-        raise SettingsError(f"{file} {error}") from error
+        raise SettingsError(f"{named(file)} {error}") from error
     unknown = fields.keys() - Settings.model_fields.keys()
     if unknown:
-        named = sentence(", ".join(sorted(unknown)))
-        raise SettingsError(f"{file} has a section that means nothing: {named}")
+        sections = sentence(", ".join(sorted(unknown)))
+        raise SettingsError(f"{named(file)} has a section that means nothing: {sections}")
     return fields
 
 
@@ -117,12 +119,14 @@ def _checked(kind: type[Read], fields: dict[str, Any], source: Path, folder: Pat
         return _with_secrets(_anchored(kind(**mine), folder))
     except ValidationError as error:
         first = _sentence_of(error.errors(include_input=False)[0])
-        raise SettingsError(f"{source}: {first}") from None
+        raise SettingsError(f"{named(source)}: {first}") from None
     except SettingsError as error:
-        raise SettingsError(f"{source}: {error}") from None
+        raise SettingsError(f"{named(source)}: {error}") from None
     except Exception as error:  # such as a variable of the environment that is no JSON
         # What it says is not repeated: it may hold a password.
-        raise SettingsError(f"{source}: cannot be understood: {type(error).__name__}") from error
+        raise SettingsError(
+            f"{named(source)}: cannot be understood: {type(error).__name__}"
+        ) from error
 
 
 def _sentence_of(error: Mapping[str, Any]) -> str:
@@ -185,9 +189,9 @@ def _secret_in(file: Path, setting: str) -> SecretStr:
     try:
         secret = read_text(file).strip()
     except TomlFileError as error:
-        raise SettingsError(f"{setting}: {file} {error}") from None
+        raise SettingsError(f"{setting}: {named(file)} {error}") from None
     if not secret:
-        raise SettingsError(f"{setting}: {file} is empty")
+        raise SettingsError(f"{setting}: {named(file)} is empty")
     return SecretStr(secret)
 
 

@@ -16,6 +16,7 @@ from charging.plain_text import escaped
 SIZE_MAX = 512 * 1024
 DOTS_MAX = 40  # on a line: a key of many parts costs tomllib the square of their number
 SENTENCE_MAX = 300
+NAME_MAX = 200  # characters of a file's name in a sentence
 
 
 class TomlFileError(Exception):
@@ -96,6 +97,12 @@ def sentence(text: str) -> str:
     """One line of limited length that a terminal and a log can show."""
     line = escaped(" ".join(text.split()))
     return line if len(line) <= SENTENCE_MAX else f"{line[:SENTENCE_MAX]}…"
+
+
+def named(file: Path | str) -> str:
+    """A file as a sentence names it: settings may name it with anything; of a long name the end."""
+    name = escaped(str(file))
+    return name if len(name) <= NAME_MAX else f"…{name[-NAME_MAX:]}"
 
 
 def _line_of(error: tomllib.TOMLDecodeError, text: str) -> int:
