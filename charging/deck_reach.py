@@ -6,6 +6,7 @@ Asked with an example number of every country, since sheets list prefixes and pe
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Final
 
 import phonenumbers
@@ -63,8 +64,16 @@ def _names_landlines(prefix: str, destination: str) -> bool:
     return is_bare and bool(words & _ONLY_LANDLINES) and not words & _ALSO_MOBILES
 
 
-def _examples() -> Iterator[Number]:
-    """A landline and a mobile of every country; of those that share a code, never another's."""
+@cache
+def _examples() -> tuple[Number, ...]:
+    """A landline and a mobile of every country; of those that share a code, never another's.
+
+    They are the same for every deck, and take a second to find.
+    """
+    return tuple(_found())
+
+
+def _found() -> Iterator[Number]:
     for country in sorted(phonenumbers.SUPPORTED_REGIONS):
         for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE):
             example = phonenumbers.example_number_for_type(country, kind)

@@ -327,8 +327,12 @@ def _bucket_starts(keys: "array[int]") -> "array[int]":
     starts = array("I")
     for position, packed in enumerate(keys):
         bucket = (packed >> _LENGTH_BITS) // _BUCKET_SPAN
-        while len(starts) <= bucket:
-            starts.append(position)
-    while len(starts) <= 10**_BUCKET_DIGITS:
-        starts.append(len(keys))
+        if bucket >= len(starts):
+            _fill(starts, up_to=bucket, position=position)
+    _fill(starts, up_to=10**_BUCKET_DIGITS, position=len(keys))
     return starts
+
+
+def _fill(starts: "array[int]", *, up_to: int, position: int) -> None:
+    """Every bucket that has no start yet begins there."""
+    starts.extend(array("I", (position,)) * (up_to + 1 - len(starts)))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from typer.testing import CliRunner, Result
 from admin.prompts import app
 from prompts.engines import GttsEngine
 from prompts.errors import EngineMissing
+from prompts.library import Library
 from prompts.texts import texts_of
-from tests.prompts.voices import ToneEngine, tone
+from tests.prompts.voices import ToneEngine, few_texts, tone
 
 Prompts = Callable[..., Result]
 
@@ -70,11 +72,12 @@ def test_nothing_but_one_line_is_said_where_nobody_watches(prompts: Prompts, stu
 def test_where_gtts_gives_up_halfway_another_voice_speaks_all_of_it(
     prompts: Prompts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engines = {"gtts": ToneEngine("gtts", failing=("funds-exhausted",)), "pack": ToneEngine("pack")}
+    engines = {"gtts": ToneEngine("gtts", failing=("goodbye",)), "pack": ToneEngine("pack")}
     monkeypatch.setattr("admin.prompts.available_engines", lambda: engines)
+    monkeypatch.setattr("admin.prompts.Library", partial(Library, texts=few_texts))
     built = prompts("build", "--language", "en")
     assert built.exit_code == 0
-    assert "gtts did not speak funds-exhausted; so another voice speaks all of it" in built.output
+    assert "gtts did not speak goodbye; so another voice speaks all of it" in built.output
     assert "in the voice of pack" in built.output
     by_name = prompts("build", "--language", "en", "--engine", "gtts")
     assert by_name.exit_code == 1
@@ -92,6 +95,7 @@ def test_who_hears_the_pack_is_told_that_gtts_could_speak(
 
     engines = {"gtts": Gtts(), "pack": ToneEngine("pack"), "pico": ToneEngine("pico")}
     monkeypatch.setattr("admin.prompts.available_engines", lambda: engines)
+    monkeypatch.setattr("admin.prompts.Library", partial(Library, texts=few_texts))
     hint = "TOLLGATE_PROMPTS__ENGINE=gtts make prompts"
     by_pack = prompts("build", "--language", "en", "--engine", "pack")
     assert (hint in by_pack.output) is reachable
