@@ -31,7 +31,7 @@ def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="tollgate-bench-") as name:
         settings = Path(name) / "tollgate.toml"
         settings.touch()
-        for arguments in (("rates", "import", str(SAMPLE)), ("topup", "20")):
+        for arguments in (("ledger", "prepare"), ("rates", "import", str(SAMPLE)), ("topup", "20")):
             asked("admin", *arguments, settings=settings)
         return measure(settings)
 

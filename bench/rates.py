@@ -82,6 +82,7 @@ def plain_import_s(file: Path, database: Path) -> float:
 def import_s(file: Path, folder: Path, url: str) -> float:
     settings = folder / "tollgate.toml"
     settings.write_text(SETTINGS.format(url=url), encoding="utf-8")
+    asked("admin", "ledger", "prepare", settings=settings)
     began_s = time.perf_counter()
     answer = asked("admin", "rates", "import", str(file), "--json", settings=settings)
     took_s = time.perf_counter() - began_s
