@@ -20,7 +20,7 @@ from charging.plan import classify
 from dialplan.phones import EXAMPLE
 from plans.files import SHIPPED_PLANS
 from settings import load_settings
-from settings.toml_file import NAME_MAX, SENTENCE_MAX, SIZE_MAX
+from settings.toml_file import SENTENCE_MAX, SIZE_MAX
 
 READ_MAX_S = 5.0  # a starved machine included; what waits for a pipe waits for ever
 SETTINGS = """\
@@ -129,11 +129,7 @@ def _judge(reader: Reader, before: object, outcome: FilesOutcome, name: str) -> 
     if reader.in_force() is not before:
         outcome.problems.append(f"{name}: refused, and yet something else is in force")
     (said, *more) = told
-    if (
-        more
-        or not is_plain(said)
-        or len(said) > SENTENCE_MAX + NAME_MAX + len(str(reader.file)) + 80
-    ):
+    if more or not is_plain(said) or len(said) > SENTENCE_MAX + len(str(reader.file)) + 80:
         outcome.problems.append(f"{name}: not one sentence: {told!r}"[:SENTENCE_MAX])
 
 

@@ -26,13 +26,17 @@ async def started(settings: Path, output: Path) -> Started:
 async def test_it_says_the_same_and_ends_with_the_same_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TOLLGATE_LANGUAGE", "klingon")  # what it is told, it is told by now
-    settings = tmp_path / "nowhere.toml"
+    settings = tmp_path / "tollgate.toml"
+    settings.write_text('[ari]\npassword = "a"\n[ami]\nsecret = "b"\n', encoding="utf-8")
+    await (await start_copy(MODULE, [tmp_path / "nowhere.toml"], output=Path(os.devnull))).wait()
+    monkeypatch.setenv("TOLLGATE_AMI__PORT", "many")  # after the one that copies itself began
     copy = await start_copy(MODULE, [settings], output=tmp_path / "copy.log")
     other = await started(settings, tmp_path / "other.log")
     statuses = await asyncio.gather(copy.wait(), other.wait())
     assert statuses[0] == statuses[1] != 0
-    assert (tmp_path / "copy.log").read_bytes() == (tmp_path / "other.log").read_bytes() != b""
+    said = (tmp_path / "copy.log").read_bytes()
+    assert said == (tmp_path / "other.log").read_bytes()
+    assert b"ami.port" in said
 
 
 async def test_it_runs_until_it_is_killed_or_stopped(
