@@ -26,6 +26,10 @@ def write_unrounded(file: Path, target: Path, *, frames_alone: bool) -> None:
         nodes = _needed(nodes, FRAMES)
     del graph.node[:]
     graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
+    weights = [each for each in graph.initializer if each.name in used]
+    del graph.initializer[:]  # ONNX Runtime would warn of each that nothing uses
+    graph.initializer.extend(weights)
     del graph.value_info[:]  # it names the types of before
     if frames_alone:
         del graph.output[:]

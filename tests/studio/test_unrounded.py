@@ -53,6 +53,8 @@ def results(file: Path) -> dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.fl
 
 
 def test_only_what_lies_between_the_weights_is_no_longer_rounded(tmp_path: Path) -> None:
+    import onnx  # noqa: PLC0415 - `make setup` does not install it
+
     from studio.unrounded import FRAMES, write_unrounded  # noqa: PLC0415 - `make setup` has no onnx
 
     small, whole, quick = (tmp_path / name for name in ("small.onnx", "whole.onnx", "quick.onnx"))
@@ -61,5 +63,6 @@ def test_only_what_lies_between_the_weights_is_no_longer_rounded(tmp_path: Path)
     assert np.max(np.abs(results(small)["y"] - exact)) > 0.01
     write_unrounded(small, whole, frames_alone=False)
     assert np.max(np.abs(results(whole)["y"] - exact)) < 1e-4
+    assert {each.name for each in onnx.load(whole).graph.initializer} == {"product_weight", "offset"}
     write_unrounded(small, quick, frames_alone=True)
     assert np.array_equal(results(quick)[FRAMES], np.abs(GIVEN))
