@@ -1,6 +1,6 @@
 # The only commands to learn: make run, make test. `make help` lists the others.
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+PYTHON ?= $(shell requirements/python.sh)
 python := .venv/bin/python
 # A live test mostly waits for a telephone, so more of them than cores run side by side.
 WORKERS ?= 5
