@@ -8,7 +8,9 @@ import contextlib
 import os
 import select
 import sqlite3
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -101,7 +103,8 @@ def _open_sqlite(address: URL, *, reads_only: bool) -> Engine:
 
     engine = create_engine(address.set(drivername="sqlite"), creator=connect)
     event.listen(engine, "connect", _forbid_writing if reads_only else _make_sqlite_durable)
-    event.listen(engine, "begin", _begin_reading if reads_only else _begin_sqlite)
+    begin = _begin_reading if reads_only else partial(_begin_sqlite, threading.Lock())
+    event.listen(engine, "begin", begin)
     return engine
 
 
@@ -135,29 +138,35 @@ def _make_sqlite_durable(connection: Any, record: Any) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(turn: threading.Lock, connection: Connection) -> None:
     statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
     if statement == "BEGIN":
         connection.exec_driver_sql(statement)
     else:
-        _begin_in_turn(connection, statement)
+        _begin_in_turn(connection, statement, turn)
 
 
-def _begin_in_turn(connection: Connection, statement: str) -> None:
+def _begin_in_turn(connection: Connection, statement: str, turn: threading.Lock) -> None:
     """SQLite's own way to wait sleeps up to 0.1 s between two looks.
 
     Who writes without pause is back before that, again and again: a call's debit waited for
     seconds beside a worker with much to do (`make bench PART=turns`).
+
+    Of an engine's threads only the first looks. On a starved machine seven that look take so much
+    of the process's time that the one whom they wait for does not end within their patience.
     """
     driver: Any = connection.connection.dbapi_connection
     until_s = time.monotonic() + LOCK_TIMEOUT_S
-    driver.execute("PRAGMA busy_timeout = 0")
+    is_first = turn.acquire(timeout=LOCK_TIMEOUT_S)
     try:
+        driver.execute("PRAGMA busy_timeout = 0")
         while is_locked(driver, statement) and time.monotonic() < until_s:
             _wait_a_moment()
         if not driver.in_transaction:
             connection.exec_driver_sql(statement)  # what is wrong is told as SQLAlchemy tells it
     finally:
+        if is_first:
+            turn.release()
         driver.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000}")
 
 

@@ -2,8 +2,11 @@
 
 import asyncio
 import itertools
+import select
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
@@ -77,6 +80,39 @@ def test_who_writes_looks_again_soon_until_it_is_their_turn(
     engine.dispose()
     other.dispose()
     assert patience_ms == db.engine.LOCK_TIMEOUT_S * 1000
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_of_the_threads_that_wait_only_the_first_looks(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else those who look take, where there is little, the time of the one they wait for."""
+    engine, other = open_engine(url), open_engine(url)
+    upgrade(engine)
+    holder = other.connect().execution_options(**db.engine.WRITER)
+    holding = holder.begin()
+    all_wait, looked = threading.Barrier(6), list[int]()
+    looked_before: set[int] = set()
+
+    def wait() -> None:
+        looked.append(threading.get_ident())
+        if len(looked) == 60:
+            looked_before.update(looked)
+            holding.commit()
+        select.select([], [], [], 0.001)
+
+    def write() -> int:
+        all_wait.wait()
+        with engine.connect().execution_options(**db.engine.WRITER) as writer, writer.begin():
+            return 1
+
+    monkeypatch.setattr("db.engine._wait_a_moment", wait)
+    with ThreadPoolExecutor(6) as threads:
+        assert sum(each.result() for each in [threads.submit(write) for _ in range(6)]) == 6
+    assert len(looked_before) == 1
+    holder.close()
+    engine.dispose()
+    other.dispose()
 
 
 class Refusing:
