@@ -38,6 +38,8 @@ run: setup  ## a real call through a real Asterisk, explained as it happens (ONC
 
 # Folders of tests that passed are kept nowhere: a gigabyte otherwise.
 test: export PYTEST_ADDOPTS = -o tmp_path_retention_policy=failed
+# In memory where there is plenty, for the same reason as the ledgers of live tests.
+test: export PYTEST_DEBUG_TEMPROOT = $(shell requirements/memory.sh)
 test: setup .setup/system  ## every test but the longest, calls through the real Asterisk included
 	@$(python) -m pytest -n $(CORES) --dist worksteal -m "not live and not long"; pure=$$?; \
 	$(live); live=$$?; exit $$((pure + live))

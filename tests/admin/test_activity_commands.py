@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,20 +15,26 @@ from admin import call as call_module
 from admin.call_words import DETAILS, REFUSALS, talk_words
 from charging.money import MICROS_PER_UNIT
 from charging.unpaid_calls import OVERLOAD
-from db.engine import open_engine
-from db.schema import upgrade
+from db.engine import file_of, open_engine
 from prompts import phrases
 from tests.admin.cli import run
 from tests.admin.conftest import Site
 from tests.db.activity_histories import History
+from tests.programs import make_ledger
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = make_ledger(tmp_path_factory.mktemp("history"))
+    engine = open_engine(f"sqlite:///{file}")
+    History(engine, seed=5).run(120)
+    engine.dispose()
+    return file
 
 
 @pytest.fixture
-def ledger(site: Site) -> None:
-    engine = open_engine(site.settings.database.url)
-    upgrade(engine)
-    History(engine, seed=5).run(120)
-    engine.dispose()
+def ledger(site: Site, made: Path) -> None:
+    shutil.copy(made, file_of(site.settings.database.url) or "")
 
 
 def said(*arguments: str) -> str:

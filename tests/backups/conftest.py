@@ -3,22 +3,22 @@
 import asyncio
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from charging.commands import TopUp
 from db.engine import open_engine
 from db.ledger import SqlLedger
-from db.schema import upgrade
 from dialplan.phones import EXAMPLE
-from lab.postgresql import Server, running_server
+from lab.postgresql import Server
 from settings import Settings, load_settings
+from tests.conftest import TEMPLATE, CreateDatabase
 from tests.fakes.charging import gbp
+from tests.programs import make_ledger
 
 _numbers = itertools.count()
 
@@ -62,12 +62,6 @@ async def top_up(url: str, amount: str, *, key: str, office_id: str = "main") ->
         )
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with running_server(durable=False) as started:
-        yield started
-
-
 @pytest.fixture
 def sqlite_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
     folder = tmp_path / "site"
@@ -76,18 +70,25 @@ def sqlite_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
     def new_url() -> str:
         return f"sqlite:///{tmp_path / f'elsewhere-{next(_numbers)}' / 'ledger.sqlite'}"
 
-    return _site(folder, f"sqlite:///{folder / 'ledger.sqlite'}", new_url, monkeypatch)
+    return _site(folder, f"sqlite:///{make_ledger(folder)}", new_url, monkeypatch)
 
 
 @pytest.fixture
-def postgresql_site(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
+def postgresql_site(
+    server: Server,
+    create_database: CreateDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Kept:
     folder = tmp_path / "site"
     folder.mkdir()
 
-    def new_url() -> str:
-        return _new_database(server)
+    def new_url(template: str = "template1") -> str:
+        name = f"kept_{next(_numbers)}"
+        create_database(server, name, template)
+        return server.url(name)
 
-    return _site(folder, new_url(), new_url, monkeypatch)
+    return _site(folder, new_url(TEMPLATE), new_url, monkeypatch)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -111,18 +112,6 @@ def _site(
         '[ari]\npassword_file = "ari.password"\n'
     )
     monkeypatch.setenv("TOLLGATE_SETTINGS", str(file))
-    engine = open_engine(url)
-    upgrade(engine)
-    engine.dispose()
     kept = Kept(file, new_url)
     kept.top_up("20", key="first")
     return kept
-
-
-def _new_database(server: Server) -> str:
-    name = f"kept_{next(_numbers)}"
-    engine = open_engine(server.url()).execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return server.url(name)
