@@ -11,6 +11,7 @@ import numpy as np
 
 from prompts.audio import WIDEBAND_HZ, Sound, resampled
 from studio.models import EAR, folder_of
+from studio.sounds import sound_of
 from telephony.tools import cache_folder
 
 # Of whoever speaks on a telephone; a recording that begins at once is heard badly.
@@ -43,6 +44,10 @@ class Ear:
             self._kept.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(text, ensure_ascii=False), encoding="utf-8")
         return str(json.loads(file.read_text(encoding="utf-8")))
+
+    def sound_of(self, word: str, language: str) -> str:
+        """The same for words that are told apart only by who reads them."""
+        return sound_of(word, language)
 
     @cached_property
     def _recognise(self) -> Recognise:

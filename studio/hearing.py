@@ -137,7 +137,8 @@ def judged(
         written = ear.written(recording, language)
         if told.amount is None:
             score.sentences += 1
-            well = word_error_rate(told.words, written, language) <= WORST_SENTENCE
+            wrong = word_error_rate(told.words, written, language, ear.sound_of)
+            well = wrong <= WORST_SENTENCE
             score.good += well
         else:
             score.amounts += 1

@@ -24,9 +24,6 @@ FRAME: Final = 600  # samples; a phoneme takes a whole number of frames
 BEGIN_EARLIER_S: Final = {"sfʃ": 0.06, "zʒ": 0.05, "ptk": 0.03, "bd": 0.02}
 ENDS_LATER_S: Final = 0.1
 
-# What the French clips take at a pace of 1, more or less a tenth of a second.
-SHORTEST_S: Final = 0.65
-PHONEME_S: Final = 0.05
 HISS_S: Final = 0.15  # an "s" at the beginning is as quiet as a breath
 WORD_BELOW_LOUDEST: Final = 0.03  # -30 dB
 FASTER_AT_LEAST: Final = 1.02  # less may leave every phoneme its number of frames
@@ -36,6 +33,7 @@ _LEAD: Final = "your-balance-is"
 _THIRD_OF_A_BALANCE: Final = re.compile(
     r"(?:ending-)?\d+-(?:pounds|euros|dollars)|and-\d+-(?:pence|cents)|\d+"
 )
+_BELOW_ONE_UNIT: Final = re.compile(r"\d+-(?:pence|cents)")  # alone after the lead: it has time
 _LANGUAGE_MARK: Final = re.compile(r"\([a-z-]+\)")
 
 
@@ -43,7 +41,7 @@ class Speaker(NamedTuple):
     voice: str
     phonemes: str  # what espeak-ng calls the language
     shortest: int = 1  # in phonemes: what is shorter is spoken in the style of so many
-    unrounded: bool = False  # by `studio/unrounded.py`, and cut where the first phoneme begins
+    unrounded: bool = False  # `studio/unrounded.py`; an amount begins with its first phoneme
 
 
 # The best graded voice of British English, and the only French one, which speaks two or three words
@@ -70,7 +68,7 @@ class KokoroEngine:
         speaker = SPEAKERS[language]
         made_of = [self.name, speaker.voice, spellings.pace_of(text), spellings.of(text)]
         made_of += [speaker.shortest] if speaker.shortest > 1 else []
-        made_of += ["unrounded"] if speaker.unrounded and _is_of_a_balance(clip) else []
+        made_of += ["unrounded"] if speaker.unrounded else []
         made_of += [f"{given}>{instead}" for given, instead in spellings.phonemes_in(text)]
         longest_s = longest_s_of(clip, spellings)
         return " ".join(map(str, made_of if longest_s is None else [*made_of, longest_s]))
@@ -82,16 +80,15 @@ class KokoroEngine:
         phonemes = spoken(given, spellings.phonemes_in(text))
         longest_s = longest_s_of(clip, spellings)
         pace = spellings.pace_of(text)
-        if speaker.unrounded and _is_of_a_balance(clip):
-            return Unrounded(phonemes, _style(speaker)).within(longest_s, text, pace)
-
-        def speak(pace: float) -> Sound:
+        if not speaker.unrounded:
             samples, rate_hz = _model().create(
                 phonemes, voice=_style(speaker), speed=pace, is_phonemes=True, trim=False
             )
             return without_breath(Sound(np.asarray(samples, dtype=np.float64), int(rate_hz)))
-
-        return within(longest_s, text, first_pace(pace, longest_s, phonemes), speak)
+        unrounded = Unrounded(phonemes, _style(speaker))
+        if _is_of_a_balance(clip):
+            return unrounded.within(longest_s, text, pace)
+        return without_breath(unrounded.speak(pace))
 
 
 class Unrounded:
@@ -109,15 +106,16 @@ class Unrounded:
         """At a pace, or as little faster as keeps the finished clip short enough."""
 
         def speak(pace: float, frames: Sequence[float]) -> Sound:
-            return from_first_phoneme(self._speak(pace), self._phonemes, frames)
+            return from_first_phoneme(self.speak(pace), self._phonemes, frames)
 
         return with_known_frames(longest_s, text, pace, self._frames, speak)
 
+    def speak(self, pace: float) -> Sound:
+        """With what is heard before the first phoneme."""
+        return Sound(self._run(frames_alone=False, pace=pace).astype(np.float64), RATE_HZ)
+
     def _frames(self, pace: float) -> list[float]:
         return [float(each) for each in self._run(frames_alone=True, pace=pace)]
-
-    def _speak(self, pace: float) -> Sound:
-        return Sound(self._run(frames_alone=False, pace=pace).astype(np.float64), RATE_HZ)
 
     def _run(self, *, frames_alone: bool, pace: float) -> "np.ndarray[Any, np.dtype[Any]]":
         session = _unrounded(frames_alone=frames_alone)
@@ -153,7 +151,8 @@ def _seconds(frames: Sequence[float]) -> float:
 
 
 def _is_of_a_balance(clip: str) -> bool:
-    return clip.startswith(_LEAD) or _THIRD_OF_A_BALANCE.fullmatch(clip) is not None
+    parts = (_THIRD_OF_A_BALANCE, _BELOW_ONE_UNIT)
+    return clip.startswith(_LEAD) or any(part.fullmatch(clip) for part in parts)
 
 
 def without_breath(sound: Sound) -> Sound:
@@ -165,24 +164,6 @@ def without_breath(sound: Sound) -> Sound:
     return Sound(sound.samples[max(0, first - int(HISS_S * sound.rate_hz)) :], sound.rate_hz)
 
 
-def first_pace(pace: float, longest_s: float | None, phonemes: str) -> float:
-    """About what a clip needs that may not take longer; so that most of them are spoken once."""
-    if longest_s is None:
-        return pace
-    return max(pace, (SHORTEST_S + len(phonemes) * PHONEME_S) / longest_s)
-
-
-def within(
-    longest_s: float | None, text: str, pace: float, speak: Callable[[float], Sound]
-) -> Sound:
-    """What is spoken at a pace, or as little faster as keeps the finished clip short enough."""
-    sound = speak(pace)
-    while longest_s is not None and (lasts_s := prompt_of(sound, text).duration_s) > longest_s:
-        pace *= max(lasts_s / longest_s, FASTER_AT_LEAST)
-        sound = speak(pace)
-    return sound
-
-
 def with_known_frames(
     longest_s: float | None,
     text: str,
@@ -190,7 +171,9 @@ def with_known_frames(
     frames_at: Callable[[float], Sequence[float]],
     speak: Callable[[float, Sequence[float]], Sound],
 ) -> Sound:
-    """As `within`, where a pace is tried without speaking: most clips are spoken once.
+    """At a pace, or as little faster as keeps the finished clip short enough.
+
+    A pace is tried without speaking, so most clips are spoken once.
 
     Args:
         longest_s: how long the finished clip may take; None: as long as it does.

@@ -5,7 +5,7 @@ the same sound, so numbers and units are compared and not letters.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import zip_longest
 from typing import Final, NamedTuple
@@ -69,6 +69,9 @@ _GROUPED: Final = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}\b)")
 _GROUPED_BY_COMMA: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
 
 
+SoundOf = Callable[[str, str], str]
+
+
 class Understood(NamedTuple):
     """Hundredths of a unit, and "GBP", "EUR", "USD", or "pence" or "cents" where only these are."""
 
@@ -104,10 +107,21 @@ def said(hundredths: int, currency: str) -> Understood:
     return Understood(hundredths, HUNDREDTH_OF[currency] if below_one else currency)
 
 
-def word_error_rate(told: str, written: str, language: str) -> float:
-    """Words that are wrong, missing or too many, of one that were said: 0 for none."""
+def word_error_rate(told: str, written: str, language: str, sound_of: SoundOf) -> float:
+    """Words that are wrong, missing or too many, of one that were said: 0 for none.
+
+    Args:
+        told: what was said.
+        written: what a listener took it for.
+        language: one of LANGUAGES.
+        sound_of: how a word of a language sounds. Words of one sound are one word: nobody who
+            hears "réessayez" can know that it is not "réessayer".
+    """
     wanted, heard = (
-        tokens_of(_DECIMAL.sub(rf"\1 {POINT[language]} \2", text), language)
+        [
+            sound_of(word, language)
+            for word in tokens_of(_DECIMAL.sub(rf"\1 {POINT[language]} \2", text), language)
+        ]
         for text in (told, written)
     )
     return _edits(wanted, heard) / len(wanted)

@@ -235,7 +235,7 @@ def test_the_balance_may_go_on_with_price_and_minutes() -> None:
     phrase = balance_phrase(money("12.40 EUR"), "fr", per_minute=Money(15_000, "EUR"), minutes=826)
     assert words_of(phrase, "fr") == (
         "Vous avez douze euros quarante."
-        " Cet appel coûte un virgule cinq centimes par minute."
+        " Voici le prix de cet appel, un virgule cinq centimes par minute."
         " Cela suffit pour environ huit cent vingt-six minutes"
     )
 

@@ -25,6 +25,10 @@ class GoodEar(Ear):
         del sound, language
         return self._written.pop(0)
 
+    def sound_of(self, word: str, language: str) -> str:
+        del language
+        return word
+
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_amounts_are_right_or_wrong_and_sentences_good_or_bad(language: str) -> None:

@@ -11,12 +11,10 @@ from studio.kokoro import (
     FRAME,
     RATE_HZ,
     KokoroEngine,
-    first_pace,
     from_first_phoneme,
     longest_s_of,
     spoken,
     with_known_frames,
-    within,
     without_breath,
 )
 from tests.prompts.voices import tone
@@ -25,20 +23,6 @@ from tests.prompts.voices import tone
 def test_phonemes_are_replaced_and_the_mark_of_a_language_is_never_spoken() -> None:
     assert spoken("œ̃ (en)pɛni(fr)", ()) == "œ̃ pɛni"
     assert spoken("nœf øʁo", [Phonemes("f ø", "f, ø"), Phonemes("f, ", "ff, ")]) == "nœff, øʁo"
-
-
-@pytest.mark.parametrize("slowest_s", [0.5, 1.0, 2.0, 3.0])
-def test_a_third_of_a_balance_is_spoken_as_slowly_as_it_may_last(slowest_s: float) -> None:
-    paces = []
-
-    def speak(pace: float) -> Sound:
-        paces.append(pace)
-        return tone(speech_s=slowest_s / pace)
-
-    lasts_s = prompt_of(within(1.33, "douze livres", 1.0, speak), "douze livres").duration_s
-    assert paces[0] == 1.0
-    assert lasts_s <= 1.33
-    assert len(paces) == 1 or lasts_s > 1.2  # no faster than it must be
 
 
 @pytest.mark.parametrize("beside_s", [0.0, 0.05, 0.3])
@@ -82,16 +66,6 @@ def test_a_french_clip_begins_with_its_first_phoneme(phonemes: str, before_s: fl
     heard = from_first_phoneme(sound, phonemes, frames)
     assert heard.samples[0] == 8 * FRAME - before_s * RATE_HZ
     assert heard.samples[-1] + 1 == 18 * FRAME + 0.1 * RATE_HZ
-
-
-def test_a_long_clip_is_tried_at_about_the_pace_that_it_needs() -> None:
-    assert first_pace(1.0, 1.33, "duz livʁ") == 1.0
-    assert 1.1 < first_pace(1.0, 1.33, "katʁəvɛ̃dizsɛt livʁ") < 1.5
-    assert first_pace(1.1, None, "duz livʁ" * 3) == 1.1
-
-
-def test_what_has_no_limit_is_spoken_at_the_pace_that_was_asked_for() -> None:
-    assert within(None, "Bonjour.", 1.1, lambda pace: tone(speech_s=9 / pace)).duration_s > 8
 
 
 @pytest.mark.parametrize(

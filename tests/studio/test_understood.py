@@ -5,6 +5,12 @@ import pytest
 from studio.understood import Understood, amount_in, said, word_error_rate
 
 
+def spelling(word: str, language: str) -> str:
+    """As if no two words sounded alike."""
+    del language
+    return word
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -131,4 +137,10 @@ def test_pounds_heard_for_pence_are_another_amount() -> None:
 def test_words_are_counted_that_are_wrong_missing_or_too_many(
     told: str, written: str, rate: float
 ) -> None:
-    assert word_error_rate(told, written, "en") == pytest.approx(rate)
+    assert word_error_rate(told, written, "en", spelling) == pytest.approx(rate)
+
+
+def test_words_of_one_sound_are_one_word() -> None:
+    told, written = "Demandez au responsable.", "Demander aux responsables ?"
+    assert word_error_rate(told, written, "fr", spelling) == 1
+    assert word_error_rate(told, written, "fr", lambda word, _: word[:2]) == 0

@@ -63,6 +63,9 @@ def test_only_what_lies_between_the_weights_is_no_longer_rounded(tmp_path: Path)
     assert np.max(np.abs(results(small)["y"] - exact)) > 0.01
     write_unrounded(small, whole, frames_alone=False)
     assert np.max(np.abs(results(whole)["y"] - exact)) < 1e-4
-    assert {each.name for each in onnx.load(whole).graph.initializer} == {"product_weight", "offset"}
+    assert {each.name for each in onnx.load(whole).graph.initializer} == {
+        "product_weight",
+        "offset",
+    }
     write_unrounded(small, quick, frames_alone=True)
     assert np.array_equal(results(quick)[FRAMES], np.abs(GIVEN))
