@@ -152,12 +152,12 @@ def _begin_in_turn(connection: Connection, statement: str, turn: threading.Lock)
     Who writes without pause is back before that, again and again: a call's debit waited for
     seconds beside a worker with much to do (`make bench PART=turns`).
 
-    Of an engine's threads only the first looks. On a starved machine seven that look take so much
-    of the process's time that the one whom they wait for does not end within their patience.
+    Of an engine's threads only the first looks. Where all did, whoever looked at the right moment
+    went first, and with slow commits some waited longer than LOCK_TIMEOUT_S.
     """
     driver: Any = connection.connection.dbapi_connection
     until_s = time.monotonic() + LOCK_TIMEOUT_S
-    is_first = turn.acquire(timeout=LOCK_TIMEOUT_S)
+    is_ours = turn.acquire(timeout=LOCK_TIMEOUT_S)
     try:
         driver.execute("PRAGMA busy_timeout = 0")
         while is_locked(driver, statement) and time.monotonic() < until_s:
@@ -165,7 +165,7 @@ def _begin_in_turn(connection: Connection, statement: str, turn: threading.Lock)
         if not driver.in_transaction:
             connection.exec_driver_sql(statement)  # what is wrong is told as SQLAlchemy tells it
     finally:
-        if is_first:
+        if is_ours:
             turn.release()
         driver.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000}")
 

@@ -68,8 +68,7 @@ _SIGNED_TWICE: Final = re.compile(r"\b(\d+(?<!00)(?<!4)) ([£€$])(?: et)? ([2-
 _GROUPED: Final = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}\b)")
 _GROUPED_BY_COMMA: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
 
-
-SoundOf = Callable[[str, str], str]
+SoundOf = Callable[[str, str], str]  # of a word, in a language
 
 
 class Understood(NamedTuple):

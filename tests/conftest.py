@@ -1,7 +1,7 @@
 """What holds for every test, and the PostgreSQL server that tests share."""
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, Protocol
 
 import pytest
 import structlog
@@ -27,7 +27,10 @@ structlog.configure(
 )
 
 TEMPLATE: Final = "template_tollgate"  # a database with all tables, and nothing in them
-CreateDatabase = Callable[..., None]
+
+
+class CreateDatabase(Protocol):
+    def __call__(self, server: Server, name: str, template: str = ...) -> None: ...
 
 
 @pytest.fixture(scope="session")

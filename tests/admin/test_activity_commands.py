@@ -15,7 +15,7 @@ from admin import call as call_module
 from admin.call_words import DETAILS, REFUSALS, talk_words
 from charging.money import MICROS_PER_UNIT
 from charging.unpaid_calls import OVERLOAD
-from db.engine import file_of, open_engine
+from db.engine import open_engine
 from prompts import phrases
 from tests.admin.cli import run
 from tests.admin.conftest import Site
@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ledger(site: Site, made: Path) -> None:
-    shutil.copy(made, file_of(site.settings.database.url) or "")
+    shutil.copy(made, site.folder)
 
 
 def said(*arguments: str) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, RootTransaction, event, text
 from sqlalchemy.exc import OperationalError
 
 import db.engine
@@ -37,6 +37,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(db.engine, "LOCK_TIMEOUT_S", 0)
 
 
+@pytest.fixture
+def writing(url: str) -> Iterator[RootTransaction]:
+    """Somebody else writes, until a test says that they are done."""
+    engine = open_engine(url)
+    with engine.connect().execution_options(**db.engine.WRITER) as writer:
+        yield writer.begin()
+    engine.dispose()
+
+
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_a_locked_database_is_unavailable_and_works_when_it_is_unlocked(
     url: str, impatient: None
@@ -57,40 +66,31 @@ async def test_a_locked_database_is_unavailable_and_works_when_it_is_unlocked(
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_who_writes_looks_again_soon_until_it_is_their_turn(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    url: str, writing: RootTransaction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And reads as patiently as before."""
-    engine, other = open_engine(url), open_engine(url)
-    upgrade(engine)
-    looks = 0
-    holder = other.connect().execution_options(**db.engine.WRITER)
-    holding = holder.begin()
+    engine, looks = open_engine(url), 0
 
     def wait() -> None:
         nonlocal looks
         looks += 1
         if looks == 3:
-            holding.commit()
+            writing.commit()
 
     monkeypatch.setattr("db.engine._wait_a_moment", wait)
     with engine.connect().execution_options(**db.engine.WRITER) as writer, writer.begin():
         assert looks == 3
         patience_ms = writer.scalar(text("PRAGMA busy_timeout"))
-    holder.close()
     engine.dispose()
-    other.dispose()
     assert patience_ms == db.engine.LOCK_TIMEOUT_S * 1000
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_of_the_threads_that_wait_only_the_first_looks(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    url: str, writing: RootTransaction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else those who look take, where there is little, the time of the one they wait for."""
-    engine, other = open_engine(url), open_engine(url)
-    upgrade(engine)
-    holder = other.connect().execution_options(**db.engine.WRITER)
-    holding = holder.begin()
+    """Else whoever looks at the right moment goes first, and some wait too long."""
+    engine = open_engine(url)
     all_wait, looked = threading.Barrier(6), list[int]()
     looked_before: set[int] = set()
 
@@ -98,7 +98,7 @@ def test_of_the_threads_that_wait_only_the_first_looks(
         looked.append(threading.get_ident())
         if len(looked) == 60:
             looked_before.update(looked)
-            holding.commit()
+            writing.commit()
         select.select([], [], [], 0.001)
 
     def write() -> int:
@@ -110,9 +110,7 @@ def test_of_the_threads_that_wait_only_the_first_looks(
     with ThreadPoolExecutor(6) as threads:
         assert sum(each.result() for each in [threads.submit(write) for _ in range(6)]) == 6
     assert len(looked_before) == 1
-    holder.close()
     engine.dispose()
-    other.dispose()
 
 
 class Refusing:

@@ -33,6 +33,7 @@ from db.reports import SpentBy, SpentLine, report
 from db.schema import upgrade
 from db.unpaid_calls import UnpaidCalls
 from lab.postgresql import Server
+from tests.conftest import TEMPLATE
 from tests.db.activity_histories import COUNTRIES, PHONES, History
 from tests.fakes.charging import UK_PLAN, gbp, office_on, rate, request
 from tests.fakes.clock import START
@@ -53,7 +54,7 @@ def made(
     url = f"sqlite:///{place}"
     if request.param == "postgresql":
         server: Server = request.getfixturevalue("server")
-        request.getfixturevalue("create_database")(server, place := "weeks", "template_tollgate")
+        request.getfixturevalue("create_database")(server, place := "weeks", TEMPLATE)
         url = server.url(place)
     opened = open_engine(url)
     upgrade(opened)
