@@ -1,5 +1,6 @@
 """Which of known recordings a phone heard, and when: no recogniser, only likeness of samples."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -21,15 +22,40 @@ class Found(NamedTuple):
     likeness: float
 
 
+class _Heard:
+    """A recording, transformed once for all that is looked for in it."""
+
+    def __init__(self, recording: Sound) -> None:
+        self.rate_hz = recording.rate_hz
+        self._samples = np.pad(recording.samples, int(CUT_OFF_S * recording.rate_hz))
+        self._length = _quick_length(len(self._samples))
+        self._spectrum = np.fft.rfft(self._samples, self._length)
+        self._energy = np.concatenate([[0.0], np.cumsum(self._samples**2)])
+
+    def places(self, sound: Sound) -> int:
+        """At how many places it may begin, the first one CUT_OFF_S before the recording."""
+        return max(0, len(self._samples) - len(sound.samples) + 1)
+
+    def alike(self, piece: Samples) -> Samples:
+        """The cosine between a piece and what is at every place where it may begin."""
+        places = len(self._samples) - len(piece) + 1
+        spectrum = self._spectrum * np.conj(np.fft.rfft(piece, self._length))
+        correlation = np.fft.irfft(spectrum, self._length)[:places]
+        energy = self._energy[len(piece) :] - self._energy[:places]
+        energy = np.maximum(energy, len(piece) * QUIET**2)
+        return np.asarray(correlation / np.sqrt(energy * np.sum(piece**2)), dtype=np.float64)
+
+
 def found_in(recording: Sound, known: Mapping[str, Sound]) -> list[Found]:
     """The known recordings that are in it, in the order in which they were heard.
 
     Where two are alike at one place, "sixty" and "sixteen", it is the one that is more so.
     """
+    heard = _Heard(recording)
     spots = [
         (found, len(sound.samples) / sound.rate_hz)
         for name, sound in known.items()
-        for found in _places(recording, name, resampled(sound, recording.rate_hz))
+        for found in _places(heard, name, resampled(sound, recording.rate_hz))
     ]
     kept: list[tuple[Found, float]] = []
     for found, length_s in sorted(spots, key=lambda spot: -spot[0].likeness):
@@ -40,7 +66,7 @@ def found_in(recording: Sound, known: Mapping[str, Sound]) -> list[Found]:
 
 def likeness_of(wanted: Sound, recording: Sound) -> float:
     """How much of `wanted` is where it fits best in the recording: 1 for all of it."""
-    return float(np.max(_likeness(wanted, recording), initial=0))
+    return float(np.max(_likeness(wanted, _Heard(recording)), initial=0))
 
 
 def spoken_in(clips: Iterable[str], sounds: Mapping[str, Sound]) -> dict[str, Sound]:
@@ -49,43 +75,30 @@ def spoken_in(clips: Iterable[str], sounds: Mapping[str, Sound]) -> dict[str, So
     return {clip: sound for clip, sound in every.items() if np.max(np.abs(sound.samples)) > QUIET}
 
 
-def _places(recording: Sound, name: str, wanted: Sound) -> Iterator[Found]:
-    likeness = _likeness(wanted, recording)
+def _places(heard: _Heard, name: str, wanted: Sound) -> Iterator[Found]:
+    likeness = _likeness(wanted, heard)
     length = len(wanted.samples)
     while likeness.size and (best := int(np.argmax(likeness))) >= 0 and likeness[best] >= ALIKE:
-        yield Found(name, best / recording.rate_hz - CUT_OFF_S, float(likeness[best]))
+        yield Found(name, best / heard.rate_hz - CUT_OFF_S, float(likeness[best]))
         likeness[max(0, best - length // 2) : best + length // 2] = 0
 
 
-def _likeness(sound: Sound, recording: Sound) -> Samples:
+def _likeness(sound: Sound, heard: _Heard) -> Samples:
     """By the place where the sound would begin, from CUT_OFF_S before the recording.
 
     Piece by piece, each wherever it fits best within SLACK_S of its place: a busy machine loses
     a packet here and there, and what follows comes so much earlier.
     """
-    samples = np.pad(recording.samples, int(CUT_OFF_S * recording.rate_hz))
-    places = len(samples) - len(sound.samples) + 1
+    places = heard.places(sound)
     pieces = np.array_split(sound.samples, max(1, round(sound.duration_s / PIECE_S)))
     loud = [len(piece) * float(np.mean(piece**2)) ** 0.5 for piece in pieces]
-    total, start = np.zeros(max(0, places)), 0
+    total, start = np.zeros(places), 0
     for piece, weight in zip(pieces, loud, strict=True):
         if places > 0 and weight > 0:
-            slack = int(SLACK_S * recording.rate_hz)
-            best = _best_nearby(_alike(piece, samples), slack)
+            best = _best_nearby(heard.alike(piece), int(SLACK_S * heard.rate_hz))
             total += weight / sum(loud) * best[start : start + places]
         start += len(piece)
     return total
-
-
-def _alike(wanted: Samples, samples: Samples) -> Samples:
-    """The cosine between `wanted` and what is at every place of the samples."""
-    places = len(samples) - len(wanted) + 1
-    length = len(samples) + len(wanted)
-    spectrum = np.fft.rfft(samples, length) * np.conj(np.fft.rfft(wanted, length))
-    correlation = np.fft.irfft(spectrum, length)[:places]
-    sums = np.concatenate([[0.0], np.cumsum(samples**2)])
-    energy = np.maximum(sums[len(wanted) :][:places] - sums[:places], len(wanted) * QUIET**2)
-    return np.asarray(correlation / np.sqrt(energy * np.sum(wanted**2)), dtype=np.float64)
 
 
 def _best_nearby(values: Samples, slack: int) -> Samples:
@@ -97,6 +110,13 @@ def _best_nearby(values: Samples, slack: int) -> Samples:
         padded = np.maximum(padded[:-step], padded[step:])
         width += step
     return padded
+
+
+def _quick_length(least: int) -> int:
+    """At least so many: 2, 3 and 5 alone divide it, and of such a length a transform is quick."""
+    return min(
+        factor << max(0, math.ceil(least / factor) - 1).bit_length() for factor in (9, 15, 16)
+    )
 
 
 def _overlap(at_s: float, length_s: float, other_s: float, other_length_s: float) -> bool:
