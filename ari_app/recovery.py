@@ -94,7 +94,8 @@ class Recovery:
             gone = await self._still_gone(gone)
         in_doubt = any(task.call.state is State.DIALLING_UNSEEN for task in tasks)
         if lost or in_doubt or any(gone.values()) or (known and unseen_since_ms is not None):
-            legs = await self._legs(open_calls)
+            unseen = {} if unseen_since_ms is None else gone
+            legs = await self._legs_once_written(open_calls, unseen)
             live = without(listed, since.ended)  # what was waited for took its time
             self._tell_missed(gone, legs, live, unseen_since_ms)
             await self._recover_all(lost, live, legs)
@@ -167,6 +168,16 @@ class Recovery:
                 await self._recover(call, live, legs.get(call.caller_channel, ()))
             except LedgerFault as error:  # a defect of one call must not keep the others waiting
                 log.error("call_not_recovered", call_id=call.call_id, error=str(error))
+
+    async def _legs_once_written(self, open_calls: Sequence[CallRecord], unseen: Gone) -> Legs:
+        """With the ends that only they can tell of, unless Asterisk writes these down too late."""
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + WRITTEN_WITHIN_S
+        legs = await self._legs(open_calls)
+        while self._log is not None and are_missing(unseen, legs) and clock() < until_s:
+            await asyncio.sleep(UNDER_WAY_S)
+            legs = await self._legs(open_calls)
+        return legs
 
     async def _legs(self, open_calls: Iterable[CallRecord]) -> Legs:
         """The legs of open calls, and of those that were opened since these were listed."""
@@ -269,6 +280,15 @@ def without(listed: Mapping[str, bool], ended: Iterable[str]) -> Mapping[str, bo
     """A listing less the channels that have ended since."""
     gone = frozenset(ended)
     return {channel: waits for channel, waits in listed.items() if channel not in gone}
+
+
+def are_missing(ended: Gone, legs: Legs) -> bool:
+    """Whether the log has yet to say of one of these channels when it ended."""
+    return any(
+        end_of(legs.get(task.call.caller, ()), channel) is None
+        for task, channels in ended.items()
+        for channel in channels
+    )
 
 
 def missed_events(  # noqa: PLR0913 - what is known of one call, by name

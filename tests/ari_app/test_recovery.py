@@ -22,7 +22,7 @@ from bench.recorded import WillingAmi
 from charging.evidence import EndUnproved
 from charging.money import Money
 from settings import CallSettings
-from telephony.cel import Leg
+from telephony.cel import Leg, LegLog, Legs
 from tests.fakes.charging import FRANCE_MOBILE, charging_with, gbp, request
 from tests.fakes.clock import ManualClock
 from tests.fakes.ledger import MemoryLedger
@@ -223,6 +223,29 @@ async def test_end_that_nobody_ever_writes_down_is_not_waited_for_for_ever(
     monkeypatch.setattr("ari_app.recovery.WRITTEN_WITHIN_S", 0)
     await office.look()
     assert office.ledger.calls["c1"].end_unproved is EndUnproved.NO_RECORD
+
+
+async def test_end_that_nobody_saw_is_waited_for_until_asterisk_has_written_it_down(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection was lost 20 s into the call, and is back a moment after its end."""
+    monkeypatch.setattr("ari_app.recovery.UNDER_WAY_S", 0.001)
+    office.log("ANSWER", LEG, office.answered)
+    await office.look()
+    office.asterisk.lost_at_ms = ms(office.answered + timedelta(seconds=20))
+    office.asterisk.live = (CALLER,)
+    read = LegLog.read
+
+    def read_too_early(log: LegLog, since_ms: int) -> Legs:
+        legs = read(log, since_ms)
+        office.log("HANGUP", LEG, office.answered + timedelta(seconds=70))
+        return legs
+
+    monkeypatch.setattr(LegLog, "read", read_too_early)
+    await office.look()
+    record = office.ledger.calls["c1"]
+    assert (record.talk_s, record.end_unproved) == (70, None)
+    assert office.charged() == gbp("0.20")
 
 
 async def test_end_that_asterisk_saw_after_a_stop_is_charged_as_if_it_had_been_before(
