@@ -9,7 +9,8 @@ from pathlib import Path
 
 from admin.checks.ami import AmiError
 from admin.checks.asterisk import OURS, AriError
-from admin.checks.ways import Endpoint, parties_of, phones_of, running_asterisk
+from admin.checks.running import Endpoint, phones_of, running_asterisk
+from admin.checks.ways import parties_of
 from charging.offices import Office
 from charging.plan import Category
 from charging.unpaid import costs_nothing

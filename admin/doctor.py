@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from admin.checks.account import check_balances, check_rates
 from admin.checks.ami_over_http import check_ami_over_http
+from admin.checks.asked import OfRunning, Reading
 from admin.checks.asterisk import (
     check_ami,
     check_application,
@@ -141,10 +143,16 @@ def examine(*, asterisk: bool) -> Sequence[Found]:
 
 def carry_out(checks: Mapping[str, Check], settings: Settings) -> list[Found]:
     """All at once, for most of them wait; in the order they are named in."""
-    running = {name: _begin(check, settings) for name, check in checks.items()}
+    reading = Reading(settings)
+    running = {name: _begin(_sharing(check, reading), settings) for name, check in checks.items()}
     return [
         Found(name, finding) for name, future in running.items() for finding in _outcome(future)
     ]
+
+
+def _sharing(check: Check, reading: Reading) -> Check:
+    """A grown dialplan is work for an Asterisk that carries calls: it is asked for it once."""
+    return partial(check.of, reading=reading) if isinstance(check, OfRunning) else check
 
 
 def _begin(check: Check, settings: Settings) -> Future[Sequence[Finding]]:

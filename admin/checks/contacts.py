@@ -9,14 +9,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from admin.checks.asked import asks_asterisk
+from admin.checks.asked import OfRunning
 from admin.checks.asterisk import ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem
-from admin.checks.ways import Running, running_asterisk, walker_of
+from admin.checks.running import Running, phones_of, walker_of
 from charging.plain_text import escaped
 from dialplan.office_routes import PHONE_CONTACTS
 from dialplan.phone_contacts import is_dialled
-from dialplan.phones import EXAMPLE, PhonesError, load_phones
 from dialplan.walk.lookup import Dialplan, Found
 from dialplan.walk.reached import Leg, Start
 from settings import Settings
@@ -41,9 +40,9 @@ class Registered:
     contacts: Sequence[str] = ()
 
 
-@asks_asterisk
-def check_contacts(settings: Settings) -> Iterator[Finding]:
-    running, phones = asyncio.run(_ask(settings))
+@OfRunning
+def check_contacts(settings: Settings, running: Running) -> Iterator[Finding]:
+    phones = asyncio.run(_ask(settings))
     places = plain_dials(running.dialplan, phones) | walked_dials(running, settings, phones)
     found = [*judge_phones(phones), *judge_dials(places)]
     if phones:
@@ -144,17 +143,16 @@ def registered(endpoint: Mapping[str, str], aors: Sequence[Mapping[str, str]]) -
 # --- asking ---------------------------------------------------------------------------------------
 
 
-async def _ask(settings: Settings) -> tuple[Running, Mapping[str, Registered]]:
-    """Raises AmiError, AriError."""
-    running = await running_asterisk(settings)
+async def _ask(settings: Settings) -> Mapping[str, Registered]:
+    """Raises AriError."""
     phones = {}
-    for name in _phones(settings):
+    for name in sorted(phone.endpoint for phone in phones_of(settings)):
         endpoint = await _object(settings, f"endpoint/{name}")
         if endpoint is not None:
             names = [each for each in endpoint.get("aors", "").split(",") if each]
             aors = [await _object(settings, f"aor/{each}") for each in names]
             phones[name] = registered(endpoint, [each for each in aors if each is not None])
-    return running, phones
+    return phones
 
 
 async def _object(settings: Settings, path: str) -> Mapping[str, str] | None:
@@ -163,11 +161,3 @@ async def _object(settings: Settings, path: str) -> Mapping[str, str] | None:
     if status != HTTPStatus.OK or not isinstance(fields, list):
         return None
     return {field["attribute"]: field["value"] for field in fields}
-
-
-def _phones(settings: Settings) -> Sequence[str]:
-    try:
-        phones = load_phones(settings.site.phones_file or EXAMPLE)
-    except PhonesError:
-        return ()  # said by check_phones
-    return sorted(phone.endpoint for phone in phones)

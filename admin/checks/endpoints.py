@@ -1,23 +1,21 @@
 """Whether Asterisk and the settings speak of the same phones and carriers, by their names."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 
-from admin.checks.asked import asks_asterisk
+from admin.checks.asked import OfRunning
 from admin.checks.findings import Finding, listed, ok, warning
-from admin.checks.ways import SENT, Running, running_asterisk, walker_of
+from admin.checks.running import SENT, Running, walker_of
 from assembly.offices import read_offices
 from dialplan.phones import Phone, load_phones
 from dialplan.walk.reached import Start
 from settings import Settings
 
 
-@asks_asterisk
-def check_endpoints(settings: Settings) -> Iterator[Finding]:
+@OfRunning
+def check_endpoints(settings: Settings, running: Running) -> Iterator[Finding]:
     if settings.site.phones_file is None:
         return
     phones = load_phones(settings.site.phones_file)
-    running = asyncio.run(running_asterisk(settings))
     found = [*judge_names(running, phones, settings), *judge_strangers(running, phones, settings)]
     yield from found or [ok("Asterisk's endpoints are the phones and carriers of the settings")]
 

@@ -1,12 +1,11 @@
 """Whether each phone is in the dialplan of its own office, and rings nobody of another one."""
 
-import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from admin.checks.asked import asks_asterisk
+from admin.checks.asked import OfRunning
 from admin.checks.asterisk import RENDER
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from admin.checks.ways import SENT, Running, running_asterisk, walker_of
+from admin.checks.running import SENT, Running, walker_of
 from dialplan.office_routes import context_of, office_of
 from dialplan.phones import EXAMPLE, Phone, load_phones
 from dialplan.walk.lookup import STACK_MAX, Dialplan
@@ -18,10 +17,9 @@ HELP = "112"  # an emergency number everywhere
 NUMBERS_MAX = 40  # an office's phones are dialled alike
 
 
-@asks_asterisk
-def check_offices(settings: Settings) -> Iterator[Finding]:
+@OfRunning
+def check_offices(settings: Settings, running: Running) -> Iterator[Finding]:
     phones = load_phones(settings.site.phones_file or EXAMPLE)
-    running = asyncio.run(running_asterisk(settings))
     enabled = [phone for phone in phones if phone.enabled]
     found = [
         *judge_contexts(running, enabled, settings),

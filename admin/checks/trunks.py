@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
 
-from admin.checks.ami import logged_in
-from admin.checks.asked import asks_asterisk
+from admin.checks.asked import OfRunning
 from admin.checks.asterisk import ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from dialplan.phones import EXAMPLE, PhonesError, load_phones
-from dialplan.walk.listing import dialplan_of
+from admin.checks.running import Running, phones_of
 from dialplan.walk.lookup import Dialplan, Extension, Step
 from dialplan.walk.targets import dial_options
 from dialplan.walk.values import split_arguments
 from settings import Settings
 from settings.model import TrunkSettings
 
-TIMEOUT_S = 10  # as for check_ways: it is the same dialplan
 PAID_TRUNK, EMERGENCY_TRUNK = "tollgate-trunk", "tollgate-emergency-trunk"
 FORCED = frozenset({"always", "required"})
 OWN_ENDPOINT = (
@@ -61,12 +58,14 @@ class Dialled:
         return frozenset(chain(self.paid, *self.emergency))
 
 
-@asks_asterisk
-def check_dead_legs(settings: Settings) -> Iterator[Finding]:
-    dialplan, endpoints = asyncio.run(_ask(settings))
+@OfRunning
+def check_dead_legs(settings: Settings, running: Running) -> Iterator[Finding]:
+    dialled = dialled_in(running.dialplan)
+    phones = {each.endpoint for each in phones_of(settings)}
+    endpoints = asyncio.run(_ask(settings, {*dialled.every, *settings.trunks, *phones}))
     found = [
-        *judge_limits(endpoints, dialled_in(dialplan), settings, _phones(settings)),
-        *judge_options(dialplan),
+        *judge_limits(endpoints, dialled, settings, phones),
+        *judge_options(running.dialplan),
     ]
     yield from found or [ok("a leg ends when it is dead, and not when a refresh is refused")]
 
@@ -194,13 +193,8 @@ def _judge_phones(phones: Mapping[str, Limits], settings: Settings) -> Iterator[
 # --- asking ---------------------------------------------------------------------------------------
 
 
-async def _ask(settings: Settings) -> tuple[Dialplan, Mapping[str, Limits]]:
-    """Raises AmiError, AriError."""
-    assert settings.ami is not None  # noqa: S101 - asked by check_dead_legs
-    async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
-        dialplan = dialplan_of(await ami.whole_dialplan())
-    dialled = dialled_in(dialplan)
-    names = {*dialled.every, *settings.trunks, *_phones(settings)}
+async def _ask(settings: Settings, names: Collection[str]) -> Mapping[str, Limits]:
+    """Raises AriError."""
     endpoints = {}
     async with ari_session(settings) as session:
         for name in sorted(names):
@@ -208,7 +202,7 @@ async def _ask(settings: Settings) -> tuple[Dialplan, Mapping[str, Limits]]:
             status, fields = await get_json(session, path)
             if status == HTTPStatus.OK:
                 endpoints[name] = limits_of({f["attribute"]: f["value"] for f in fields})
-    return dialplan, endpoints
+    return endpoints
 
 
 def limits_of(fields: Mapping[str, str]) -> Limits:
@@ -218,12 +212,3 @@ def limits_of(fields: Mapping[str, str]) -> Limits:
         rtp_timeout_hold_s=int(fields.get("rtp_timeout_hold", "0")),
         timers=fields.get("timers", "yes"),
     )
-
-
-def _phones(settings: Settings) -> frozenset[str]:
-    try:
-        return frozenset(
-            each.endpoint for each in load_phones(settings.site.phones_file or EXAMPLE)
-        )
-    except PhonesError:
-        return frozenset()  # said by check_phones

@@ -55,6 +55,7 @@ class AsteriskStandIn:
     ari_port: int = 0
     ami_port: int = 0
     agi_port: int = 0  # somebody listens there, and says nothing
+    whole_dialplans_told: int = 0
     conversations: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -139,6 +140,7 @@ class AsteriskStandIn:
         if asked["Action"] == "Getvar":
             return [f"Response: Success\r\nValue: {self.variables.get(asked['Variable'], '')}"]
         if "Context" not in asked:
+            self.whole_dialplans_told += 1
             return _events(self.listing)
         return self._context(asked["Context"])
 

@@ -13,7 +13,7 @@ from admin.checks.contacts import (
     walked_dials,
 )
 from admin.checks.findings import Status
-from admin.checks.ways import Endpoint, Running
+from admin.checks.running import Endpoint, Running
 from assembly.routes import own_asterisk
 from dialplan.render import OUR_CONTEXTS, rendered_dialplan
 from dialplan.walk.lookup import Context, Dialplan, Extension, Step

@@ -6,15 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from admin.checks.findings import Finding, Status
-from admin.checks.ways import (
-    Endpoint,
-    Running,
-    check_trunks,
-    check_ways,
-    judge_transfers,
-    judge_trunks,
-)
+from admin.checks.running import Endpoint, Running
+from admin.checks.ways import check_trunks, check_ways, judge_transfers, judge_trunks
 from admin.checks.ways import judge_phones as judge
+from admin.doctor import ASTERISK, carry_out
 from assembly.offices import read_offices
 from assembly.routes import own_asterisk
 from dialplan.render import HOOK, Gate, rendered_dialplan
@@ -302,6 +297,14 @@ async def test_what_asterisk_says_of_itself_is_what_is_judged(site: Site) -> Non
         for check in (check_ways, check_trunks):
             said = await asyncio.to_thread(site.said, check)
             assert [status for status, _ in said] == [Status.OK], check
+
+
+async def test_dialplan_is_asked_for_once_by_all_checks_together(site: Site) -> None:
+    """It may be a grown one, and Asterisk carries calls meanwhile."""
+    async with running(AsteriskStandIn(listing=listed(OFFICE), endpoints=SOUND)) as asterisk:
+        site.add(asterisk.settings)
+        await asyncio.to_thread(carry_out, ASTERISK, site.settings)
+    assert asterisk.whole_dialplans_told == 1
 
 
 async def test_variable_that_only_a_call_for_help_reads_is_asked_for(site: Site) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from admin.checks.findings import Status
 from lab.admins_office import admins_office
 from lab.carrier import OUT_OF_ORDER, Carrier, Rule
 from lab.paid_office import PaidOffice, Sections
@@ -13,7 +14,7 @@ from lab.phone import Phone
 from lab.raw_phone import RawPhone, Talk
 from tests.live.administrator import edit_dialplan
 from tests.live.conftest import FRANCE, StartOffice
-from tests.live.examined import examined
+from tests.live.examined import said_by
 
 pytestmark = pytest.mark.live
 
@@ -30,11 +31,7 @@ async def admins(start: StartOffice, *rules: Rule) -> AsyncIterator[tuple[PaidOf
 
 
 async def problems(paid: PaidOffice, check: str) -> list[str]:
-    return [
-        finding["message"]
-        for finding in await examined(paid)
-        if finding["check"] == check and finding["status"] == "problem"
-    ]
+    return [each.message for each in await said_by(check, paid) if each.status is Status.PROBLEM]
 
 
 async def talk(phone: Phone, number: str, carrier: Carrier) -> None:

@@ -1,13 +1,12 @@
 """`tollgate doctor` looks at a real Asterisk, as its stand-in in tests/admin is believed to be."""
 
-from typing import Any
-
 import pytest
 
+from admin.checks.findings import Finding, Status
 from lab.paid_office import PaidOffice
 from lab.watch import FileWatch
 from tests.live.conftest import StartOffice
-from tests.live.examined import examined
+from tests.live.examined import examined, said_by
 
 pytestmark = pytest.mark.live
 
@@ -30,7 +29,7 @@ async def test_doctor_finds_a_working_asterisk_sound(start_office: StartOffice) 
         with FileWatch(legs.parent) as watch:
             await phone.dial("112")
             await watch.until(legs.exists, timeout_s=5)
-        found = await by_check(paid)
+        found = {each["check"]: each for each in await examined(paid)}
     assert {check: found[check]["status"] for check in OF_ASTERISK} == dict.fromkeys(
         OF_ASTERISK, "ok"
     ), found
@@ -40,12 +39,12 @@ async def test_doctor_finds_a_trunk_that_forgot_the_limit(start_office: StartOff
     async with start_office() as paid:
         asterisk = paid.office.asterisk
         await asterisk.cli("dialplan remove context tollgate-trunk")
-        assert (await by_check(paid))["trunks"]["status"] == "problem"
+        assert (await finding("trunks", paid)).status is Status.PROBLEM
         dial = "Dial(PJSIP/${TOLLGATE_DIAL}@trunk,60,gi)"
         await asterisk.cli(f"dialplan add extension s,1,{dial} into tollgate-trunk")
-        finding = (await by_check(paid))["trunks"]
-    assert finding["status"] == "problem"
-    assert finding["message"].endswith("it does not end when the paid time is over")
+        found = await finding("trunks", paid)
+    assert found.status is Status.PROBLEM
+    assert found.message.endswith("it does not end when the paid time is over")
 
 
 async def test_doctor_finds_a_log_of_legs_that_asterisk_declined_to_write(
@@ -58,13 +57,12 @@ async def test_doctor_finds_a_log_of_legs_that_asterisk_declined_to_write(
         await asterisk.cli("module unload cel_custom.so")
         file.write_text("; as a package leaves it\n", encoding="utf-8")
         await asterisk.cli("module load cel_custom.so")
-        assert (await by_check(paid))["leg log"]["status"] == "problem"
+        assert (await finding("leg log", paid)).status is Status.PROBLEM
         file.write_text(written, encoding="utf-8")
         await asterisk.cli("core reload")
-        finding = (await by_check(paid))["leg log"]
-        assert "module load cel_custom.so" in finding["remedy"]
+        assert "module load cel_custom.so" in (await finding("leg log", paid)).remedy
         await asterisk.cli("module load cel_custom.so")
-        assert "does not run" not in (await by_check(paid))["leg log"]["message"]
+        assert "does not run" not in (await finding("leg log", paid)).message
 
 
 async def test_doctor_finds_a_dialplan_that_was_not_read_and_its_remedy_helps(
@@ -73,12 +71,12 @@ async def test_doctor_finds_a_dialplan_that_was_not_read_and_its_remedy_helps(
     async with start_office() as paid:
         asterisk = paid.office.asterisk
         await asterisk.cli("module unload pbx_config.so")
-        finding = (await by_check(paid))["loaded"]
-        assert finding["status"] == "problem"
-        assert "module load pbx_config.so" in finding["remedy"]
+        found = await finding("loaded", paid)
+        assert found.status is Status.PROBLEM
+        assert "module load pbx_config.so" in found.remedy
         assert "No such command" in await asterisk.cli("dialplan reload")
         await asterisk.cli("module load pbx_config.so")
-        assert (await by_check(paid))["loaded"]["status"] == "ok"
+        assert (await finding("loaded", paid)).status is Status.OK
 
 
 @pytest.mark.parametrize(("directive", "kept"), [("#tryinclude", True), ("#include", False)])
@@ -98,5 +96,6 @@ async def test_file_that_cannot_be_read_costs_the_dialplan_only_where_it_is_incl
         assert known is kept
 
 
-async def by_check(paid: PaidOffice) -> dict[str, dict[str, Any]]:
-    return {each["check"]: each for each in await examined(paid)}
+async def finding(check: str, paid: PaidOffice) -> Finding:
+    """The last one, where a check has several."""
+    return (await said_by(check, paid))[-1]
