@@ -1,12 +1,12 @@
 """Many calls at once, placed by SIPp: by a desk phone, or by the carrier calling the office."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lab import processes, sipp
 from lab.errors import LabError
+from lab.patience import patience
 from telephony.tools import Telephony
 
 # What may come instead of an answer; anything else is a defect, and SIPp reports it as such.
@@ -95,7 +95,7 @@ async def place_calls(  # noqa: PLR0913 - each is one setting, given by name
         output=folder / "caller.out",
     )
     try:
-        async with asyncio.timeout(timeout_s):
+        async with patience(timeout_s):
             status = await process.wait()
     except TimeoutError:
         raise LabError(f"the calls did not end within {timeout_s} s") from None

@@ -26,6 +26,7 @@ from dialplan.render import AsteriskConfig, Secrets, render
 from lab import processes
 from lab.errors import LabError
 from lab.lifecycle import Runnable
+from lab.patience import patience
 from lab.ports import is_free_tcp, is_free_udp
 from telephony.tools import Telephony
 
@@ -215,7 +216,7 @@ class Instance(Runnable):
             stderr=asyncio.subprocess.STDOUT,
         )
         try:
-            async with asyncio.timeout(CLI_TIMEOUT_S):
+            async with patience(CLI_TIMEOUT_S):
                 said, _ = await console.communicate()
         except BaseException:
             console.kill()

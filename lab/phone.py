@@ -13,6 +13,7 @@ from typing import Self
 from lab import processes
 from lab.errors import LabError
 from lab.lifecycle import Runnable
+from lab.patience import patience
 from lab.watch import FileWatch
 from telephony.tools import Telephony
 
@@ -213,7 +214,7 @@ class Phone(Runnable):
             return event.type in kinds and detail in event.detail
 
         try:
-            async with asyncio.timeout(timeout_s):
+            async with patience(timeout_s):
                 return await self._control_open.first(wanted, after)
         except TimeoutError:
             seen = self.events[after:]
@@ -300,7 +301,7 @@ class _Control:
         self._writer.write(b"%d:%s," % (len(message), message))
         await self._writer.drain()
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with patience(START_TIMEOUT_S):
                 answer = await reply
         except TimeoutError:
             raise LabError(f"the phone did not answer to {command}") from None

@@ -14,6 +14,7 @@ from typing import cast
 
 from lab.errors import LabError
 from lab.lifecycle import Runnable
+from lab.patience import patience
 
 PORT = 5060
 PATIENCE_S = 8.0
@@ -218,15 +219,16 @@ class RawPhone(Runnable, asyncio.DatagramProtocol):
         answers: asyncio.Queue[Answer] = asyncio.Queue()
         self._waiting[branch] = answers
         repeating = asyncio.create_task(self._repeat(request, answers))
+        silence_s = self._silence_s
         try:
-            async with asyncio.timeout(self._silence_s) as patience:
-                while True:
+            while True:
+                async with patience(silence_s):
                     answer = await answers.get()
-                    patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_S)
-                    repeating.cancel()
-                    if answer.status >= _FIRST_FINAL:
-                        break
-                    on_early(answer)
+                repeating.cancel()
+                if answer.status >= _FIRST_FINAL:
+                    break
+                on_early(answer)
+                silence_s = PATIENCE_S
         except TimeoutError:
             return Answer(0)
         finally:

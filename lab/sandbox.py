@@ -17,6 +17,7 @@ from db.ledger import read_from
 from db.writing import write_to
 from lab.errors import LabError
 from lab.paid_office import OFFICE_ID
+from lab.patience import patience
 from lab.ports import find_free_port
 from payments.addresses import sandbox_url
 from payments.keys import sandbox_keys
@@ -110,7 +111,7 @@ async def put_card_on_file(engine: Engine, *, currency: str, number: str) -> Non
 
 async def _form_in(engine: Engine, form_id: str, state: str) -> CardFormRow:
     """The form as soon as it is in a state; nothing tells a row's change, so it is looked at."""
-    async with asyncio.timeout(ORDER_TIMEOUT_S):
+    async with patience(ORDER_TIMEOUT_S):
         while True:
             found = await asyncio.to_thread(
                 read_from, engine, lambda reader: find_form(reader, form_id)

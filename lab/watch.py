@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lab.patience import patience
+
 _IN_MODIFY = 0x2
 _IN_CREATE = 0x100
 _IN_NONBLOCK = os.O_NONBLOCK
@@ -51,7 +53,7 @@ class FileWatch:
         Raises:
             TimeoutError: it was not true within `timeout_s`.
         """
-        async with asyncio.timeout(timeout_s):
+        async with patience(timeout_s):
             while True:
                 self._changed.clear()  # before asking, so that no change falls in between
                 if condition():

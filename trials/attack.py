@@ -21,6 +21,7 @@ from charging.plan import Category, classify
 from dialplan.phones import Phone
 from lab.carrier import ANSWERS_AT_ONCE, CarrierCall
 from lab.paid_office import OFFICE_ID, PaidOffice, make_paid_office
+from lab.patience import patience
 from lab.raw_phone import RawPhone, Talk
 from lab.telephony import find_telephony
 from settings import Settings
@@ -212,7 +213,7 @@ async def _invite(
 
 async def _until_over(paid: PaidOffice) -> None:
     """Asterisk says nothing when its last channel is gone, so it is asked now and then."""
-    async with asyncio.timeout(OVER_WITHIN_S):
+    async with patience(OVER_WITHIN_S):
         while not await _is_over(paid):  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(LOOK_EVERY_S)
 

@@ -20,6 +20,7 @@ from dialplan.walk.reached import Place, Start, Walked
 from dialplan.walk.walker import Walker
 from lab.errors import LabError
 from lab.office import Office
+from lab.patience import patience
 from lab.telephony import find_telephony
 from trials.drawn_dialplan import DIALLED, Drawn, draw
 
@@ -253,7 +254,7 @@ async def _asked(
 ) -> Mapping[str, str]:
     lines = [f"Action: {action}", *(f"{name}: {value}" for name, value in fields.items())]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+    async with patience(ANSWER_TIMEOUT_S):
         return await _message(reader)
 
 
@@ -288,7 +289,7 @@ async def _dial_all(office: Office, calls: Mapping[str, str]) -> Steps:
         if not waiting:
             break
         await _dial(office, waiting)
-        async with asyncio.timeout(END_TIMEOUT_S):
+        async with patience(END_TIMEOUT_S):
             await _until_all_ended(office, waiting.keys(), begin)
     return steps_in(_log(office, begin))
 

@@ -1,44 +1,83 @@
 """What a caller of a trial heard, from the packets that came."""
 
+import socket
+import time
 from collections.abc import Iterator
-from itertools import count
+from contextlib import closing
 
 import pytest
 
-from lab import ears
 from lab.caller import PlacedCall
+from lab.ears import Ears, open_ear
 
 PORT = 17258
 PACKET_S = 0.02
 SOUND = bytes(160)
+LOOPBACK = "127.0.0.1"
 
 
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks: Iterator[int] = count()
-    monkeypatch.setattr("time.time", lambda: next(ticks) * PACKET_S)
+def packet(source: str, number: int = 0) -> bytes:
+    return bytes(2) + number.to_bytes(2) + bytes(4) + source.encode().ljust(4) + SOUND
 
 
-def packet(source: str) -> bytes:
-    return bytes(8) + source.encode().ljust(4) + SOUND
-
-
-def call(dialled: str, *, from_s: float, to_s: float) -> PlacedCall:
+def call(dialled: str, *, from_s: float, to_s: float, port: int = PORT) -> PlacedCall:
     return PlacedCall(
         sip_call_id=dialled,
         dialled=dialled,
         placed_at_s=from_s,
         ended_at_s=to_s,
-        sound_from_port=PORT,
+        sound_from_port=port,
     )
 
 
 def test_a_port_that_is_taken_at_once_by_another_call_is_heard_by_each_of_both() -> None:
-    heard = ears.Ears()
-    for source in "one", "two":
-        for _ in range(100):
-            heard.datagram_received(packet(source), ("127.0.0.1", PORT))
+    heard = Ears()
+    for place, source in enumerate(["one"] * 100 + ["two"] * 100):
+        heard.take(packet(source), port=PORT, at_s=place * PACKET_S)
     first, second = call("1", from_s=0, to_s=1.99), call("2", from_s=1.995, to_s=4)
     of = heard.heard([first, second])
     assert [tuple(stretch) for stretch in of["1"]] == [pytest.approx((0, 1.98))]
     assert [tuple(stretch) for stretch in of["2"]] == [pytest.approx((2, 3.98))]
+
+
+@pytest.fixture
+def ear() -> Iterator[socket.socket]:
+    with closing(open_ear(LOOPBACK, 0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def asterisk(ear: socket.socket) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(ear.getsockname())
+        yield sender
+
+
+def test_sound_that_is_read_late_was_heard_when_it_came(
+    ear: socket.socket, asterisk: socket.socket
+) -> None:
+    heard, from_s = Ears(), time.time()
+    for number in range(2000):  # of twenty calls in two seconds: so much is kept on any machine
+        asterisk.send(packet("one", number))
+    to_s = time.time()
+    heard.read(ear)
+    port = asterisk.getsockname()[1]
+    of = heard.heard([call("1", from_s=from_s, to_s=to_s, port=port)])
+    (stretch,) = of["1"]
+    assert from_s <= stretch.from_s <= stretch.to_s <= to_s
+    assert stretch.to_s - stretch.from_s > 0.9 * (to_s - from_s)
+
+
+def test_some_of_the_packets_are_enough_and_none_of_another_kind_is_sound(
+    ear: socket.socket, asterisk: socket.socket
+) -> None:
+    for number in range(65_530, 65_546):
+        asterisk.send(packet("one", number % 65_536))
+    asterisk.send(packet("one", 4)[:12])
+    kept = [ear.recv(2048) for _ in range(5)]
+    with pytest.raises(BlockingIOError):
+        ear.recv(2048)
+    assert [int.from_bytes(each[2:4]) for each in kept] == [65_532, 0, 4, 8, 4]
+    heard = Ears()
+    heard.take(kept[-1], port=PORT, at_s=1)
+    assert heard.heard([call("1", from_s=0, to_s=2)]) == {"1": ()}

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from lab.paid_office import PaidOffice
+from lab.patience import patience
 
 ADMIN = """
 [admin]
@@ -25,7 +26,7 @@ class Ami:
     async def ask(self, action: str, **fields: str) -> dict[str, str]:
         lines = [f"Action: {action}", *(f"{name}: {value}" for name, value in fields.items())]
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        async with asyncio.timeout(5):
+        async with patience(5):
             while True:
                 message = (await self._reader.readuntil(b"\r\n\r\n")).decode()
                 if message.startswith("Response:"):

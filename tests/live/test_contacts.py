@@ -1,10 +1,9 @@
 """A leg to a phone goes nowhere but to that phone, whatever Contact it registered."""
 
-import asyncio
-
 import pytest
 
 from lab.paid_office import PaidOffice
+from lab.patience import patience
 from lab.raw_phone import RawPhone, Talk
 from tests.live.conftest import FRANCE, StartOffice
 
@@ -126,6 +125,6 @@ async def test_what_a_phone_says_of_itself_in_a_call_changes_nothing(
             lines=[f"Record-Route: <sip:{carrier};lr>"],
         )
         assert isinstance(talk, Talk)
-        async with asyncio.timeout(5):
+        async with patience(5):
             assert (await talk.hang_up()).status == 200
         assert [call.dialled for call in paid.office.carrier.calls()] == ["442079460000"]

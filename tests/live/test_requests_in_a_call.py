@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from lab.patience import patience
 from lab.raw_phone import Talk
 from tests.live.conftest import FRANCE, StartOffice
 from tests.live.test_contacts import raw_phone
@@ -38,7 +39,7 @@ async def test_key_sent_as_info_skips_the_announcement(start_office: StartOffice
                 early.set_result(talk)
 
         calling = asyncio.create_task(phone.call(f"sip:{FRANCE}@{phone.domain}", on_early=first))
-        async with asyncio.timeout(10):
+        async with patience(10):
             talk = await early
         await paid.application.wait_for("balance_playing")
         pressed = await talk.request(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.paid_office import PaidOffice
+from lab.patience import patience
 from lab.watch import FileWatch
 from tests.live.conftest import StartOffice
 
@@ -49,7 +50,7 @@ async def guess(paid: PaidOffice, guesses: int) -> None:
             user = "1001" if number % 4 else "4711"
             fields = {**place, "own": own, "number": number, "user": user}
             transport.sendto(REGISTER.format(**fields, authorization=authorization).encode())
-            async with asyncio.timeout(10):
+            async with patience(10):
                 answer = await guesser.answers.get()
             assert answer.startswith("SIP/2.0 401"), answer
             found = NONCE.search(answer)
