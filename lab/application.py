@@ -16,6 +16,7 @@ from lab.watch import FileWatch
 from telephony.tools import Tool
 
 START_TIMEOUT_S = 20
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where libfaketime keeps what its processes share
 Entry = Mapping[str, Any]
 
 
@@ -79,13 +80,19 @@ class Application(Runnable):
     async def stop(self) -> None:
         if self._process is not None:
             await processes.stop(self._process)
-            self._process = None
+            self._forget(self._process)
 
     async def kill(self) -> None:
         """As `kill -9` would."""
         if self._process is not None:
             await processes.kill(self._process)
-            self._process = None
+            self._forget(self._process)
+
+    def _forget(self, ended: processes.Started) -> None:
+        """And what libfaketime leaves behind, where it was killed or had a clock of its own."""
+        self._process = None
+        for name in (f"faketime_shm_{ended.pid}", f"sem.faketime_sem_{ended.pid}"):
+            (SHARED_MEMORY / name).unlink(missing_ok=True)
 
     def suspend(self) -> None:
         """Stop it where it is (SIGSTOP): it does nothing and loses nothing."""

@@ -8,6 +8,7 @@ import pytest
 
 from charging.ledger import CallRecord
 from charging.rates import charge_for
+from lab.application import SHARED_MEMORY
 from lab.carrier import CarrierCall, Rule, hangs_up_after
 from lab.paid_office import PaidOffice
 from tests.live.conftest import FRANCE, INCREMENT_S, StartOffice, increments_of
@@ -57,11 +58,13 @@ async def test_clock_an_hour_out_changes_no_call_and_is_told(
         await paid.application.start()
         call, record = await ended(paid)
         differ = await paid.application.wait_for("clocks_differ")
+        pid = paid.application.pid
     assert abs(differ["asterisk_ahead_s"] + ahead_s) < 2
     assert call.talk_s == pytest.approx(RESUMED_TALKS_MS / 1000, abs=0.4)
     assert record.debited == charge_for(math.ceil(call.talk_s), record.rate)
     assert record.debited_intervals == 3
     assert record.end_unproved is None
+    assert not [*SHARED_MEMORY.glob(f"*faketime*{pid}")]
 
 
 async def test_end_while_asterisk_does_not_run_is_charged_for_no_more_than_is_proved(
