@@ -114,9 +114,7 @@ def _best_nearby(values: Samples, slack: int) -> Samples:
 
 def _quick_length(least: int) -> int:
     """At least so many: 2, 3 and 5 alone divide it, and of such a length a transform is quick."""
-    return min(
-        factor << max(0, math.ceil(least / factor) - 1).bit_length() for factor in (9, 15, 16)
-    )
+    return min(factor << (math.ceil(least / factor) - 1).bit_length() for factor in (9, 15, 16))
 
 
 def _overlap(at_s: float, length_s: float, other_s: float, other_length_s: float) -> bool:

@@ -63,7 +63,9 @@ class OfRunning:
     judge: Callable[[Settings, Running], Iterable[Finding]]
 
     def __call__(self, settings: Settings) -> Iterable[Finding]:
+        """By a reading of its own, as any check."""
         return self.of(settings, Reading(settings))
 
     def of(self, settings: Settings, reading: Reading) -> Iterable[Finding]:
+        """Nothing where Asterisk cannot be asked, as every check that asks it."""
         return asks_asterisk(lambda asked: self.judge(asked, reading()))(settings)

@@ -61,7 +61,7 @@ def walker_of(running: Running, settings: Settings) -> Walker:
 
 
 async def running_asterisk(settings: Settings) -> Running:
-    """Raises AmiError, AriError."""
+    """Raises AmiError, AriError, OfficesError, PlanFileError."""
     assert settings.ami is not None  # noqa: S101 - seen to by whoever calls
     async with logged_in(settings.ami, timeout_s=TIMEOUT_S) as ami:
         dialplan = dialplan_of(await ami.whole_dialplan())
