@@ -14,6 +14,7 @@ from lab.carrier import ANSWERS, Behaviour, Carrier, Rule
 from lab.instance import Instance, asterisk_config
 from lab.lifecycle import Runnable
 from lab.phone import CODECS, Phone
+from lab.raw_phone import PATIENCE_S, RawPhone
 from telephony.tools import Telephony
 
 
@@ -92,6 +93,16 @@ class Office(Runnable):
             server_port=self.config.sip_port,
             answers=answers,
             codecs=codecs,
+        )
+
+    def raw_phone(self, extension: str, *, silence_s: float = PATIENCE_S) -> RawPhone:
+        """The same phone in the hands of somebody who sends what they like, not registered."""
+        return RawPhone(
+            extension=extension,
+            password=self.config.secrets.phones[extension],
+            address=self.addresses.next(),
+            server=(self.config.sip_address, self.config.sip_port),
+            silence_s=silence_s,
         )
 
 

@@ -130,15 +130,8 @@ def _entry(phone: Phone) -> str:
     return f'[phones.{phone.endpoint}]\nextension = "{number}"\noffice = "{office}"\n'
 
 
-def _phone(paid: PaidOffice, extension: str) -> RawPhone:
-    config = paid.office.config
-    return RawPhone(
-        extension=extension,
-        password=config.secrets.phones[extension],
-        address=paid.office.addresses.next(),
-        server=(config.sip_address, config.sip_port),
-        silence_s=UNREADABLE_S,
-    )
+def _phone(paid: PaidOffice, endpoint: str) -> RawPhone:
+    return paid.office.raw_phone(endpoint, silence_s=UNREADABLE_S)
 
 
 def _place(paid: PaidOffice, attacker: RawPhone) -> Place:

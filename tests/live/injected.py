@@ -24,7 +24,6 @@ from db.engine import file_of, open_engine
 from db.rate_decks import decks_in_force, roll_back
 from lab.carrier import Carrier
 from lab.paid_office import PaidOffice, Sections, import_rates, settings_text
-from lab.raw_phone import RawPhone
 from lab.watch import FileWatch
 from plans.files import SAMPLE_DECKS
 from tests.admin.certificates import mails, make_certificate, served
@@ -465,13 +464,7 @@ async def somebody_called_past_us(patient: Patient) -> AsyncIterator[None]:
 async def phone_names_the_carrier(patient: Patient) -> AsyncIterator[None]:
     """A phone has registered what `Dial(PJSIP/1002)` would follow to the carrier."""
     office = patient.paid.office
-    hostile = RawPhone(
-        extension="1002",
-        password=office.config.secrets.phones["1002"],
-        address=office.addresses.next(),
-        server=(office.config.sip_address, office.config.sip_port),
-    )
-    async with hostile:
+    async with office.raw_phone("1002") as hostile:
         await hostile.register(
             f"<sip:0033612345678@{hostile.address};maddr={office.carrier.address}>"
         )

@@ -11,7 +11,7 @@ from lab.admins_office import admins_office
 from lab.carrier import OUT_OF_ORDER, Carrier, Rule
 from lab.paid_office import PaidOffice, Sections
 from lab.phone import Phone
-from lab.raw_phone import RawPhone, Talk
+from lab.raw_phone import Talk
 from tests.live.administrator import edit_dialplan
 from tests.live.conftest import FRANCE, StartOffice
 from tests.live.examined import said_by
@@ -125,8 +125,8 @@ async def test_hostile_contact_that_an_own_dial_rings_is_told_of(start_office: S
     """`Dial(PJSIP/1002)` follows the Contact to the carrier; ours would not."""
     async with (
         admins(start_office) as (paid, _second),
-        raw_phone(paid, "1002") as hostile,
-        raw_phone(paid, "1001") as caller,
+        paid.office.raw_phone("1002") as hostile,
+        paid.office.raw_phone("1001") as caller,
     ):
         await edit_dialplan(paid, "Dial(${GOSUB_RETVAL},20,i)", "Dial(PJSIP/${ARG1},20,i)")
         await edit_dialplan(paid, "${LEN(${GOSUB_RETVAL})} = 0", "1 = 0")
@@ -140,13 +140,3 @@ async def test_hostile_contact_that_an_own_dial_rings_is_told_of(start_office: S
             await call.hang_up()
         else:
             assert carrier.calls() == []
-
-
-def raw_phone(paid: PaidOffice, extension: str) -> RawPhone:
-    config = paid.office.config
-    return RawPhone(
-        extension=extension,
-        password=config.secrets.phones[extension],
-        address=paid.office.addresses.next(),
-        server=(config.sip_address, config.sip_port),
-    )

@@ -13,16 +13,6 @@ ABSENT = 480  # Asterisk has nothing to dial
 BUSY = 486  # what a raw phone says to every call that comes to it
 
 
-def raw_phone(paid: PaidOffice, extension: str) -> RawPhone:
-    config = paid.office.config
-    return RawPhone(
-        extension=extension,
-        password=config.secrets.phones[extension],
-        address=paid.office.addresses.next(),
-        server=(config.sip_address, config.sip_port),
-    )
-
-
 def hostile(phone: RawPhone, carrier: str) -> dict[str, list[str]]:
     """Contact headers, by what is wrong with them."""
     own = f"sip:{FRANCE}@{phone.address}"
@@ -62,8 +52,8 @@ async def ring_from_outside(paid: PaidOffice, phone: RawPhone) -> int | None:
 async def test_no_contact_sends_a_call_to_the_carrier(start_office: StartOffice) -> None:
     async with (
         start_office(opening=None) as paid,
-        raw_phone(paid, "1002") as phone,
-        raw_phone(paid, "1001") as caller,
+        paid.office.raw_phone("1002") as phone,
+        paid.office.raw_phone("1001") as caller,
     ):
         await paid.application.stop()
         for name, contacts in hostile(phone, paid.office.carrier.address).items():
@@ -81,9 +71,9 @@ async def test_phone_with_an_honest_contact_rings_on_each_of_its_devices(
 ) -> None:
     async with (
         start_office(opening=None) as paid,
-        raw_phone(paid, "1002") as desk,
-        raw_phone(paid, "1002") as soft,
-        raw_phone(paid, "1001") as caller,
+        paid.office.raw_phone("1002") as desk,
+        paid.office.raw_phone("1002") as soft,
+        paid.office.raw_phone("1001") as caller,
     ):
         for phone, contact in (
             (desk, f"<sip:1002@{desk.address}:5060;line=q3x7hd1k>;q=1.0"),
@@ -100,8 +90,8 @@ async def test_phone_that_forwards_to_the_carrier_forwards_nowhere(
 ) -> None:
     async with (
         start_office(opening=None) as paid,
-        raw_phone(paid, "1002") as phone,
-        raw_phone(paid, "1001") as caller,
+        paid.office.raw_phone("1002") as phone,
+        paid.office.raw_phone("1001") as caller,
     ):
         carrier = paid.office.carrier.address
         for forwards_to in (f"<sip:{FRANCE}@{carrier}>", f"<sip:{FRANCE}@{caller.domain}>"):
@@ -117,7 +107,7 @@ async def test_what_a_phone_says_of_itself_in_a_call_changes_nothing(
     start_office: StartOffice,
 ) -> None:
     """Its Contact and routes inside a call: what follows may go there, and no new call does."""
-    async with start_office() as paid, raw_phone(paid, "1001") as phone:
+    async with start_office() as paid, paid.office.raw_phone("1001") as phone:
         carrier = paid.office.carrier.address
         talk = await phone.call(
             f"sip:02079460000@{phone.domain}",

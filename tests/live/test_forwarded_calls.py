@@ -15,7 +15,6 @@ from tests.live.conftest import (
     charged_as_billed,
     gbp,
 )
-from tests.live.test_contacts import raw_phone
 from trials.oracle import ended_with_its_money
 
 pytestmark = pytest.mark.live
@@ -62,7 +61,7 @@ async def dial(phone: RawPhone, extension: str) -> Answer | Talk:
 async def test_forwarded_call_is_paid_by_the_phone_that_forwards(
     start_office: StartOffice, way: str
 ) -> None:
-    async with start_office(settings=ALLOWED) as paid, raw_phone(paid, "1001") as phone:
+    async with start_office(settings=ALLOWED) as paid, paid.office.raw_phone("1001") as phone:
         await let_forward(paid)
         talk = await dial(phone, WAYS[way])
         assert isinstance(talk, Talk)
@@ -101,7 +100,7 @@ async def test_call_from_the_carrier_is_forwarded_and_paid(start_office: StartOf
 async def test_forwarded_call_that_ends_unseen_is_charged_to_its_end(
     start_office: StartOffice, way: str
 ) -> None:
-    async with start_office(settings=ALLOWED) as paid, raw_phone(paid, "1001") as phone:
+    async with start_office(settings=ALLOWED) as paid, paid.office.raw_phone("1001") as phone:
         await let_forward(paid)
         ringing = asyncio.create_task(dial(phone, WAYS[way]))
         await paid.office.carrier.wait_for(lambda call: not call.answered)
@@ -127,7 +126,7 @@ async def test_forwarded_call_that_nobody_pays_for_is_refused_with_a_reason(
     settings: dict[str, dict[str, object]],
     extensions: tuple[str, ...],
 ) -> None:
-    async with start_office(settings=settings) as paid, raw_phone(paid, "1001") as phone:
+    async with start_office(settings=settings) as paid, paid.office.raw_phone("1001") as phone:
         await let_forward(paid)
         for extension in extensions:
             logged, heard = len(paid.application.entries()), list[Talk]()
@@ -143,7 +142,7 @@ async def test_forwarded_call_that_nobody_pays_for_is_refused_with_a_reason(
 
 async def test_phone_cannot_make_another_one_pay(start_office: StartOffice) -> None:
     """The variable counts for channels that are nobody's phone; headers never become variables."""
-    async with start_office(settings=ALLOWED) as paid, raw_phone(paid, "1001") as phone:
+    async with start_office(settings=ALLOWED) as paid, paid.office.raw_phone("1001") as phone:
         await add_dialplan(
             paid,
             "\n[office]\nexten => _*7X.,1,Set(__TOLLGATE_PAYER=1002)\n"
@@ -162,7 +161,7 @@ async def test_phone_cannot_make_another_one_pay(start_office: StartOffice) -> N
 async def test_emergency_call_is_forwarded_whatever_the_settings_say(
     start_office: StartOffice,
 ) -> None:
-    async with start_office(opening=None) as paid, raw_phone(paid, "1001") as phone:
+    async with start_office(opening=None) as paid, paid.office.raw_phone("1001") as phone:
         await add_dialplan(paid, "\n[office]\nexten => 6005,1,Dial(Local/999@office,20)\n")
         talk = await dial(phone, "6005")
         assert isinstance(talk, Talk)

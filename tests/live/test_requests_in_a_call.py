@@ -7,7 +7,6 @@ import pytest
 from lab.patience import patience
 from lab.raw_phone import Talk
 from tests.live.conftest import FRANCE, StartOffice
-from tests.live.test_contacts import raw_phone
 
 pytestmark = pytest.mark.live
 
@@ -18,7 +17,7 @@ KEY = "Signal=1\r\nDuration=160\r\n"
 async def test_transfer_that_is_not_allowed_is_declined_and_the_call_goes_on(
     start_office: StartOffice,
 ) -> None:
-    async with start_office() as paid, raw_phone(paid, "1001") as phone:
+    async with start_office() as paid, paid.office.raw_phone("1001") as phone:
         talk = await phone.call(f"sip:02079460000@{phone.domain}")
         assert isinstance(talk, Talk)
         for refer_to in (f"sip:1002@{phone.domain}", f"sip:{FRANCE}@{paid.office.carrier.address}"):
@@ -31,7 +30,7 @@ async def test_transfer_that_is_not_allowed_is_declined_and_the_call_goes_on(
 
 async def test_key_sent_as_info_skips_the_announcement(start_office: StartOffice) -> None:
     """A phone that offers no RFC 4733; the balance takes eight seconds to say."""
-    async with start_office(opening="987654.32") as paid, raw_phone(paid, "1001") as phone:
+    async with start_office(opening="987654.32") as paid, paid.office.raw_phone("1001") as phone:
         early: asyncio.Future[Talk] = asyncio.get_running_loop().create_future()
 
         def first(talk: Talk) -> None:
