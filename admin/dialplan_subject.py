@@ -9,7 +9,8 @@ from pathlib import Path
 
 from admin.checks.ami import AmiError
 from admin.checks.asterisk import OURS, AriError
-from admin.checks.running import Endpoint, phones_of, running_asterisk
+from admin.checks.pjsip import Endpoint, Named, named_in, phones_of
+from admin.checks.running import running_asterisk
 from admin.checks.ways import parties_of
 from charging.offices import Office
 from charging.plan import Category
@@ -85,7 +86,7 @@ def files_subject(folder: Path, settings: Settings) -> Subject:
         source=str(folder),
         dialplan=written.dialplan,
         variables=written.variables,
-        endpoints=[*_endpoints_in(folder, settings)],
+        endpoints=[*_endpoints_in(folder, named_in(settings, written.dialplan))],
         lines=written.lines,
         remarks=[*written.remarks, *others],
     )
@@ -192,7 +193,7 @@ class _Finder:
         return str(file.relative_to(self._folder)) if inside else str(file)
 
 
-def _endpoints_in(folder: Path, settings: Settings) -> Iterator[Endpoint]:
+def _endpoints_in(folder: Path, named: Named) -> Iterator[Endpoint]:
     main = folder / "pjsip.conf"
     if not main.exists():
         return
@@ -201,17 +202,14 @@ def _endpoints_in(folder: Path, settings: Settings) -> Iterator[Endpoint]:
     for section in config.categories:
         typed.setdefault(section.last("type").lower(), []).append(section)
     with_address = {each.name for each in typed.get("aor", ()) if each.last("contact")}
-    phones = frozenset(phone.endpoint for phone in phones_of(settings))
     for section in typed.get("endpoint", ()):
         aors = {aor.strip() for aor in section.last("aors").split(",")}
-        known_trunk = section.name in settings.trunks or section.name in OUR_TRUNKS
-        is_trunk = known_trunk or (section.name not in phones and bool(aors & with_address))
         set_here = [each.value for each in section.entries if each.name.lower() == "set_var"]
         yield Endpoint(
             name=section.name,
             context=section.last("context") or "default",
             allow_transfer=section.last("allow_transfer").lower() not in {"no", "false", "0"},
-            is_trunk=is_trunk,
+            is_trunk=named.is_trunk(section.name, has_address=bool(aors & with_address)),
             variables=dict(_assigned(each) for each in set_here),
         )
 

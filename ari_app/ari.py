@@ -14,6 +14,7 @@ import aiohttp
 
 from ari_app.clock import AsteriskClock, milliseconds
 from settings import AriSettings
+from telephony.pjsip import fields_of, path_of
 
 JSON = "application/json"
 NOT_FOUND = 404
@@ -279,8 +280,7 @@ class Ari:
         Raises:
             AriError, AriUnavailableError: as `request`; there is none of that name, for one.
         """
-        fields = await self._get(f"asterisk/config/dynamic/res_pjsip/{kind}/{name}")
-        return {field["attribute"]: field["value"] for field in fields}
+        return fields_of(await self._get(path_of(kind, name)))
 
     async def _get(self, uri: str) -> Any:
         try:

@@ -23,6 +23,7 @@ from charging.masking import masked
 from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
 from dialplan.walk.targets import Target, targets_of
 from telephony.cel import event_ms
+from telephony.pjsip import aors_of, contacts_of
 
 log = structlog.get_logger()
 
@@ -254,15 +255,13 @@ class UngatedWatch:
 
     async def _addresses_of(self, endpoint: str) -> frozenset[str]:
         try:
-            aors = (await self._ari.pjsip_object("endpoint", endpoint)).get("aors", "")
-            contacts = [
-                (await self._ari.pjsip_object("aor", aor.strip())).get("contact", "")
-                for aor in aors.split(",")
-                if aor.strip()
-            ]
+            fields = await self._ari.pjsip_object("endpoint", endpoint)
+            aors = [await self._ari.pjsip_object("aor", name) for name in aors_of(fields)]
         except AriError:
             return frozenset()  # no such endpoint
-        hosts = {host_of(uri) for contact in contacts for uri in contact.split(",") if uri}
+        uris = [uri for aor in aors for uri in contacts_of(aor)]
+        uris += [each.get("outbound_proxy", "") for each in (fields, *aors)]
+        hosts = {host_of(uri) for uri in uris if uri}
         return frozenset().union(*[await addresses_of(host) for host in sorted(hosts)])
 
     async def _unpaid(self, suspects: Sequence[Suspect]) -> Sequence[Suspect]:

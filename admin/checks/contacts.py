@@ -3,16 +3,14 @@
 A phone chooses its Contact. What is dialled, and what may be registered, is in Asterisk's hands.
 """
 
-import asyncio
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from admin.checks.asked import OfRunning
-from admin.checks.asterisk import ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem
-from admin.checks.running import Running, phones_of, walker_of
+from admin.checks.pjsip import Endpoint
+from admin.checks.running import Running, walker_of
 from charging.plain_text import escaped
 from dialplan.office_routes import PHONE_CONTACTS
 from dialplan.phone_contacts import is_dialled
@@ -26,7 +24,6 @@ DIAL_CONTACTS = (
 # PJSIP/1001 with nothing behind it: whatever the phone registered is dialled.
 _PLAIN = re.compile(r"PJSIP/(?P<phone>[\w.-]+|\$\{EXTEN[^}]*\})(?=[&,)]|$)")
 _ANY_CONTACT = re.compile(r"\$\{PJSIP_DIAL_CONTACTS\(")
-_NEXT_CONTACT = re.compile(r",(?=sips?:)")
 WALKED_MAX = 20  # an office's phones are dialled alike
 _DIALS = frozenset({"Dial", "Queue", "Page"})
 
@@ -42,7 +39,11 @@ class Registered:
 
 @OfRunning
 def check_contacts(settings: Settings, running: Running) -> Iterator[Finding]:
-    phones = asyncio.run(_ask(settings))
+    phones = {
+        each.name: registered(each)
+        for each in running.endpoints
+        if each.fields.get("aors") and not each.is_trunk
+    }
     places = plain_dials(running.dialplan, phones) | walked_dials(running, settings, phones)
     found = [*judge_phones(phones), *judge_dials(places)]
     if phones:
@@ -130,34 +131,9 @@ def _dials_any(data: str, phones: Collection[str]) -> bool:
     return plainly or _ANY_CONTACT.search(data) is not None
 
 
-def registered(endpoint: Mapping[str, str], aors: Sequence[Mapping[str, str]]) -> Registered:
-    listed_in = [_NEXT_CONTACT.split(aor.get("contact", "")) for aor in aors]
-    contacts = [contact for contacts in listed_in for contact in contacts if contact]
+def registered(endpoint: Endpoint) -> Registered:
     return Registered(
-        limited=bool(endpoint.get("contact_acl")),
-        redirect_method=endpoint.get("redirect_method", ""),
-        contacts=tuple(contacts),
+        limited=bool(endpoint.fields.get("contact_acl")),
+        redirect_method=endpoint.fields.get("redirect_method", ""),
+        contacts=endpoint.contacts,
     )
-
-
-# --- asking ---------------------------------------------------------------------------------------
-
-
-async def _ask(settings: Settings) -> Mapping[str, Registered]:
-    """Raises AriError."""
-    phones = {}
-    for name in sorted(phone.endpoint for phone in phones_of(settings)):
-        endpoint = await _object(settings, f"endpoint/{name}")
-        if endpoint is not None:
-            names = [each for each in endpoint.get("aors", "").split(",") if each]
-            aors = [await _object(settings, f"aor/{each}") for each in names]
-            phones[name] = registered(endpoint, [each for each in aors if each is not None])
-    return phones
-
-
-async def _object(settings: Settings, path: str) -> Mapping[str, str] | None:
-    async with ari_session(settings) as session:
-        status, fields = await get_json(session, f"asterisk/config/dynamic/res_pjsip/{path}")
-    if status != HTTPStatus.OK or not isinstance(fields, list):
-        return None
-    return {field["attribute"]: field["value"] for field in fields}

@@ -1,16 +1,13 @@
 """When Asterisk gives up a leg: docs/adr/0011-dead-and-refusing-legs.md, against what it has."""
 
-import asyncio
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
-from itertools import chain
 
 from admin.checks.asked import OfRunning
-from admin.checks.asterisk import ari_session, get_json
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from admin.checks.running import Running, phones_of
+from admin.checks.pjsip import phones_of
+from admin.checks.running import Running
 from dialplan.walk.lookup import Dialplan, Extension, Step
 from dialplan.walk.targets import dial_options
 from dialplan.walk.values import split_arguments
@@ -53,16 +50,12 @@ class Dialled:
     paid: Sequence[str]
     emergency: Sequence[Sequence[str]]  # of each extension: offices may have trunks of their own
 
-    @property
-    def every(self) -> frozenset[str]:
-        return frozenset(chain(self.paid, *self.emergency))
-
 
 @OfRunning
 def check_dead_legs(settings: Settings, running: Running) -> Iterator[Finding]:
     dialled = dialled_in(running.dialplan)
     phones = {each.endpoint for each in phones_of(settings)}
-    endpoints = asyncio.run(_ask(settings, {*dialled.every, *settings.trunks, *phones}))
+    endpoints = {each.name: limits_of(each.fields) for each in running.endpoints}
     found = [
         *judge_limits(endpoints, dialled, settings, phones),
         *judge_options(running.dialplan),
@@ -188,21 +181,6 @@ def _judge_phones(phones: Mapping[str, Limits], settings: Settings) -> Iterator[
             f" for {min(phones[name].rtp_timeout_s for name in hasty)} s",
             f"rtp_timeout = {wanted_s} for them in pjsip.conf, or [asterisk] phone_rtp_timeout_s",
         )
-
-
-# --- asking ---------------------------------------------------------------------------------------
-
-
-async def _ask(settings: Settings, names: Collection[str]) -> Mapping[str, Limits]:
-    """Raises AriError."""
-    endpoints = {}
-    async with ari_session(settings) as session:
-        for name in sorted(names):
-            path = f"asterisk/config/dynamic/res_pjsip/endpoint/{name}"
-            status, fields = await get_json(session, path)
-            if status == HTTPStatus.OK:
-                endpoints[name] = limits_of({f["attribute"]: f["value"] for f in fields})
-    return endpoints
 
 
 def limits_of(fields: Mapping[str, str]) -> Limits:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from admin.checks.asked import OfRunning
 from admin.checks.asterisk import OURS, RENDER
 from admin.checks.findings import Finding, listed, ok, problem, warning
-from admin.checks.running import SENT, Endpoint, Running, phones_of, walker_of
+from admin.checks.pjsip import Endpoint, phones_of
+from admin.checks.running import SENT, Running, walker_of
 from assembly.offices import read_offices
 from charging.offices import Office
 from charging.plan import Category

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from dialplan.walk.lookup import Dialplan
 from dialplan.walk.values import CACHED, split_arguments
 
 
@@ -32,6 +33,19 @@ def target_of(text: str) -> Target | None:
     else:
         endpoint, number = resource, ""
     return Target(technology, endpoint, number)
+
+
+def dialled_outward(dialplan: Dialplan) -> frozenset[str]:
+    """Endpoints of PJSIP at which some step dials a number, as it is written: no phones."""
+    return frozenset(
+        target.endpoint
+        for context in dialplan.contexts.values()
+        for extension in context.extensions
+        for step in extension.steps
+        if step.application.lower() == "dial"
+        for target in targets_of(step.data)
+        if target.technology.upper() == "PJSIP" and target.number
+    )
 
 
 @lru_cache(CACHED)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -30,12 +31,12 @@ SOUND = {  # endpoints
     "trunk": {
         "context": "from-trunk",
         "aors": "trunk",
-        "contact": "sip:192.0.2.1",
         "timers": "no",
         "rtp_timeout": "60",
     },
     "emergency": {"context": "from-trunk", "aors": "trunk", "timers": "no"},
 }
+WRITTEN = {"trunk": ["sip:192.0.2.1"]}  # contacts of pjsip.conf, by address of record
 
 
 @dataclass
@@ -45,6 +46,8 @@ class AsteriskStandIn:
     dialplan: Mapping[str, frozenset[str]] = field(default_factory=dict)
     listing: Sequence[str] = ()  # of the whole dialplan: the lines of each event
     endpoints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    written: Mapping[str, Sequence[str]] = field(default_factory=lambda: WRITTEN)
+    registered: Mapping[str, Sequence[str]] = field(default_factory=dict)  # as `written`
     variables: Mapping[str, str] = field(default_factory=dict)  # global ones
     sounds_status: int = 200
     sounds: Sequence[str] | None = tuple(f"tollgate/{clip}" for clip in texts_of("en"))
@@ -96,12 +99,25 @@ class AsteriskStandIn:
         listed = [{"technology": "PJSIP", "resource": name} for name in self.endpoints]
         return web.json_response(listed)
 
-    async def endpoint(self, request: web.Request) -> web.Response:
+    async def pjsip_object(self, request: web.Request) -> web.Response:
         _require_login(request)
-        fields = self.endpoints.get(request.match_info["name"])
-        if fields is None:
+        said = self._pjsip_object(request.match_info["kind"], request.match_info["name"])
+        if said is None:
             return web.json_response({"message": "not found"}, status=404)
-        return web.json_response([{"attribute": k, "value": v} for k, v in fields.items()])
+        return web.json_response([{"attribute": k, "value": v} for k, v in said])
+
+    def _pjsip_object(self, kind: str, name: str) -> list[tuple[str, str]] | None:
+        if kind == "endpoint":
+            return [*self.endpoints[name].items()] if name in self.endpoints else None
+        if kind == "aor":
+            contacts = [*self.written.get(name, ()), *self.registered.get(name, ())]
+            return [("contact", contact) for contact in contacts]
+        objects = {
+            f"{aor};@{hashlib.md5(contact.encode()).hexdigest()}": contact  # noqa: S324 - its name
+            for aor, contacts in self.registered.items()
+            for contact in contacts
+        }
+        return [("uri", objects[name])] if name in objects else None
 
     async def list_sounds(self, request: web.Request) -> web.Response:
         _require_login(request)
@@ -170,7 +186,9 @@ async def running(asterisk: AsteriskStandIn) -> AsyncIterator[AsteriskStandIn]:
     if asterisk.web_enabled:
         ari.router.add_post("/rawman", asterisk.challenge)
     ari.router.add_get("/ari/sounds", asterisk.list_sounds)
-    ari.router.add_get("/ari/asterisk/config/dynamic/res_pjsip/{kind}/{name}", asterisk.endpoint)
+    ari.router.add_get(
+        "/ari/asterisk/config/dynamic/res_pjsip/{kind}/{name}", asterisk.pjsip_object
+    )
     ami = await asyncio.start_server(asterisk.converse, "127.0.0.1", 0)
     with socket.create_server(("127.0.0.1", 0)) as agi:
         asterisk.agi_port = agi.getsockname()[1]

@@ -13,7 +13,8 @@ from admin.checks.contacts import (
     walked_dials,
 )
 from admin.checks.findings import Status
-from admin.checks.running import Endpoint, Running
+from admin.checks.pjsip import Endpoint
+from admin.checks.running import Running
 from assembly.routes import own_asterisk
 from dialplan.render import OUR_CONTEXTS, rendered_dialplan
 from dialplan.walk.lookup import Context, Dialplan, Extension, Step
@@ -119,12 +120,11 @@ def test_what_we_return_for_a_phone_may_be_dialled_and_the_phone_itself_not(
     assert walked_dials(found, Settings(), {"1001"}) == places
 
 
-def test_contacts_are_read_as_asterisk_lists_them() -> None:
-    endpoint = {"contact_acl": "deny/permit", "redirect_method": "user"}
-    aor = {"contact": "sip:1001@192.0.2.7:5060,sip:a,b@192.0.2.8:5060"}
-    assert registered(endpoint, [aor]).contacts == (
-        "sip:1001@192.0.2.7:5060",
-        "sip:a,b@192.0.2.8:5060",
+def test_phone_is_judged_by_what_asterisk_has_of_it() -> None:
+    fields = {"contact_acl": "deny/permit", "redirect_method": "user"}
+    phone = Endpoint(
+        name="1001", context="office", allow_transfer=False, is_trunk=False, fields=fields
     )
-    assert registered(endpoint, [{}]) == Registered(limited=True, redirect_method="user")
-    assert not registered({"contact_acl": ""}, []).limited
+    assert registered(phone) == Registered(limited=True, redirect_method="user")
+    assert registered(replace(phone, contacts=SOUND.contacts)) == SOUND
+    assert not registered(replace(phone, fields={"contact_acl": ""})).limited

@@ -3,7 +3,8 @@
 import pytest
 
 from admin.checks.findings import Status
-from admin.checks.running import Endpoint, Running
+from admin.checks.pjsip import Endpoint
+from admin.checks.running import Running
 from admin.checks.ways import judge_phones
 from assembly.offices import read_offices
 from dialplan.walk import rules

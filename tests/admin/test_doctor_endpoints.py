@@ -7,7 +7,8 @@ import pytest
 
 from admin.checks.endpoints import judge_names, judge_strangers
 from admin.checks.findings import Status
-from admin.checks.running import Endpoint, Running
+from admin.checks.pjsip import Endpoint
+from admin.checks.running import Running
 from assembly.routes import own_asterisk
 from dialplan.phones import Phone
 from dialplan.render import rendered_dialplan

@@ -6,7 +6,8 @@ import pytest
 
 from admin.checks.findings import Finding, Status
 from admin.checks.offices import judge_contexts, judge_incoming
-from admin.checks.running import Endpoint, Running
+from admin.checks.pjsip import Endpoint
+from admin.checks.running import Running
 from dialplan.phones import Phone
 from dialplan.render import rendered_dialplan
 from settings import Settings

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from admin.checks.findings import Finding, Status
-from admin.checks.running import Endpoint, Running
+from admin.checks.pjsip import Endpoint
+from admin.checks.running import Running
 from admin.checks.ways import check_trunks, check_ways, judge_transfers, judge_trunks
 from admin.checks.ways import judge_phones as judge
 from admin.doctor import ASTERISK, carry_out

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +32,7 @@ from charging.masking import masked
 from db.ungated import PaidLeg, UngatedLeg, UngatedLegs
 from dialplan.walk.targets import Target, targets_of
 from telephony.cel import fields_of
+from telephony.pjsip import fields_of as pjsip_fields_of
 
 CARRIERS = Carriers(
     endpoints=frozenset({"trunk", "emergency"}),
@@ -228,6 +229,59 @@ class NoAri(Ari):
 
     async def pjsip_object(self, kind: str, name: str) -> dict[str, str]:
         raise AriUnavailableError(f"{kind} {name}")
+
+
+class AriOfTwoCarriers(Ari):
+    """`trunk` is reached at two addresses, and `emergency` by way of another."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def pjsip_object(self, kind: str, name: str) -> Mapping[str, str]:
+        contacts = [f"sip:203.0.113.{n}:5060" for n in (1, 2)] if name == "trunk" else []
+        told = {
+            "aor": [("contact", contact) for contact in contacts],
+            "endpoint": [
+                ("aors", f"{name}, {name}"),
+                ("outbound_proxy", "sip:203.0.113.3;lr" if name == "emergency" else ""),
+            ],
+        }
+        return pjsip_fields_of([{"attribute": a, "value": v} for a, v in told[kind]])
+
+
+class AmiOfOneLeg(Ami):
+    def __init__(self, goes_to: str) -> None:
+        self._told = {"CHANNEL(pjsip,target_uri)": goes_to, "CHANNEL(rtp,dest)": ""}
+
+    async def variable(self, channel: str, name: str) -> str:
+        assert channel == "a-1.1"
+        return self._told[name]
+
+
+@pytest.mark.parametrize(
+    ("host", "leaves"),
+    [
+        ("192.0.2.1", True),  # of the settings
+        ("203.0.113.1", True),
+        ("203.0.113.2", True),
+        ("203.0.113.3", True),
+        ("203.0.113.4", False),
+    ],
+)
+async def test_leg_of_a_phone_is_seen_at_every_address_of_a_carrier(
+    host: str, *, leaves: bool
+) -> None:
+    ledger = LedgerOfLegs()
+    watch = UngatedWatch(
+        asterisk="pbx",
+        carriers=CARRIERS,
+        ami=AmiOfOneLeg(f"sip:1002@{host}:5060"),
+        ari=AriOfTwoCarriers(),
+        ungated=ledger,
+    )
+    watch.note(fields_of(answered("1002")) or {}, now_s=0)
+    await watch.judge(JUDGED_AFTER_S)
+    assert ledger.added == (["a-1.1"] if leaves else [])
 
 
 async def not_far_before_the_end() -> int | None:

@@ -1,5 +1,7 @@
 """`tollgate doctor` looks at a real Asterisk, as its stand-in in tests/admin is believed to be."""
 
+from pathlib import Path
+
 import pytest
 
 from admin.checks.findings import Finding, Status
@@ -94,6 +96,32 @@ async def test_file_that_cannot_be_read_costs_the_dialplan_only_where_it_is_incl
         await asterisk.cli("module load pbx_config.so")
         known = "tollgate-emergency-call" in await asterisk.cli("dialplan show")
         assert known is kept
+
+
+async def test_doctor_looks_at_every_contact_of_a_phone(start_office: StartOffice) -> None:
+    async with start_office() as paid, paid.office.raw_phone("1002") as phone:
+        numbers = ("0033142685300", "0033612345678")  # no phones
+        assert (
+            await phone.register(*(f"<sip:{n}@{phone.address}>" for n in numbers))
+        ).status == 200
+        told = [each.message for each in await said_by("contacts", paid)]
+    for number in numbers:
+        said = f"the phone 1002 has registered sip:{number}@"
+        assert any(message.startswith(said) for message in told), told
+
+
+async def test_doctor_takes_a_registered_phone_that_the_settings_forgot_for_a_phone(
+    start_office: StartOffice, tmp_path: Path
+) -> None:
+    file = tmp_path / "phones.toml"
+    file.write_text('[phones.1001]\nextension = "1001"\n', encoding="utf-8")
+    async with (
+        start_office(settings={"site": {"phones_file": str(file)}}) as paid,
+        paid.office.raw_phone("1002") as phone,
+    ):
+        assert (await phone.register(f"<{phone.own_uri}>")).status == 200
+        (found,) = await said_by("endpoints", paid)
+        assert found.message.startswith("1002 may dial, and is no phone of"), found
 
 
 async def finding(check: str, paid: PaidOffice) -> Finding:
