@@ -25,7 +25,7 @@ from charging.money_writes import recorded
 from charging.orders import TopUpOrder
 from charging.payment_effects import advance, receipt_of
 from charging.plain_text import require_plain
-from charging.receipts import Receipt, ReceiptKind, ReceiptTerms, note_on
+from charging.receipts import Receipt, ReceiptTerms, note_on
 from charging.refill import (
     TOOK_NOTHING,
     Attempt,
@@ -324,9 +324,9 @@ class IssueReceipt(_OfPayment[Receipt]):
             return Decision(result=issued, money=(Issue(issued),))
         note = note_on(
             issued,
-            ReceiptKind.CREDIT_NOTE,
             number=issued.number + 1,
-            total=refunded,
+            stood=issued.total,
+            stands=issued.total - refunded,
             at=self.at,
         )
         return Decision(result=issued, money=(Issue(issued), Issue(note)))

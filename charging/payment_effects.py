@@ -31,7 +31,7 @@ from charging.money_state import (
     Tell,
 )
 from charging.money_writes import told
-from charging.receipts import Party, Receipt, ReceiptKind, ReceiptTerms, note_on, receipt
+from charging.receipts import Party, Receipt, ReceiptTerms, note_on, receipt
 from charging.refill import (
     Arm,
     Attempt,
@@ -99,6 +99,7 @@ class _Effects:
         self._snapshot = snapshot
         self._state = state
         self._payment = payment
+        self._stood = payment.amount - before.refunded  # of its receipt
         # An entry is reversed at most once.
         self._reversed_before = (
             before.refund_failed or before.refund is not None or bool(before.charge_backs)
@@ -127,10 +128,8 @@ class _Effects:
                 self._credit()
             case TakeOut() | Restore() | ChargeBack() | Return():
                 self._entries += self._movements(command)
-            case IssueCreditNote(amount):
-                self._issue_note(ReceiptKind.CREDIT_NOTE, amount)
-            case IssueDebitNote(amount):
-                self._issue_note(ReceiptKind.DEBIT_NOTE, amount)
+            case IssueCreditNote() | IssueDebitNote():
+                self._issue_note()
             case Pause():
                 self._policy = self._policy.paused(command)
             case Arm():
@@ -197,12 +196,13 @@ class _Effects:
                 key=self._key_of(EntryKind.REPAY, time=time),
             )
 
-    def _issue_note(self, kind: ReceiptKind, amount: Money) -> None:
+    def _issue_note(self) -> None:
         of = self._state.receipts.get(self._payment.payment_id)
         if of is None:
             return
         number = self._state.receipts_count + 1
-        note = note_on(of, kind, number=number, total=min(amount, of.total), at=self._at)
+        stands = self._payment.amount - self._payment.attempt.refunded
+        note = note_on(of, number=number, stood=self._stood, stands=stands, at=self._at)
         self._writes.append(Issue(note))
 
     def _mail(self, mail: Mail) -> Tell:

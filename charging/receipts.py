@@ -130,24 +130,39 @@ def receipt(  # noqa: PLR0913 - everything that is on it
     )
 
 
-def note_on(of: Receipt, kind: ReceiptKind, *, number: int, total: Money, at: datetime) -> Receipt:
+def note_on(of: Receipt, *, number: int, stood: Money, stands: Money, at: datetime) -> Receipt:
     """Takes back a receipt, or a part of it, or puts it into force again, at the tax it had.
 
+    Its tax is that of what stood less that of what stands. So a receipt less its notes has the tax
+    of what is left of it, and none where nothing is, however many notes there were. A note of one
+    cent has none.
+
+    Args:
+        of: the receipt.
+        number: of the note.
+        stood: what of the receipt was in force before.
+        stands: what of it is from now on.
+        at: when.
+
     Raises:
-        ValueError: it is about more than the receipt.
+        ValueError: nothing changes, or more than the receipt does.
     """
-    if total > of.total:
-        raise ValueError(f"{total} is more than the {of.total} of receipt {of.name}")
+    less, more = min(stood, stands), max(stood, stands)
+    if less == more or less.micros < 0 or more > of.total:
+        raise ValueError(f"{stood} before and {stands} after of the {of.total} of {of.name}")
+    total = more - less
+    basis_points = of.vat_basis_points or _ZERO
+    tax = vat_within(more, basis_points) - vat_within(less, basis_points)
     return Receipt(
         office_id=of.office_id,
         number=number,
-        kind=kind,
+        kind=ReceiptKind.CREDIT_NOTE if stands < stood else ReceiptKind.DEBIT_NOTE,
         payment_id=of.payment_id,
         at=at,
         seller=of.seller,
         buyer=of.buyer,
         total=total,
-        vat=vat_within(total, of.vat_basis_points or _ZERO),
+        vat=min(tax, total - Money(CENT_MICROS, total.currency)),
         vat_basis_points=of.vat_basis_points,
         vat_at=of.vat_at,
         card=of.card,

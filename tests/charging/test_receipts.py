@@ -1,5 +1,6 @@
 """Receipts: tax within the price, seller and buyer, credit notes."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from charging.bookkeeping import signed_of
 from charging.money import Money
 from charging.receipts import (
+    CENT_MICROS,
     Party,
     Receipt,
     ReceiptKind,
@@ -63,18 +65,47 @@ def test_no_tax_is_shown_where_it_is_due_later_or_nobody_may_charge_it(of: Recei
 
 
 def test_a_credit_note_takes_back_a_part_at_the_same_tax() -> None:
-    note = note_on(issued(terms()), ReceiptKind.CREDIT_NOTE, number=13, total=gbp("6"), at=START)
+    note = note_on(issued(terms()), number=13, stood=gbp("20"), stands=gbp("14"), at=START)
     assert (note.kind, note.of_number, note.total) == (ReceiptKind.CREDIT_NOTE, 12, gbp("6"))
     assert (note.vat, note.net) == (gbp("1"), gbp("5"))
     assert (note.seller, note.buyer, note.card) == (SELLER, BUYER, "visa 4242")
-    with pytest.raises(ValueError, match="more than"):
-        note_on(issued(terms()), ReceiptKind.CREDIT_NOTE, number=13, total=gbp("20.01"), at=START)
+    for stood, stands in (("20", "-0.01"), ("20.01", "20"), ("14", "14")):
+        with pytest.raises(ValueError, match="of the"):
+            note_on(issued(terms()), number=13, stood=gbp(stood), stands=gbp(stands), at=START)
 
 
 def test_a_debit_note_puts_a_part_into_force_again() -> None:
-    note = note_on(issued(terms()), ReceiptKind.DEBIT_NOTE, number=14, total=gbp("6"), at=START)
-    assert (note.of_number, note.total, note.vat) == (12, gbp("6"), gbp("1"))
+    note = note_on(issued(terms()), number=14, stood=gbp("14"), stands=gbp("20"), at=START)
+    assert (note.kind, note.of_number) == (ReceiptKind.DEBIT_NOTE, 12)
+    assert (note.total, note.vat) == (gbp("6"), gbp("1"))
     assert signed_of(note) == (gbp("5"), gbp("1"), gbp("6"))
+
+
+def test_note_of_one_cent_has_no_tax() -> None:
+    """Else its net would be nothing: of 19.95, 3.33 are tax, and of 19.94 3.32."""
+    notes = [
+        note_on(issued(terms()), number=13, stood=more, stands=more - gbp("0.01"), at=START)
+        for more in (gbp("20"), gbp("19.95"))
+    ]
+    assert [(each.vat, each.net) for each in notes] == [(gbp("0"), gbp("0.01"))] * 2
+
+
+@given(
+    cents=st.integers(2, 10**9), basis_points=st.integers(0, 9_999), parts=st.lists(st.floats(0, 1))
+)
+def test_a_receipt_less_its_notes_has_the_tax_of_what_is_left(
+    cents: int, basis_points: int, parts: list[float]
+) -> None:
+    """Money comes and goes: what stands after each note is any part of the receipt."""
+    of = issued(terms(vat_basis_points=basis_points), str(Decimal(cents) / 100))
+    stood, tax = of.total, of.vat
+    for part in [*parts, 0.0]:
+        stands = Money(int(cents * part) * CENT_MICROS, "GBP")
+        if abs(stands.micros - stood.micros) > CENT_MICROS:
+            note = note_on(of, number=13, stood=stood, stands=stands, at=START)
+            tax += signed_of(note)[1]
+            stood = stands
+    assert tax == vat_within(stood, basis_points)
 
 
 @given(cents=st.integers(1, 10**9), basis_points=st.integers(0, 9_999))

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import html5lib
 import pytest
 
-from charging.receipts import Party, Receipt, ReceiptKind, ReceiptTerms, VatAt, note_on, receipt
+from charging.receipts import Party, Receipt, ReceiptTerms, VatAt, note_on, receipt
 from papers.receipts import receipt_page, receipt_pdf
 from tests.fakes.charging import eur, gbp
 from tests.fakes.clock import START
@@ -80,7 +80,7 @@ def test_where_the_tax_is_due_on_use_the_receipt_says_so() -> None:
 
 
 def test_a_credit_note_names_the_receipt_that_it_takes_back() -> None:
-    note = note_on(issued(), ReceiptKind.CREDIT_NOTE, number=8, total=eur("6"), at=START)
+    note = note_on(issued(), number=8, stood=eur("20"), stands=eur("14"), at=START)
     seen = text_of(receipt_page(note, zone=PARIS))
     assert "Avoir" in seen
     assert "Annule le reçu NICE-000007" in seen
@@ -88,7 +88,7 @@ def test_a_credit_note_names_the_receipt_that_it_takes_back() -> None:
 
 
 def test_a_debit_note_says_that_a_refund_did_not_arrive() -> None:
-    note = note_on(issued(), ReceiptKind.DEBIT_NOTE, number=9, total=eur("6"), at=START)
+    note = note_on(issued(), number=9, stood=eur("14"), stands=eur("20"), at=START)
     seen = text_of(receipt_page(note, zone=PARIS))
     assert "Note de débit" in seen
     assert "Annule un avoir sur le reçu NICE-000007 : le remboursement n'a pas abouti" in seen

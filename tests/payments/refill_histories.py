@@ -35,6 +35,7 @@ from charging.payment_commands import (
     RecordFact,
     StartWork,
 )
+from charging.receipts import vat_within
 from charging.refill import (
     TOOK_NOTHING,
     Charge,
@@ -321,14 +322,17 @@ class RefillHistory(RuleBasedStateMachine):
         assert came - went == kept
 
     def its_papers_say_what_the_processor_did(self) -> None:
-        """Receipts less notes: what was charged and not refunded. A dispute is no refund."""
+        """Receipts less notes: what was charged and not refunded, and its tax; no disputes."""
         papers = [each.receipt for each in self.ledger.told if isinstance(each, Issue)]
         assert [each.number for each in papers] == [*range(1, len(papers) + 1)]
         intents = self.processor.intents.values()
         for payment_id in self._state.payments:
             of_it = [each for each in intents if each.request.payment_id == payment_id]
-            said = [signed_of(each)[2].micros for each in papers if each.payment_id == payment_id]
-            assert sum(said) == sum((each.charged - each.refunded).micros for each in of_it)
+            said = [signed_of(each) for each in papers if each.payment_id == payment_id]
+            left = Money(sum((each.charged - each.refunded).micros for each in of_it), "GBP")
+            assert sum(total.micros for _, _, total in said) == left.micros
+            tax = vat_within(left, SELLER_TERMS.vat_basis_points)
+            assert sum(each.micros for _, each, _ in said) == tax.micros
 
     # --- helpers -------------------------------------------------------------------------
 
