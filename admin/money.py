@@ -86,6 +86,7 @@ def _show(office_id: str, found: Balances, *, as_json: bool, **more: Any) -> Non
                 "office": office_id,
                 "available_micros": found.available.micros,
                 "reserved_micros": found.reserved.micros,
+                "owed_micros": found.owed.micros,
                 "currency": currency,
             }
             | more
@@ -96,3 +97,6 @@ def _show(office_id: str, found: Balances, *, as_json: bool, **more: Any) -> Non
         say(f"key {more['key']}")
     if found.reserved:
         say(f"{shown(found.reserved.micros, currency)} reserved by live calls")
+    if found.owed:
+        owed = shown(found.owed.micros, currency)
+        say(f"{owed} owed for a payment that the bank took back; the next card payment pays it")

@@ -11,6 +11,7 @@ from typing import Final
 
 from charging.changes import Change
 from charging.commands import TOP_UP_MAX, TOP_UP_MAX_MICROS
+from charging.debts import owed_by
 from charging.entries import (
     EntryKey,
     EntryKind,
@@ -116,6 +117,7 @@ class Adjust(LedgerCommand[Adjusted]):
             balances=Balances(
                 available=free + Money(change, currency),
                 reserved=snapshot.balance(reserved(self.office_id), currency),
+                owed=owed_by(self.office_id, snapshot, currency),
             ),
         )
 

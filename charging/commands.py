@@ -6,6 +6,7 @@ Each command is decided by pure code; `charging.ledger.LedgerSnapshot` carries i
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from charging.debts import owed_by
 from charging.entries import (
     REVENUE,
     Account,
@@ -509,4 +510,5 @@ def _balances(office_id: str, snapshot: LedgerSnapshot, *, added: Money) -> Bala
     return Balances(
         available=snapshot.balance(available(office_id), added.currency) + added,
         reserved=snapshot.balance(reserved(office_id), added.currency),
+        owed=owed_by(office_id, snapshot, added.currency),
     )

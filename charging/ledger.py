@@ -50,6 +50,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 class Balances:
     available: Money
     reserved: Money
+    owed: Money  # of payments that the bank took back: a positive amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from charging.debts import owed_by
 from charging.entries import (
     Account,
     EntryKey,
@@ -144,7 +145,7 @@ class _Effects:
         kind = EntryKind.REFILL if refill else EntryKind.TOP_UP
         movement = (_CARD, self._available, self._payment.amount)
         entry = self._entry(kind, movement, reason=self._payment.reason)
-        self._entries.append(entry)
+        self._entries += [entry, *self._repayment(self._payment.amount, time=0)]
         self._payment = replace(self._payment, entry_key=entry.key)
         if self._terms is not None:
             issued = receipt_of(self._state, self._payment, self._terms, self._at)
@@ -179,20 +180,23 @@ class _Effects:
         )
 
     def _return(self, amount: Money, time: int) -> Iterator[LedgerEntry]:
-        """The office has the money again, and pays first what it came to owe by the charge-back."""
+        """The office has the money again."""
         yield self._entry(
             EntryKind.TOP_UP_RESTORE,
             (_CARD, self._available, amount),
             reverses=self._key_of_charge_back(time),
             key=self._key_of(EntryKind.TOP_UP_RESTORE, time=time),
         )
-        owing = owed(self._payment.office_id)
-        debt = Money(-self._snapshot.balance(owing, amount.currency).micros, amount.currency)
-        repaid = min(debt, amount)
+        yield from self._repayment(amount, time=time)
+
+    def _repayment(self, incoming: Money, *, time: int) -> Iterator[LedgerEntry]:
+        """Of what comes in, first what the office owes is paid."""
+        office_id = self._payment.office_id
+        repaid = min(incoming, owed_by(office_id, self._snapshot, incoming.currency))
         if repaid:
             yield self._entry(
                 EntryKind.REPAY,
-                (self._available, owing, repaid),
+                (self._available, owed(office_id), repaid),
                 key=self._key_of(EntryKind.REPAY, time=time),
             )
 

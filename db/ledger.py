@@ -95,12 +95,14 @@ class SqlLedger:
 
 
 def balances_of(reader: Connection, office_id: str, currency: str) -> Balances:
-    """The two balances of an office; zero if it never had money."""
+    """The balances of an office; zero if it never had money."""
     query = select(balances).where(balances.c.office_id == office_id)
     found = {row.account: Money(row.micros, row.currency) for row in reader.execute(query)}
     nothing = Money(0, currency)
     return Balances(
-        available=found.get("available", nothing), reserved=found.get("reserved", nothing)
+        available=found.get("available", nothing),
+        reserved=found.get("reserved", nothing),
+        owed=nothing - found.get("owed", nothing),
     )
 
 

@@ -19,10 +19,13 @@ _PERCENT_OF_BASIS_POINTS = 100
 
 
 class BalanceShown(Answer):
-    """What can be spent, and what calls under way have set aside."""
+    """What can be spent, what calls under way have set aside, and what the office owes."""
 
     available: Amount
     reserved: Amount
+    owed: Amount = Field(
+        description="Of payments that the bank took back. The next payment by card pays it first."
+    )
 
 
 class Offered(Answer):
@@ -154,7 +157,9 @@ class Receipts(Answer):
 
 def balance_shown(balances: Balances) -> BalanceShown:
     return BalanceShown(
-        available=amount_of(balances.available), reserved=amount_of(balances.reserved)
+        available=amount_of(balances.available),
+        reserved=amount_of(balances.reserved),
+        owed=amount_of(balances.owed),
     )
 
 

@@ -137,7 +137,7 @@ def test_little_money_is_a_warning(site: Site, top_up: str | None, status: Statu
 def test_an_account_of_another_currency_than_the_plans_is_a_problem() -> None:
     euros = Money(20_000_000, "EUR")
     found = judge_balance(
-        Balances(available=euros, reserved=euros), office_id="main", currency="GBP"
+        Balances(available=euros, reserved=euros, owed=euros), office_id="main", currency="GBP"
     )
     assert found.status is PROBLEM
     assert "€20.00 available, but its plan counts in GBP" in found.message

@@ -85,6 +85,13 @@ def paid_again(folder: Path) -> str:
     return str(bought)
 
 
+def test_what_is_owed_is_told_with_the_balance(folder: Path) -> None:
+    assert "owed" not in run("balance").stdout
+    busy(folder)
+    assert json.loads(run("balance", "--json").stdout)["owed_micros"] == 20_000_000
+    assert "£20.00 owed for a payment that the bank took back" in run("balance").stdout
+
+
 def test_opening_and_rows_are_the_closing_balance_which_is_the_ledgers(folder: Path) -> None:
     busy(folder)
     exported(folder / "out")

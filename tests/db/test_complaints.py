@@ -507,6 +507,20 @@ async def test_a_dispute_that_is_won_pays_what_was_owed_by_it(office: Office) ->
     assert (await office.available(), office.owed()) == (gbp("6"), 0)
 
 
+async def test_what_is_owed_is_paid_first_by_the_next_payments_of_the_card(office: Office) -> None:
+    payment = await office.bought("20")
+    await office.spend("14")
+    await office.tell(payment, dispute(payment))
+    await office.bought("10", key="too little")
+    assert (await office.available(), office.owed()) == (gbp("0"), -4_000_000)
+    second = await office.bought("50", key="enough")
+    assert (await office.available(), office.owed()) == (gbp("46"), 0)
+    await office.tell(payment, dispute_won(payment))
+    assert (await office.available(), office.owed()) == (gbp("66"), 0)
+    await office.tell(second, dispute(second, "of the second"))
+    assert (await office.available(), office.owed()) == (gbp("16"), 0)
+
+
 async def test_a_bank_may_take_a_payment_back_more_than_once(office: Office) -> None:
     """Each time has entries of its own, and each is won or lost by itself."""
     payment = await office.bought("20")

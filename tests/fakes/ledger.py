@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from charging.entries import Account, EntryKey, LedgerEntry, PostedEntry, available, reserved
+from charging.entries import Account, EntryKey, LedgerEntry, PostedEntry, available, owed, reserved
 from charging.errors import ChargingUnavailable
 from charging.ledger import (
     Balances,
@@ -74,6 +74,7 @@ class MemoryLedger:
         return Balances(
             available=self.stored.get(available(office_id), nothing),
             reserved=self.stored.get(reserved(office_id), nothing),
+            owed=nothing - self.stored.get(owed(office_id), nothing),
         )
 
     async def money_news(self, office_id: str, currency: str, now: datetime) -> MoneyNews:

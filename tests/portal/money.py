@@ -5,6 +5,7 @@ from charging.card_processor import (
     AuthenticationRequired,
     CardOnFile,
     Declined,
+    DisputeOpened,
     Refunded,
     RefundFailed,
     Succeeded,
@@ -59,6 +60,16 @@ def asked_by_bank(payment: Payment) -> AuthenticationRequired:
         intent_id=f"intent-{payment.payment_id}",
         payment_id=payment.payment_id,
         page_url="https://bank.example/answer",
+    )
+
+
+def disputed(payment: Payment) -> DisputeOpened:
+    return DisputeOpened(
+        dispute_id="d",
+        intent_id=succeeded(payment).intent_id,
+        payment_id=payment.payment_id,
+        amount=payment.amount,
+        reason="fraudulent",
     )
 
 

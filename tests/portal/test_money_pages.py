@@ -22,11 +22,13 @@ from db.outbox import addresses_of
 from db.rate_decks import LiveDecks, import_deck
 from lab.believable import phones
 from portal.offices import Offices
+from tests.db.money import Spend
 from tests.fakes.charging import UK_PLAN, FixedOffices, gbp, office_on
 from tests.portal.money import (
     asked_by_bank,
     declined,
     desk_refund_failed,
+    disputed,
     refunded_at_desk,
     save_card,
     succeeded,
@@ -63,6 +65,23 @@ async def test_a_purchase_is_one_row_and_its_page_says_what_becomes_of_it(site: 
         page = await browser.get(f"/payments/{payment.payment_id}")
         assert "The money is in your account." in page.text
         assert "£20.00" in (await browser.get("/")).text
+
+
+async def test_what_is_owed_is_told_until_it_is_paid(site: Site) -> None:
+    await save_card(site)
+    async with site.browser("anna") as browser:
+        await buy(browser)
+        [first] = payments_of(site)
+        await told(site, first, succeeded(first))
+        await site.ledger.carry_out(Spend("main", gbp("14"), key="14", at=site.clock.now()))
+        await told(site, first, disputed(first))
+        assert "The office owes £14.00" in text_of(await browser.get("/"))
+        await buy(browser, "50.00", key=KEY[::-1])
+        [second] = [each for each in payments_of(site) if each.amount == gbp("50")]
+        await told(site, second, succeeded(second))
+        page = text_of(await browser.get("/"))
+    assert "owes" not in page
+    assert "£36.00" in page
 
 
 async def test_a_form_that_is_sent_twice_buys_once(site: Site) -> None:
