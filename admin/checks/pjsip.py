@@ -81,7 +81,8 @@ async def _endpoint(session: aiohttp.ClientSession, name: str, named: Named) -> 
         for aor in aors_of(fields)
         for contact in contacts_of(await _fields(session, "aor", aor) or {})
     ]
-    has_address = name not in named.phones and not all(
+    is_undecided = name not in named.phones | named.trunks
+    has_address = is_undecided and not all(
         [await _is_registered(session, aor, contact) for aor, contact in contacts]
     )
     return Endpoint(
