@@ -22,6 +22,7 @@ MICROS_PER_TENTH_OF_A_CENT: Final = 1_000
 LARGEST_SPOKEN: Final = 999_999  # above it, "more than nine hundred and ninety-nine thousand"
 
 # The clips that name a currency's unit and its hundredth.
+AND_BELOW: Final = 20  # hundredths, which have a recording of their own for after a unit
 UNITS: Final = {"GBP": ("pounds", "pence"), "EUR": ("euros", "cents"), "USD": ("dollars", "cents")}
 
 # By the `code` of each refusal in charging.errors; "unavailable" when the database is away, and
@@ -128,7 +129,9 @@ def refusal_phrase(
 
 def low_balance_phrase(left_s: int, language: str) -> Phrase:
     """Whispered to the caller before the money ends; `left_s` is the paid time still to come."""
-    return _phrase(language, ("running-low", *_minutes(left_s // 60, language)))
+    minutes = left_s // 60
+    warned = ("running-low", *_minutes(minutes, language)) if minutes else ("running-out",)
+    return _phrase(language, warned)
 
 
 def funds_exhausted_phrase(language: str) -> Phrase:
@@ -213,8 +216,8 @@ def _minutes(minutes: int, language: str) -> tuple[str, ...]:
 def _amount(cents: int, currency: str, language: str) -> tuple[str, ...]:
     """As people say it: "twelve euros", "forty"; a part that is zero is not said, unless both are.
 
-    Below ten the hundredths are "oh five", in French "et cinq centimes": "twelve euros five" is
-    heard as 12.50 by some.
+    Below ten the hundredths are "oh five": "twelve euros five" is heard as 12.50 by some. Below
+    twenty they are "et cinq centimes" in French: a "dix" or "seize" alone is heard as any word.
     """
     unit, subunit = _units(currency)
     whole, rest = divmod(cents, 100)
@@ -222,7 +225,7 @@ def _amount(cents: int, currency: str, language: str) -> tuple[str, ...]:
         return _counted(whole, unit, language)
     if whole == 0:
         return (f"{rest}-{subunit}",)
-    hundredths = f"and-{rest}-{subunit}" if rest < 10 else str(rest)  # noqa: PLR2004 - one digit
+    hundredths = f"and-{rest}-{subunit}" if rest < AND_BELOW else str(rest)
     return (*_counted(whole, unit, language), hundredths)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prompts.errors import TextsDamaged
 
@@ -16,6 +16,13 @@ class Phonemes(NamedTuple):
 
     given: str
     spoken: str
+
+
+class Take(NamedTuple):
+    """How one whole text is spoken where an ear understands it better so."""
+
+    pace: float
+    style: int  # the voice's for an utterance of so many phonemes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +35,12 @@ class Spellings:
     longest_s: float | None = None  # of the amount's two clips in a balance, with their silence
     longest_lead_s: float | None = None  # of the clip before them
     phonemes: Mapping[str, Phonemes] = field(default_factory=dict)  # by the word
+    takes: Mapping[str, Take] = field(default_factory=dict)  # by the whole text
 
     def pace_of(self, text: str) -> float:
         """A whole sentence has more time than the parts of a balance."""
+        if text in self.takes:
+            return self.takes[text].pace
         return self.sentence_pace if text.endswith(".") else self.pace
 
     def of(self, text: str) -> str:
@@ -67,12 +77,10 @@ def parse_spellings(toml: str, engine: str, language: str) -> Spellings:
     sentence_pace = entries.pop("sentence-pace", pace)
     longest_s = entries.pop("longest-s", None)
     longest_lead_s = entries.pop("longest-lead-s", longest_s)
-    phonemes = entries.pop("phonemes", {})
+    phonemes, takes = (_table(entries, name, engine) for name in ("phonemes", "takes"))
     for each in (pace, sentence_pace, longest_s or 1.0, longest_lead_s or 1.0):
         if not isinstance(each, float):
             raise TextsDamaged(f"{each!r} of {engine} is not a number with a point")
-    if not isinstance(phonemes, dict):
-        raise TextsDamaged(f"the phonemes of {engine} are not a table")
     words = {}
     for word, entry in entries.items():
         match entry:
@@ -80,8 +88,15 @@ def parse_spellings(toml: str, engine: str, language: str) -> Spellings:
                 words[word] = spoken
             case _:
                 raise TextsDamaged(f"{word} of {engine} is not a spelling and its reason")
-    replaced = _parse_phonemes(phonemes, engine)
-    return Spellings(words, pace, sentence_pace, longest_s, longest_lead_s, replaced)
+    replaced, taken = _parse_phonemes(phonemes, engine), _parse_takes(takes, engine)
+    return Spellings(words, pace, sentence_pace, longest_s, longest_lead_s, replaced, taken)
+
+
+def _table(entries: dict[str, Any], name: str, engine: str) -> dict[str, object]:
+    table = entries.pop(name, {})
+    if not isinstance(table, dict):
+        raise TextsDamaged(f"the {name} of {engine} are not a table")
+    return table
 
 
 def _parse_phonemes(entries: Mapping[str, object], engine: str) -> dict[str, Phonemes]:
@@ -93,6 +108,17 @@ def _parse_phonemes(entries: Mapping[str, object], engine: str) -> dict[str, Pho
             case _:
                 raise TextsDamaged(f"{word} of {engine} is not phonemes, others and the reason")
     return phonemes
+
+
+def _parse_takes(entries: Mapping[str, object], engine: str) -> dict[str, Take]:
+    takes = {}
+    for text, entry in entries.items():
+        match entry:
+            case [float(pace), int(style), str(reason)] if pace > 0 and style > 0 and reason:
+                takes[text] = Take(pace, style)
+            case _:
+                raise TextsDamaged(f"{text} of {engine} is not a pace, a style and the reason")
+    return takes
 
 
 def _any_of(words: Sequence[str]) -> str:

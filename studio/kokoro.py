@@ -11,7 +11,7 @@ import numpy as np
 
 from prompts.audio import LEAD_S, Sound, prompt_of
 from prompts.errors import EngineMissing
-from prompts.spellings import Phonemes, Spellings, spellings_of
+from prompts.spellings import Phonemes, Spellings, Take, spellings_of
 from studio.models import VOICE, ModelMissingError, folder_of
 
 Styles: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
@@ -70,6 +70,7 @@ class KokoroEngine:
         made_of += [speaker.shortest] if speaker.shortest > 1 else []
         made_of += ["unrounded"] if speaker.unrounded else []
         made_of += [f"{given}>{instead}" for given, instead in spellings.phonemes_in(text)]
+        made_of += [f"style {spellings.takes[text].style}"] if text in spellings.takes else []
         longest_s = longest_s_of(clip, spellings)
         return " ".join(map(str, made_of if longest_s is None else [*made_of, longest_s]))
 
@@ -80,12 +81,13 @@ class KokoroEngine:
         phonemes = spoken(given, spellings.phonemes_in(text))
         longest_s = longest_s_of(clip, spellings)
         pace = spellings.pace_of(text)
+        styles = styles_of(speaker, spellings.takes.get(text))
         if not speaker.unrounded:
             samples, rate_hz = _model().create(
-                phonemes, voice=_style(speaker), speed=pace, is_phonemes=True, trim=False
+                phonemes, voice=styles, speed=pace, is_phonemes=True, trim=False
             )
             return without_breath(Sound(np.asarray(samples, dtype=np.float64), int(rate_hz)))
-        unrounded = Unrounded(phonemes, _style(speaker))
+        unrounded = Unrounded(phonemes, styles)
         if _is_of_a_balance(clip):
             return unrounded.within(longest_s, text, pace)
         return without_breath(unrounded.speak(pace))
@@ -222,6 +224,14 @@ def _style(speaker: Speaker) -> Styles:
     rows = numbers.reshape(-1, 1, STYLE_NUMBERS)
     rows[: speaker.shortest] = rows[speaker.shortest - 1]
     return rows
+
+
+def styles_of(speaker: Speaker, take: Take | None) -> Styles:
+    """One row for each length of an utterance, or the take's one for all of them."""
+    if take is None:
+        return _style(speaker)
+    rows = _style(speaker._replace(shortest=1))
+    return np.repeat(rows[take.style - 1 : take.style], len(rows), axis=0)
 
 
 @cache

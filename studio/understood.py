@@ -36,26 +36,22 @@ HUNDREDTH: Final = {
     **dict.fromkeys(("penny", "pennies", "pence", "pences", "p"), "pence"),
     **dict.fromkeys(("cent", "cents", "centime", "centimes", "¢"), "cents"),
 }
-# "Pence" has no French spelling, so a listener makes one; and "66 cm" is short for "66 centimètres"
-# of somebody who heard "66 centimes". Behind a number no other word of an amount sounds like these.
-WRITTEN_FOR: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": {},
-    "fr": {
-        **dict.fromkeys(("pense", "penses", "pensé", "pensés", "pensée", "pensées"), "pence"),
-        **dict.fromkeys(("panse", "panses"), "pence"),
-        "cm": "centimes",
-    },
-}
-# "Sept livres" and "cette livre" are the same sounds, and so are "sept euros" and "cet euro".
+# "66 cm" is short for "66 centimètres" of somebody who heard "66 centimes". Behind a number no
+# other word of an amount sounds like it.
+WRITTEN_FOR: Final[Mapping[str, Mapping[str, str]]] = {"en": {}, "fr": {"cm": "centimes"}}
+# "Sept livres" and "cette livre" are the same sounds, so are "sept euros" and "cet euro", and "dix
+# livres" and "dit livre".
 SAME_SOUND_BEFORE_A_UNIT: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {},
-    "fr": {"cette": "7", "cet": "7"},
+    "fr": {"cette": "7", "cet": "7", "dit": "10"},
 }
 # "Cent", "sans", "sang" and "sent" are one sound: "sans 29 livres" is "cent vingt-neuf livres".
 SAME_SOUND_AS_A_HUNDRED: Final[Mapping[str, Sequence[str]]] = {
     "en": (),
     "fr": ("sans", "sang", "sent"),
 }
+# Of a pound it is said in French, since nobody there knows a penny.
+_CENTIMES_OF_A_POUND: Final = re.compile(r"\bcentimes? de livres?\b")
 HUNDREDTH_OF: Final = {"GBP": "pence", "EUR": "cents", "USD": "cents"}
 
 # "40p" is two tokens, and "4T" is one that is no number.
@@ -82,6 +78,7 @@ def amount_in(written: str, language: str) -> Understood | None:
     """The one amount that a sentence names; None where it names none, or more than one."""
     and_ = AND[language]
     words = [WRITTEN_FOR[language].get(word, word) for word in tokens_of(written, language)]
+    words = _CENTIMES_OF_A_POUND.sub("pence", " ".join(words)).split()
     words = _numbers_before_units(words, SAME_SOUND_BEFORE_A_UNIT[language])
     words = _hundreds_before_rests(words, SAME_SOUND_AS_A_HUNDRED[language])
     tokens = _signed_at_the_unit(_joined_hundreds(_signed_once(words, and_), and_))

@@ -45,7 +45,7 @@ NOUNS = {
     ("en", "GBP"): (("pound", "pounds"), ("penny", "pence"), False),
     ("en", "EUR"): (("euro", "euros"), ("cent", "cents"), False),
     ("en", "USD"): (("dollar", "dollars"), ("cent", "cents"), False),
-    ("fr", "GBP"): (("livre", "livres"), ("penny", "pence"), True),
+    ("fr", "GBP"): (("livre", "livres"), ("centime de livre", "centimes de livre"), True),
     ("fr", "EUR"): (("euro", "euros"), ("centime", "centimes"), False),
     ("fr", "USD"): (("dollar", "dollars"), ("centime", "centimes"), False),
 }
@@ -91,8 +91,10 @@ def oracle(cents: int, currency: str, language: str) -> str:
     units = f"{in_words(whole, language, feminine=feminine)} {noun(unit, whole, language)}"
     if rest == 0:
         return f"{lead} {units}"
+    if rest < 20 and language == "fr":
+        return f"{lead} {units} et {with_unit.removesuffix(' de livre')}"  # which was said
     if rest < 10:
-        return f"{lead} {units} " + {"en": f"oh {hundredths}", "fr": f"et {with_unit}"}[language]
+        return f"{lead} {units} oh {hundredths}"
     return f"{lead} {units} {hundredths}"
 
 
@@ -130,6 +132,7 @@ def test_ten_thousand_amounts_have_a_clip_for_every_word_and_the_words_of_the_or
     [
         ("12.40 GBP", "You have twelve pounds forty"),
         ("12.05 GBP", "You have twelve pounds oh five"),
+        ("12.19 GBP", "You have twelve pounds nineteen"),
         ("0.40 GBP", "You have forty pence"),
         ("12 GBP", "You have twelve pounds"),
         ("0 GBP", "You have zero pounds"),
@@ -154,8 +157,11 @@ def test_english_amounts(amount: str, words: str) -> None:
         ("1 GBP", "Vous avez une livre"),
         ("12.40 EUR", "Vous avez douze euros quarante"),
         ("12.05 EUR", "Vous avez douze euros et cinq centimes"),
+        ("12.05 GBP", "Vous avez douze livres et cinq centimes"),
+        ("12.19 GBP", "Vous avez douze livres et dix-neuf centimes"),
+        ("12.20 GBP", "Vous avez douze livres vingt"),
         ("0.40 EUR", "Vous avez quarante centimes"),
-        ("0.01 GBP", "Vous avez un penny"),
+        ("0.01 GBP", "Vous avez un centime de livre"),
         ("0 EUR", "Vous avez zéro euro"),
         ("11 EUR", "Vous avez onze euros"),
         ("80 EUR", "Vous avez quatre-vingts euros"),
@@ -252,7 +258,7 @@ def test_a_connection_charge_is_said_once_per_call_and_only_when_there_is_one() 
     [
         (60, "en", "Your balance is running low. You have one minute"),
         (119, "en", "Your balance is running low. You have one minute"),
-        (59, "en", "Your balance is running low. You have less than one minute"),
+        (59, "en", "Your balance is running low. The call will end in less than one minute."),
         (1260, "fr", "Votre solde est bientôt épuisé. Il vous reste vingt et une minutes"),
     ],
 )
@@ -333,7 +339,7 @@ def every_phrase(language: str) -> Iterator[Phrase]:
     yield from (minutes_phrase(n, language) for n in range(2000))
     yield from (refusal_phrase(code, language) for code in (*REFUSALS, "any other"))
     yield from (refusal_phrase("limit_reached", language, limit=limit) for limit in LIMITS)
-    yield low_balance_phrase(60, language)
+    yield from (low_balance_phrase(left_s, language) for left_s in (0, 60))
     yield dial_number_phrase(language)
     yield costs_nothing_phrase(language)
     yield from (last_call_phrase(cost, language) for cost in (None, Money(1, "EUR")))

@@ -4,7 +4,7 @@ import pytest
 
 from charging.language import LANGUAGES
 from prompts.errors import TextsDamaged
-from prompts.spellings import Phonemes, Spellings, parse_spellings, spellings_of
+from prompts.spellings import Phonemes, Spellings, Take, parse_spellings, spellings_of
 from prompts.texts import texts_of
 
 
@@ -37,6 +37,17 @@ def test_phonemes_are_replaced_where_their_word_is_said() -> None:
         parse_spellings('[kokoro.fr]\nphonemes = ["a", "b"]\n', "kokoro", "fr")
 
 
+def test_a_text_has_a_take_of_its_own_where_one_is_given() -> None:
+    good = '[kokoro.fr]\npace = 1.1\n[kokoro.fr.takes]\n"neuf livres" = [0.85, 45, "heard as 1"]\n'
+    spellings = parse_spellings(good, "kokoro", "fr")
+    assert spellings.takes == {"neuf livres": Take(pace=0.85, style=45)}
+    assert spellings.pace_of("neuf livres") == 0.85
+    assert spellings.pace_of("dix-neuf livres") == 1.1
+    for damaged in ("[1, 45, 'a']", "[0.85, 0, 'a']", "[0.85, 45, '']", "[0.85, 45]", "0.85"):
+        with pytest.raises(TextsDamaged, match="neuf of kokoro"):
+            parse_spellings(f"[kokoro.fr.takes]\nneuf = {damaged}\n", "kokoro", "fr")
+
+
 def test_a_whole_sentence_has_a_pace_of_its_own_where_one_is_given() -> None:
     own = parse_spellings("[pico.en]\npace = 1.3\nsentence-pace = 1.1\n", "pico", "en")
     assert own.pace_of("Please dial the number.") == 1.1
@@ -52,6 +63,7 @@ def test_no_spelling_is_kept_for_a_word_that_is_never_said(engine: str, language
     spellings = spellings_of(engine, language)
     for word in (*spellings.words, *spellings.phonemes):
         assert Spellings({word: "\0"}).of(texts) != texts, word
+    assert spellings.takes.keys() <= set(texts_of(language).values())
 
 
 def test_the_lead_of_a_balance_may_have_a_limit_of_its_own() -> None:

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from prompts.audio import Sound, joined, prompt_of
-from prompts.spellings import Phonemes, Spellings
+from prompts.spellings import Phonemes, Spellings, Take
+from studio import kokoro
 from studio.kokoro import (
     FRAME,
     RATE_HZ,
+    SPEAKERS,
     KokoroEngine,
     from_first_phoneme,
     longest_s_of,
     spoken,
+    styles_of,
     with_known_frames,
     without_breath,
 )
@@ -104,3 +107,20 @@ def test_another_recording_has_another_fingerprint() -> None:
         )
     }
     assert len(prints) == 5
+
+
+def test_another_take_has_another_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    prints = set()
+    for takes in ({}, {"neuf": Take(1.0, 45)}, {"neuf": Take(0.85, 45)}, {"neuf": Take(0.85, 15)}):
+        spellings = Spellings({}, takes=takes)
+        monkeypatch.setattr(kokoro, "spellings_of", lambda *_, given=spellings: given)
+        prints.add(KokoroEngine().fingerprint("fr", "9", "neuf"))
+    assert len(prints) == 4
+
+
+def test_a_take_is_spoken_in_one_style_whatever_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.arange(10, dtype=np.float32).reshape(-1, 1, 1)
+    monkeypatch.setattr(kokoro, "_style", lambda speaker: rows + speaker.shortest)
+    speaker = SPEAKERS["fr"]
+    assert np.array_equal(styles_of(speaker, None), rows + speaker.shortest)
+    assert styles_of(speaker, Take(0.85, 4)).ravel().tolist() == [4] * 10
