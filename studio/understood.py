@@ -54,6 +54,14 @@ SAME_SOUND_AS_A_HUNDRED: Final[Mapping[str, Sequence[str]]] = {
 _CENTIMES_OF_A_POUND: Final = re.compile(r"\bcentimes? de livres?\b")
 HUNDREDTH_OF: Final = {"GBP": "pence", "EUR": "cents", "USD": "cents"}
 
+# "Sixty cents" is written "$0.60", and "soixante centimes" "0,60 €".
+HUNDREDTHS_SAID: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {"£": "pence", "€": "cents", "$": "cents"},
+    "fr": {"£": "centimes de livre", "€": "centimes", "$": "centimes"},
+}
+_BELOW_ONE: Final = re.compile(r"(?P<sign>[£€$])0[.,](?P<number>\d\d)\b")
+_BELOW_ONE_FRENCH: Final = re.compile(r"\b0[.,](?P<number>\d\d)[ \u00a0\u202f]?(?P<sign>[£€$])")
+
 # "40p" is two tokens, and "4T" is one that is no number.
 _TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)?(?!\w|[.,]\d)|\d+(?=p\b)|\w+|[£€$¢%]")
 _OH_FIVE: Final = re.compile(r"(?:0[.,]|(?:oh|o|0) )(\d)(?: |$)")
@@ -114,13 +122,19 @@ def word_error_rate(told: str, written: str, language: str, sound_of: SoundOf) -
             hears "réessayez" can know that it is not "réessayer".
     """
     wanted, heard = (
-        [
-            sound_of(word, language)
-            for word in tokens_of(_DECIMAL.sub(rf"\1 {POINT[language]} \2", text), language)
-        ]
+        [sound_of(word, language) for word in tokens_of(_as_said(text, language), language)]
         for text in (told, written)
     )
     return _edits(wanted, heard) / len(wanted)
+
+
+def _as_said(text: str, language: str) -> str:
+    """With "sixty cents" for "$0.60", and "one point two" for "1.2"."""
+    for below_one in (_BELOW_ONE, _BELOW_ONE_FRENCH):
+        text = below_one.sub(
+            lambda found: f"{int(found['number'])} {HUNDREDTHS_SAID[language][found['sign']]}", text
+        )
+    return _DECIMAL.sub(rf"\1 {POINT[language]} \2", text)
 
 
 def tokens_of(written: str, language: str) -> list[str]:

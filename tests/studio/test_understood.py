@@ -133,6 +133,8 @@ def test_pounds_heard_for_pence_are_another_amount() -> None:
         ("This number is not valid.", "This number is valid.", 0.2),
         ("You have twelve minutes", "You have 12 minutes", 0),
         ("This call costs one point two pence", "This call costs 1.2 pence.", 0),
+        ("This call costs sixty cents per minute", "This call costs $0.60 per minute", 0),
+        ("This call costs sixty cents per minute", "This call costs $0.66 per minute", 1 / 7),
         ("Please dial again", "Please please tile again", 2 / 3),
     ],
 )
