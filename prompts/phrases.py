@@ -21,8 +21,9 @@ MICROS_PER_CENT: Final = 10_000
 MICROS_PER_TENTH_OF_A_CENT: Final = 1_000
 LARGEST_SPOKEN: Final = 999_999  # above it, "more than nine hundred and ninety-nine thousand"
 
-# The clips that name a currency's unit and its hundredth.
 AND_BELOW: Final = 20  # hundredths, which have a recording of their own for after a unit
+
+# The clips that name a currency's unit and its hundredth.
 UNITS: Final = {"GBP": ("pounds", "pence"), "EUR": ("euros", "cents"), "USD": ("dollars", "cents")}
 
 # By the `code` of each refusal in charging.errors; "unavailable" when the database is away, and

@@ -39,19 +39,24 @@ HUNDREDTH: Final = {
 # "66 cm" is short for "66 centimètres" of somebody who heard "66 centimes". Behind a number no
 # other word of an amount sounds like it.
 WRITTEN_FOR: Final[Mapping[str, Mapping[str, str]]] = {"en": {}, "fr": {"cm": "centimes"}}
-# "Sept livres" and "cette livre" are the same sounds, so are "sept euros" and "cet euro", and "dix
-# livres" and "dit livre".
+# "Sept livres" and "cette livre" are the same sounds, and so are "sept euros" and "cet euro".
 SAME_SOUND_BEFORE_A_UNIT: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {},
-    "fr": {"cette": "7", "cet": "7", "dit": "10"},
+    "fr": {"cette": "7", "cet": "7"},
 }
 # "Cent", "sans", "sang" and "sent" are one sound: "sans 29 livres" is "cent vingt-neuf livres".
 SAME_SOUND_AS_A_HUNDRED: Final[Mapping[str, Sequence[str]]] = {
     "en": (),
     "fr": ("sans", "sang", "sent"),
 }
-# Of a pound it is said in French, since nobody there knows a penny.
-_CENTIMES_OF_A_POUND: Final = re.compile(r"\bcentimes? de livres?\b")
+# A penny has no French name. "Dix livres" and "dit livre" are the same sounds; "dix euros" has a z.
+SAME_IN_OTHER_WORDS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    "en": (),
+    "fr": (
+        (r"\bcentimes? de livres?\b", "pence"),
+        (r"\bdit (?=(?:livre|dollar|centime)s?\b)", "10 "),
+    ),
+}
 HUNDREDTH_OF: Final = {"GBP": "pence", "EUR": "cents", "USD": "cents"}
 
 # "Sixty cents" is written "$0.60", and "soixante centimes" "0,60 €".
@@ -86,7 +91,7 @@ def amount_in(written: str, language: str) -> Understood | None:
     """The one amount that a sentence names; None where it names none, or more than one."""
     and_ = AND[language]
     words = [WRITTEN_FOR[language].get(word, word) for word in tokens_of(written, language)]
-    words = _CENTIMES_OF_A_POUND.sub("pence", " ".join(words)).split()
+    words = _in_our_words(words, SAME_IN_OTHER_WORDS[language])
     words = _numbers_before_units(words, SAME_SOUND_BEFORE_A_UNIT[language])
     words = _hundreds_before_rests(words, SAME_SOUND_AS_A_HUNDRED[language])
     tokens = _signed_at_the_unit(_joined_hundreds(_signed_once(words, and_), and_))
@@ -223,6 +228,13 @@ def _signed_at_the_unit(tokens: Sequence[str]) -> list[str]:
     Only where the two numbers cannot be one, as "60 $, 12 $" could be 72.
     """
     return _SIGNED_TWICE.sub(r"\1 \2 \3", " ".join(tokens)).split()
+
+
+def _in_our_words(words: Sequence[str], others: Sequence[tuple[str, str]]) -> list[str]:
+    text = " ".join(words)
+    for theirs, ours in others:
+        text = re.sub(theirs, ours, text)
+    return text.split()
 
 
 def _numbers_before_units(words: Sequence[str], same_sound: Mapping[str, str]) -> list[str]:

@@ -91,6 +91,7 @@ def test_french_amounts(written: str, hundredths: int, currency: str) -> None:
         ("20 $, 48 €", "fr"),
         ("20 dollars, 48 dollars", "fr"),  # what was heard, not how it is written
         ("10 cette livre", "fr"),
+        ("dit euro", "fr"),
         ("cette somme", "fr"),
         ("cette livre", "en"),
         ("20 and 1 euros", "en"),
